@@ -1,0 +1,7 @@
+"""`python -m pf_status_relay`."""
+
+import sys
+
+from pf_status_relay.cli import main
+
+sys.exit(main())

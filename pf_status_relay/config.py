@@ -1,0 +1,189 @@
+"""The configuration: a TOML file and two environment variables, checked as a whole.
+
+A `Config` is always valid. Whatever is wrong is collected and raised as one `ConfigError` with
+a line per fault, so that a file is mended in one go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_PATH = Path("/etc/pf-status-relay.toml")
+
+INTERFACES_VARIABLE = "PF_STATUS_RELAY_INTERFACES"
+INTERVAL_VARIABLE = "PF_STATUS_RELAY_POLLING_INTERVAL"
+
+DEFAULT_INTERVAL_MS = 1000
+MIN_INTERVAL_MS = 100
+MAX_INTERVAL_MS = 60_000
+
+MAX_FILE_BYTES = 1 << 20
+"""A larger file was not written for this program."""
+
+MAX_NAME_BYTES = 127
+"""The longest name that the kernel takes for an interface: ALTIFNAMSIZ less the terminating zero."""
+
+_DECIMAL = re.compile("[0-9]{1,9}")
+_INTERFACES_ALLOWED = "allowed: a list of interface names, at least one, each once"
+_INTERVAL_ALLOWED = f"allowed: a whole number of milliseconds from {MIN_INTERVAL_MS} to {MAX_INTERVAL_MS}"
+_NAME_ALLOWED = (
+    f"allowed: an interface name of 1 to {MAX_NAME_BYTES} bytes "
+    "without '/', ':' or white space, not '.' or '..'"
+)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `faults` are lines for a person, at least one."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Config:
+    """A valid configuration.
+
+    `interfaces` are names or alternative names, at least one, each once.
+    `polling_interval_ms` is in milliseconds, MIN_INTERVAL_MS to MAX_INTERVAL_MS.
+    """
+
+    interfaces: tuple[str, ...]
+    polling_interval_ms: int = DEFAULT_INTERVAL_MS
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Config:
+    """Read the configuration. The environment variables override the file.
+
+    `path` is the file that must exist; None stands for DEFAULT_PATH, which may be missing if
+    INTERFACES_VARIABLE is set. Raises ConfigError with every fault there is.
+    """
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    where = path or DEFAULT_PATH
+    optional = path is None and INTERFACES_VARIABLE in environment
+    try:
+        values = _read(where, optional)
+    except ConfigError as error:
+        faults += error.faults
+    readable = not faults
+
+    interfaces: tuple[str, ...] = ()
+    interval = DEFAULT_INTERVAL_MS
+    for key, value in values.items():
+        if key == "interfaces":
+            interfaces = _interfaces(f"{where}: {key}", value, faults)
+        elif key == "polling_interval_ms":
+            interval = _interval(f"{where}: {key}", value, faults)
+        else:
+            faults.append(
+                f"{where}: unknown key {_shown(key)} with the value {_shown(value)}; "
+                "allowed: interfaces, polling_interval_ms"
+            )
+
+    if INTERFACES_VARIABLE in environment:
+        names = [name.strip() for name in environment[INTERFACES_VARIABLE].split(",")]
+        interfaces = _interfaces(f"environment: {INTERFACES_VARIABLE}", names, faults)
+    elif readable and "interfaces" not in values:
+        faults.append(f"{where}: interfaces is missing; {_INTERFACES_ALLOWED}")
+    if INTERVAL_VARIABLE in environment:
+        text = environment[INTERVAL_VARIABLE].strip()
+        number: object = int(text) if _DECIMAL.fullmatch(text) else text
+        interval = _interval(f"environment: {INTERVAL_VARIABLE}", number, faults)
+
+    if faults:
+        raise ConfigError(faults)
+    return Config(interfaces, interval)
+
+
+def _read(path: Path, optional: bool) -> dict[str, Any]:
+    try:
+        # O_NONBLOCK: a FIFO in the file's place must not hold up the start for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        if optional:
+            return {}
+        raise ConfigError(
+            [f"{path}: no such file; write one, or set {INTERFACES_VARIABLE} in the environment"]
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{path}: cannot be read: {_reason(error)}"]) from None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError([f"{path}: is not a regular file; allowed: a TOML file"])
+        if status.st_size > MAX_FILE_BYTES:
+            raise ConfigError([f"{path}: has {status.st_size} bytes; allowed: up to {MAX_FILE_BYTES}"])
+        try:
+            text = file.read(MAX_FILE_BYTES).decode("utf-8")
+        except OSError as error:
+            raise ConfigError([f"{path}: cannot be read: {_reason(error)}"]) from None
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            byte = error.object[error.start]
+            raise ConfigError(
+                [f"{path}: line {line} has the byte 0x{byte:02x}; allowed: UTF-8 text"]
+            ) from None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
+        message = str(error).replace("at end of document", _end_of(text))
+        raise ConfigError([f"{path}: is not valid TOML: {message}"]) from None
+
+
+def _end_of(text: str) -> str:
+    return f"at line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}"
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _interfaces(where: str, value: object, faults: list[str]) -> tuple[str, ...]:
+    """Return the valid names among the value, and add a line to `faults` for each other one."""
+    if not isinstance(value, list) or not value:
+        faults.append(f"{where} is {_shown(value)}; {_INTERFACES_ALLOWED}")
+        return ()
+    names: list[str] = []
+    for position, name in enumerate(value):
+        if not isinstance(name, str) or not _is_interface_name(name):
+            faults.append(f"{where}[{position}] is {_shown(name)}; {_NAME_ALLOWED}")
+        elif name in names:
+            faults.append(f"{where}[{position}] is {_shown(name)} again; {_INTERFACES_ALLOWED}")
+        else:
+            names.append(name)
+    return tuple(names)
+
+
+def _is_interface_name(name: str) -> bool:
+    """Tell whether the kernel can have an interface of this name (dev_valid_name, net/core/dev.c)."""
+    if name in ("", ".", "..") or len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
+        return False
+    return not any(char in "/:\0" or char.isspace() for char in name)
+
+
+def _interval(where: str, value: object, faults: list[str]) -> int:
+    # A TOML boolean is a Python int, and no number of milliseconds.
+    if type(value) is int and MIN_INTERVAL_MS <= value <= MAX_INTERVAL_MS:
+        return value
+    faults.append(f"{where} is {_shown(value)}; {_INTERVAL_ALLOWED}")
+    return DEFAULT_INTERVAL_MS
+
+
+def _shown(value: object) -> str:
+    """Return a value as TOML would have it, on one line and not too long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,256 @@
+"""What can happen, one record per line that the log can hold.
+
+An event's `msg` and the names and order of its keys are relied on by alerts that exist; they
+never change. A field marked `_detail()` is for the journal alone and no key of the JSON line.
+MESSAGE_ID is stable per event (systemd.journal-fields(7)); `journalctl -x` explains by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field, fields
+from enum import Enum
+from typing import Any, ClassVar
+
+from pf_status_relay.lacp import PortState
+from pf_status_relay.link import VfLinkState
+
+
+class Level(Enum):
+    """How bad it is. The value is the syslog priority (syslog.h), the name is what the log shows."""
+
+    DEBUG = 7
+    INFO = 6
+    WARN = 4
+    ERROR = 3
+
+
+def _detail() -> Any:
+    return field(metadata={"detail": True})
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. Subclasses say what."""
+
+    level: ClassVar[Level]
+    msg: ClassVar[str]
+    message_id: ClassVar[str]
+
+    def keys(self) -> dict[str, Any]:
+        """Return the event's own keys and values, in the order of the log line."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if not _is_detail(each)}
+
+    def details(self) -> dict[str, Any]:
+        """Return what only the journal carries beside the keys."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if _is_detail(each)}
+
+
+def _is_detail(each: Field[Any]) -> bool:
+    return bool(each.metadata.get("detail"))
+
+
+@dataclass(frozen=True)
+class Starting(Event):
+    """The service begins."""
+
+    level = Level.INFO
+    msg = "Starting application"
+    message_id = "3b3898db370a402e8600b28ac79061eb"
+
+
+@dataclass(frozen=True)
+class InterfacesToMonitor(Event):
+    """The interfaces that the configuration names."""
+
+    level = Level.INFO
+    msg = "interfaces to monitor"
+    message_id = "d28cf8e850614523ab5a1f6af6c83032"
+    interfaces: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FetchFailed(Event):
+    """An interface does not exist, or could not be read."""
+
+    level = Level.WARN
+    msg = "failed to fetch interface"
+    message_id = "44405c990acd40df9efe9a951f256756"
+    interface: str
+    error: str
+
+
+@dataclass(frozen=True)
+class PfReady(Event):
+    """The PF has become the one port of an 802.3ad bond and is monitored."""
+
+    level = Level.INFO
+    msg = "pf is ready"
+    message_id = "64ab0feb33c74a84aece1e8665ab9745"
+    interface: str
+
+
+@dataclass(frozen=True)
+class PfNotReady(Event):
+    """The PF is not monitored and its VFs are not touched, for the one reason given."""
+
+    level = Level.ERROR
+    msg = "pf is not ready"
+    message_id = "f80831f549454dde8f1f44e6cc59330e"
+    interface: str
+    error: str
+
+
+@dataclass(frozen=True)
+class LacpUp(Event):
+    """LACP is up on the PF."""
+
+    level = Level.INFO
+    msg = "lacp is up"
+    message_id = "5c3c3aff39034ac9807219ada031df8c"
+    interface: str
+    actor: PortState | None = _detail()
+    partner: PortState | None = _detail()
+
+
+@dataclass(frozen=True)
+class LacpDown(Event):
+    """LACP is down on the PF. Without a carrier the port state can still read as up."""
+
+    level = Level.INFO
+    msg = "lacp is down"
+    message_id = "5e3b18c5a56f406990832aaaa9d31e52"
+    interface: str
+    actor: PortState | None = _detail()
+    partner: PortState | None = _detail()
+    carrier: bool = _detail()
+
+
+@dataclass(frozen=True)
+class SlowLacpRate(Event):
+    """The actor asks for one LACPDU in 30 s: a dead switch is noticed after 90 s, not 3 s."""
+
+    level = Level.WARN
+    msg = "pf is using slow lacp rate"
+    message_id = "5bcc3fde10d344509cb89aced65f7fb9"
+    interface: str
+
+
+@dataclass(frozen=True)
+class PortStateChanged(Event):
+    """The port state reads otherwise than at the last look, whether or not LACP is up for it."""
+
+    level = Level.DEBUG
+    msg = "lacp port state changed"
+    message_id = "0c4fc77cc6ce434c814e151c76e9e72b"
+    interface: str
+    actor: PortState | None
+    partner: PortState | None
+    carrier: bool
+
+
+@dataclass(frozen=True)
+class NoVfs(Event):
+    """The PF has no VFs."""
+
+    level = Level.INFO
+    msg = "pf has no VFs"
+    message_id = "b547e0b6de304f3faa3a35236c7693f2"
+    interface: str
+
+
+@dataclass(frozen=True)
+class VfsDetected(Event):
+    """The PF has this many VFs."""
+
+    level = Level.INFO
+    msg = "VFs detected on interface"
+    message_id = "05cddb078c6b41778f48d4445df4c082"
+    interface: str
+    count: int
+
+
+@dataclass(frozen=True)
+class VfListIncomplete(Event):
+    """The kernel listed fewer VFs than it counts; only the listed ones are served."""
+
+    level = Level.ERROR
+    msg = "VF list is incomplete"
+    message_id = "4806cfc275984b35a955fbab520e9288"
+    interface: str
+    count: int
+    listed: int
+
+
+@dataclass(frozen=True)
+class VfLinkStateSet(Event):
+    """The driver took the link state of a VF."""
+
+    level = Level.INFO
+    msg = "vf link state was set"
+    message_id = "0dfab200dfc1494283da9e71d89615e8"
+    id: int
+    state: VfLinkState
+    interface: str
+
+
+@dataclass(frozen=True)
+class VfLinkStateWouldBeSet(Event):
+    """A dry run came to where it would have set the link state of a VF. Nothing was set."""
+
+    level = Level.INFO
+    msg = "dry run: vf link state would be set"
+    message_id = "1b54aea1098b4f87b5a09b77c8d57f30"
+    id: int
+    state: VfLinkState
+    interface: str
+
+
+@dataclass(frozen=True)
+class SettingVfFailed(Event):
+    """The driver refused the link state of a VF, or took it and left the VF as it was."""
+
+    level = Level.ERROR
+    msg = "failed to set vf link state"
+    message_id = "f1bb477d598f4e339530f638b7d1e1cc"
+    id: int
+    interface: str
+    error: str
+    state: VfLinkState = _detail()
+
+
+@dataclass(frozen=True)
+class LinkEventsLost(Event):
+    """The kernel had more link events than the socket could hold; everything is read again."""
+
+    level = Level.DEBUG
+    msg = "link events were lost"
+    message_id = "d1fc628003c54146b0ff3dc9cfce30de"
+
+
+@dataclass(frozen=True)
+class NetlinkReopened(Event):
+    """The netlink sockets failed and were opened anew."""
+
+    level = Level.WARN
+    msg = "netlink socket was reopened"
+    message_id = "d55faebe5e134e5aa73e2e589d99a336"
+    error: str
+
+
+@dataclass(frozen=True)
+class NetlinkFailed(Event):
+    """The netlink sockets failed and could not be opened anew; nothing is relayed until they are."""
+
+    level = Level.ERROR
+    msg = "netlink is not available"
+    message_id = "52c9032b65064201a5e722d07ab02f6d"
+    error: str
+
+
+@dataclass(frozen=True)
+class Stopping(Event):
+    """The service ends and leaves the VF link states as they are."""
+
+    level = Level.INFO
+    msg = "Stopping application"
+    message_id = "7ec784283c6940348b7f8641f25f5e59"

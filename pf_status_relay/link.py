@@ -1,0 +1,91 @@
+"""The facts that the relay decides on, as the kernel reported them at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Union
+
+from pf_status_relay.lacp import PortState
+
+BOND_MODE_8023AD = 4
+"""Bond mode 802.3ad (BOND_MODE_8023AD, include/uapi/linux/if_bonding.h)."""
+
+
+class VfLinkState(IntEnum):
+    """The administrative link state of a VF (IFLA_VF_LINK_STATE_*, include/uapi/linux/if_link.h)."""
+
+    AUTO = 0
+    ENABLE = 1
+    DISABLE = 2
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class VirtualFunction:
+    """One VF of a PF: its number on the PF, counted from 0, and its link state."""
+
+    id: int
+    link_state: VfLinkState
+
+
+@dataclass(frozen=True)
+class BondPort:
+    """What LACP says about a port of an 802.3ad bond: our end and the switch's."""
+
+    actor: PortState
+    partner: PortState
+
+
+@dataclass(frozen=True)
+class Master:
+    """The interface that a PF is enslaved to.
+
+    `kind` is the kernel's name for its type (IFLA_INFO_KIND: `bond`, `bridge`, `team`, ...).
+    `bond_mode` is the number of the bond's mode, None where the master is no bond.
+    `port_count` is how many interfaces, the PF among them, it is master of.
+    """
+
+    ifindex: int
+    name: str
+    kind: str
+    bond_mode: int | None
+    port_count: int
+
+
+@dataclass(frozen=True)
+class PhysicalFunction:
+    """A PF as one read found it.
+
+    `carrier` is true when the PF is administratively up and has carrier.
+    `port` is None where the kernel reports no LACP port state.
+    `vf_count` is how many VFs the kernel counts (IFLA_NUM_VF); `vfs` holds those that it
+    listed, which can be fewer (IFLA_VFINFO_LIST has a 16-bit length).
+    """
+
+    ifindex: int
+    carrier: bool
+    master: Master | None
+    port: BondPort | None
+    vf_count: int
+    vfs: tuple[VirtualFunction, ...]
+
+
+@dataclass(frozen=True)
+class Absent:
+    """No interface has the name. `error` says so in the kernel's or our words."""
+
+    error: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """The read failed, which says nothing about the PF: what was known before still stands."""
+
+    error: str
+
+
+Facts = Union[PhysicalFunction, Absent, Unreadable]
+"""What one look at a configured interface brought back."""

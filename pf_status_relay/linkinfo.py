@@ -1,0 +1,124 @@
+"""A link message of the kernel, decoded: bytes in, a `Link` out. No socket, nothing remembered."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from pf_status_relay import messages, vflist
+from pf_status_relay.lacp import PortState
+from pf_status_relay.link import BondPort, VirtualFunction
+
+HEADER_BYTES = 32
+"""struct nlmsghdr and struct ifinfomsg, before the attributes."""
+
+_IFF_UP = 1
+_IFINDEX = struct.Struct("=i")
+_IFINDEX_AT = 20
+_U32 = struct.Struct("=I")
+_WANTED = frozenset(
+    (
+        messages.IFLA_IFNAME,
+        messages.IFLA_MASTER,
+        messages.IFLA_LINKINFO,
+        messages.IFLA_NUM_VF,
+        messages.IFLA_CARRIER,
+    )
+)
+
+
+class MalformedMessage(ValueError):
+    """The bytes are no link message."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """What one link message says of an interface.
+
+    `carrier` is true when the interface is administratively up and has carrier: an interface
+    that is down passes no traffic, whatever its driver says of the carrier.
+    `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
+    `port` is None unless the interface is a port of an 802.3ad bond.
+    """
+
+    ifindex: int
+    name: str
+    carrier: bool
+    master: int
+    kind: str
+    bond_mode: int | None
+    port: BondPort | None
+    vf_count: int
+    vfs: tuple[VirtualFunction, ...]
+
+
+def ifindex_of(message: bytes) -> int:
+    """Return the ifindex that a link message is about, without decoding the rest of it."""
+    if len(message) < HEADER_BYTES:
+        raise MalformedMessage(f"link message of {len(message)} bytes")
+    index: int = _IFINDEX.unpack_from(message, _IFINDEX_AT)[0]
+    return index
+
+
+def decode(message: bytes) -> Link:
+    """Decode one RTM_NEWLINK message. Raises MalformedMessage."""
+    ifindex = ifindex_of(message)
+    short, vfs = _without_vf_list(message)
+    try:
+        link = messages.link_message(short)
+        link.decode()
+        info = link.get_attr("IFLA_LINKINFO")
+        kind = (info and info.get_attr("IFLA_INFO_KIND")) or ""
+        return Link(
+            ifindex=ifindex,
+            name=link.get_attr("IFLA_IFNAME") or "",
+            carrier=bool(link["flags"] & _IFF_UP and link.get_attr("IFLA_CARRIER")),
+            master=link.get_attr("IFLA_MASTER") or 0,
+            kind=kind,
+            bond_mode=_bond_mode(info) if kind == "bond" else None,
+            port=_port(info) if info else None,
+            vf_count=link.get_attr("IFLA_NUM_VF") or 0,
+            vfs=vfs,
+        )
+    # pyroute2 raises whatever its decoders run into: struct, key, index, Unicode errors.
+    except Exception as error:
+        raise MalformedMessage(f"link message of interface {ifindex}: {error!r}") from error
+
+
+def _without_vf_list(message: bytes) -> tuple[bytes, tuple[VirtualFunction, ...]]:
+    """Split a message into one with only the attributes that pyroute2 is to decode, and the VFs."""
+    count = 0
+    vfs: tuple[VirtualFunction, ...] = ()
+    kept: list[bytes] = []
+    position = HEADER_BYTES
+    while True:
+        for kind, begin, end in messages.attributes(message, position, len(message)):
+            if kind == messages.IFLA_VFINFO_LIST:
+                vfs, position = vflist.decode(message, begin, count)
+                break
+            if kind == messages.IFLA_NUM_VF and end - begin >= 8:
+                count = _U32.unpack_from(message, begin + 4)[0]
+            if kind in _WANTED:
+                kept.append(message[begin:end] + bytes(-(end - begin) % 4))
+        else:
+            break
+    attributes = b"".join(kept)
+    header = _U32.pack(HEADER_BYTES + len(attributes)) + message[4:HEADER_BYTES]
+    return header + attributes, vfs
+
+
+def _bond_mode(info: messages.link_info) -> int:
+    data = info.get_attr("IFLA_INFO_DATA")
+    mode: int = data.get_attr("IFLA_BOND_MODE")
+    return mode
+
+
+def _port(info: messages.link_info) -> BondPort | None:
+    if info.get_attr("IFLA_INFO_SLAVE_KIND") != "bond":
+        return None
+    data = info.get_attr("IFLA_INFO_SLAVE_DATA")
+    actor = data.get_attr("IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE")
+    partner = data.get_attr("IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE")
+    if actor is None or partner is None:
+        return None
+    return BondPort(PortState(actor), PortState(partner & 0xFF))

@@ -1,0 +1,143 @@
+"""Events as the log shows them: native journal entries, or JSON lines on standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any, Callable, TextIO
+
+from pf_status_relay import lacp
+from pf_status_relay.events import Event, Level
+from pf_status_relay.lacp import PortState
+from pf_status_relay.link import VfLinkState
+
+Log = Callable[[Event], None]
+"""Takes an event and never fails: relaying is worth more than telling of it."""
+
+IDENTIFIER = "pf-status-relay"
+
+_JOURNAL_FIELDS = {
+    "interface": "PF_INTERFACE",
+    "interfaces": "PF_INTERFACES",
+    "carrier": "PF_CARRIER",
+    "id": "VF_ID",
+    "state": "VF_LINK_STATE",
+    "count": "VF_COUNT",
+    "listed": "VF_LISTED",
+    "actor": "ACTOR_STATE",
+    "partner": "PARTNER_STATE",
+    "error": "ERROR",
+}
+
+
+class LogFormat(Enum):
+    """Where events go. AUTO is the journal if standard output or error leads there, else JSON."""
+
+    AUTO = "auto"
+    JOURNAL = "journal"
+    JSON = "json"
+
+
+def open_log(log_format: LogFormat, threshold: Level, environment: Mapping[str, str]) -> Log:
+    """Return the log for events of at least the level `threshold`.
+
+    Raises ImportError if the journal is asked for and systemd-python is not installed.
+    """
+    if log_format is LogFormat.AUTO:
+        log_format = LogFormat.JOURNAL if leads_to_journal(environment) else LogFormat.JSON
+    write = _journal() if log_format is LogFormat.JOURNAL else _json(sys.stdout)
+
+    def log(event: Event) -> None:
+        if event.level.value <= threshold.value:
+            write(event)
+
+    return log
+
+
+def leads_to_journal(environment: Mapping[str, str]) -> bool:
+    """Tell whether standard output or error is the journal (JOURNAL_STREAM, systemd.exec(5))."""
+    stream = environment.get("JOURNAL_STREAM", "")
+    for descriptor in (1, 2):
+        try:
+            status = os.fstat(descriptor)
+        except OSError:
+            continue
+        if stream == f"{status.st_dev}:{status.st_ino}":
+            return True
+    return False
+
+
+def json_line(event: Event, time: datetime) -> str:
+    """Return the event as one JSON object, keys in the order that its readers rely on."""
+    fields = {
+        "time": time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "level": event.level.name,
+        "msg": event.msg,
+    }
+    fields.update((key, _plain(value)) for key, value in event.keys().items())
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def journal_fields(event: Event) -> dict[str, str]:
+    """Return the event as journal fields (systemd.journal-fields(7))."""
+    keys = event.keys()
+    fields = {
+        "MESSAGE": " ".join([event.msg, *(f"{key}={_word(value)}" for key, value in keys.items())]),
+        "MESSAGE_ID": event.message_id,
+        "PRIORITY": str(event.level.value),
+        "SYSLOG_IDENTIFIER": IDENTIFIER,
+    }
+    for key, value in {**keys, **event.details()}.items():
+        if value is not None:
+            fields[_JOURNAL_FIELDS[key]] = _text(value)
+    return fields
+
+
+def _json(stream: TextIO) -> Log:
+    def write(event: Event) -> None:
+        with suppress(OSError, ValueError):  # the reader has gone, or the stream was closed
+            print(json_line(event, datetime.now(timezone.utc)), file=stream, flush=True)
+
+    return write
+
+
+def _journal() -> Log:
+    from systemd.journal import sendv  # only here: the library is not everywhere
+
+    def write(event: Event) -> None:
+        with suppress(OSError):  # journald is gone or its socket is full
+            sendv(*(f"{field}={value}" for field, value in journal_fields(event).items()))
+
+    return write
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if isinstance(value, PortState):
+        return lacp.describe(value)
+    if isinstance(value, VfLinkState):
+        return str(value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(_plain(value))
+
+
+def _word(value: Any) -> str:
+    """Return a value for `key=value`, quoted where it would not read as one word."""
+    text = _text(value)
+    return (
+        json.dumps(text)
+        if not text or any(char in ' "=' or not char.isprintable() for char in text)
+        else text
+    )
