@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pf_status_relay import __version__, config
@@ -40,6 +42,9 @@ def run(options: argparse.Namespace) -> int:
     except ImportError as error:
         print(f"pf-status-relay: the journal needs systemd-python: {error}", file=sys.stderr)
         return EX_UNAVAILABLE
+    # systemd's watchdog ends a hang with SIGABRT: let the log say where it was.
+    with suppress(OSError, ValueError):  # no standard error to write to
+        faulthandler.enable()
     Service(configuration, log, Notifier(os.environ), options.dry_run).run()
     return EX_OK
 

@@ -171,7 +171,7 @@ class VfsDetected(Event):
 
 @dataclass(frozen=True)
 class VfListIncomplete(Event):
-    """The kernel listed fewer VFs than it counts; only the listed ones are served."""
+    """The kernel listed fewer VFs than it counts; only those that could be read are served."""
 
     level = Level.ERROR
     msg = "VF list is incomplete"
@@ -179,6 +179,7 @@ class VfListIncomplete(Event):
     interface: str
     count: int
     listed: int
+    served: int
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ class PhysicalFunction:
 
     `carrier` is true when the PF is administratively up and has carrier.
     `port` is None where the kernel reports no LACP port state.
-    `vf_count` is how many VFs the kernel counts (IFLA_NUM_VF); `vfs` holds those that it
-    listed, which can be fewer (IFLA_VFINFO_LIST has a 16-bit length).
+    `vf_count` is how many VFs the kernel counts (IFLA_NUM_VF), `vfs_listed` how many its list
+    has by the list's own, 16-bit length, and `vfs` are those that could be read all the same.
     """
 
     ifindex: int
@@ -70,6 +70,7 @@ class PhysicalFunction:
     master: Master | None
     port: BondPort | None
     vf_count: int
+    vfs_listed: int
     vfs: tuple[VirtualFunction, ...]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pf_status_relay import messages, vflist
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import BondPort, VirtualFunction
+from pf_status_relay.vflist import VfList
 
 HEADER_BYTES = 32
 """struct nlmsghdr and struct ifinfomsg, before the attributes."""
@@ -49,6 +50,7 @@ class Link:
     bond_mode: int | None
     port: BondPort | None
     vf_count: int
+    vfs_listed: int
     vfs: tuple[VirtualFunction, ...]
 
 
@@ -63,7 +65,7 @@ def ifindex_of(message: bytes) -> int:
 def decode(message: bytes) -> Link:
     """Decode one RTM_NEWLINK message. Raises MalformedMessage."""
     ifindex = ifindex_of(message)
-    short, vfs = _without_vf_list(message)
+    short, vf_list = _without_vf_list(message)
     try:
         link = messages.link_message(short)
         link.decode()
@@ -78,23 +80,25 @@ def decode(message: bytes) -> Link:
             bond_mode=_bond_mode(info) if kind == "bond" else None,
             port=_port(info) if info else None,
             vf_count=link.get_attr("IFLA_NUM_VF") or 0,
-            vfs=vfs,
+            vfs_listed=vf_list.listed,
+            vfs=vf_list.vfs,
         )
     # pyroute2 raises whatever its decoders run into: struct, key, index, Unicode errors.
     except Exception as error:
         raise MalformedMessage(f"link message of interface {ifindex}: {error!r}") from error
 
 
-def _without_vf_list(message: bytes) -> tuple[bytes, tuple[VirtualFunction, ...]]:
+def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
     """Split a message into one with only the attributes that pyroute2 is to decode, and the VFs."""
     count = 0
-    vfs: tuple[VirtualFunction, ...] = ()
+    vf_list = VfList()
     kept: list[bytes] = []
     position = HEADER_BYTES
     while True:
         for kind, begin, end in messages.attributes(message, position, len(message)):
             if kind == messages.IFLA_VFINFO_LIST:
-                vfs, position = vflist.decode(message, begin, count)
+                vf_list = vflist.decode(message, begin, count)
+                position = vf_list.end
                 break
             if kind == messages.IFLA_NUM_VF and end - begin >= 8:
                 count = _U32.unpack_from(message, begin + 4)[0]
@@ -104,7 +108,7 @@ def _without_vf_list(message: bytes) -> tuple[bytes, tuple[VirtualFunction, ...]
             break
     attributes = b"".join(kept)
     header = _U32.pack(HEADER_BYTES + len(attributes)) + message[4:HEADER_BYTES]
-    return header + attributes, vfs
+    return header + attributes, vf_list
 
 
 def _bond_mode(info: messages.link_info) -> int:

@@ -29,6 +29,7 @@ _JOURNAL_FIELDS = {
     "state": "VF_LINK_STATE",
     "count": "VF_COUNT",
     "listed": "VF_LISTED",
+    "served": "VF_SERVED",
     "actor": "ACTOR_STATE",
     "partner": "PARTNER_STATE",
     "error": "ERROR",

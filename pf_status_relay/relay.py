@@ -238,7 +238,7 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float) -> Decision:
         carrier=pf.carrier,
         slow_warned=up and (slow or memory.slow_warned),
         vf_count=pf.vf_count,
-        listed=len(pf.vfs),
+        listed=pf.vfs_listed,
         disabled=sum(vf.link_state is VfLinkState.DISABLE for vf in pf.vfs),
         attempts=attempts,
     )
@@ -258,11 +258,11 @@ def _follow_lacp(memory: Memory, pf: PhysicalFunction, events: list[Event]) -> b
 
 
 def _follow_vf_count(memory: Memory, pf: PhysicalFunction, events: list[Event]) -> None:
-    name, count, listed = memory.interface, pf.vf_count, len(pf.vfs)
+    name, count, listed = memory.interface, pf.vf_count, pf.vfs_listed
     if count != memory.vf_count:
         events.append(VfsDetected(name, count) if count else NoVfs(name))
     if listed < count and (memory.vf_count, memory.listed) != (count, listed):
-        events.append(VfListIncomplete(name, count, listed))
+        events.append(VfListIncomplete(name, count, listed, len(pf.vfs)))
 
 
 def _is_due(attempt: Attempt, now: float) -> bool:

@@ -82,6 +82,7 @@ class Rtnl:
             master=master,
             port=pf.port,
             vf_count=pf.vf_count,
+            vfs_listed=pf.vfs_listed,
             vfs=pf.vfs,
         )
 

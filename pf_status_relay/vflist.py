@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pf_status_relay import messages
 from pf_status_relay.link import VfLinkState, VirtualFunction
@@ -27,12 +28,24 @@ _ENTRY = struct.Struct("=HHHHII")  # IFLA_VF_INFO around one IFLA_VF_LINK_STATE
 _LINK_STATES = {int(state): state for state in VfLinkState}
 
 
-def decode(message: bytes, start: int, count: int) -> tuple[tuple[VirtualFunction, ...], int]:
+@dataclass(frozen=True)
+class VfList:
+    """A decoded list.
+
+    `vfs` are all that could be read, by rising number; `listed` is how many of them the list's
+    own length covers: fewer once it has wrapped. `end` is where in the message the list ends.
+    """
+
+    vfs: tuple[VirtualFunction, ...] = ()
+    listed: int = 0
+    end: int = 0
+
+
+def decode(message: bytes, start: int, count: int) -> VfList:
     """Decode the list whose attribute header is at `start`.
 
-    `count` is IFLA_NUM_VF. Returns the VFs by rising number and where in the message the list
-    ends. They are fewer than `count` where the list was cut, where its length has wrapped and
-    the walk does not confirm the entries, and where a driver did not answer for a VF.
+    `count` is IFLA_NUM_VF. There are fewer VFs where the kernel cut the list, where its length
+    has wrapped and the walk does not confirm the entries, and where a driver did not answer.
     """
     declared = _HEADER.unpack_from(message, start)[0]
     found: list[tuple[VirtualFunction, int]] = []
@@ -51,7 +64,11 @@ def decode(message: bytes, start: int, count: int) -> tuple[tuple[VirtualFunctio
         found.append((VirtualFunction(number, _LINK_STATES[value]), end))
     if (stop - start) & 0xFFFF != declared:
         stop = start + declared
-    return tuple(vf for vf, end in found if end <= stop), stop
+    return VfList(
+        vfs=tuple(vf for vf, end in found if end <= stop),
+        listed=sum(end <= start + declared for _, end in found),
+        end=stop,
+    )
 
 
 def encode(vfs: Iterable[VirtualFunction]) -> bytes:
