@@ -121,10 +121,11 @@ def _read(path: Path, optional: bool) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigError([f"{path}: cannot be read: {_reason(error)}"]) from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise ConfigError([f"{path}: is not a regular file; allowed: a TOML file"])
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigError([f"{path}: is not a regular file; allowed: a TOML file"])
         if status.st_size > MAX_FILE_BYTES:
             raise ConfigError([f"{path}: has {status.st_size} bytes; allowed: up to {MAX_FILE_BYTES}"])
         try:
@@ -170,7 +171,11 @@ def _interfaces(where: str, value: object, faults: list[str]) -> tuple[str, ...]
 
 def _is_interface_name(name: str) -> bool:
     """Tell whether the kernel can have an interface of this name (dev_valid_name, net/core/dev.c)."""
-    if name in ("", ".", "..") or len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
+    try:
+        size = len(name.encode("utf-8"))
+    except UnicodeEncodeError:  # bytes of the environment that are no text
+        return False
+    if name in ("", ".", "..") or size > MAX_NAME_BYTES:
         return False
     return not any(char in "/:\0" or char.isspace() for char in name)
 
@@ -185,5 +190,8 @@ def _interval(where: str, value: object, faults: list[str]) -> int:
 
 def _shown(value: object) -> str:
     """Return a value as TOML would have it, on one line and not too long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # Python turns no number of thousands of digits into text
+        return "a number too long to show"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -35,7 +35,7 @@ _IFNAMSIZ = 16
 _REPLY_BYTES = 1 << 20  # a PF with 334 VFs answers in 66 KiB
 _EVENT_QUEUE_BYTES = 4 << 20
 _EVENTS_PER_DRAIN = 1000  # then the PFs are looked at, however many more there are
-_DUMP_TRIES = 3
+_READ_TRIES = 3  # of what can change between two requests
 _VFS_PER_MESSAGE = 1024  # the list's 16-bit length holds 4095
 
 ANSWER_TIMEOUT_S = 5
@@ -68,11 +68,16 @@ class Rtnl:
         Raises OSError if the socket is unusable.
         """
         try:
-            pf = self._link(name=name)
-            master = self._master(pf.master) if pf.master else None
+            for _ in range(_READ_TRIES):
+                pf = self._link(name=name)
+                if pf is None:
+                    return Absent("Link not found")
+                master = self._master(pf.master) if pf.master else None
+                if master or not pf.master:
+                    break
+            else:
+                return Unreadable("its master changes faster than it can be read")
         except Refused as error:
-            if error.errno == errno.ENODEV:
-                return Absent("Link not found")
             return Unreadable(error.strerror or str(error))
         except linkinfo.MalformedMessage as error:
             return Unreadable(str(error))
@@ -117,24 +122,33 @@ class Rtnl:
             return str(error)
         return ""
 
-    def _link(self, name: str = "", ifindex: int = 0) -> linkinfo.Link:
+    def _link(self, name: str = "", ifindex: int = 0) -> linkinfo.Link | None:
+        """Read one link, by name or ifindex; None if there is none."""
         attributes: list[tuple[str, object]] = [
             ("IFLA_EXT_MASK", _RTEXT_FILTER_VF | _RTEXT_FILTER_SKIP_STATS),
         ]
         if name:
             short = len(os.fsencode(name)) < _IFNAMSIZ
             attributes.append(("IFLA_IFNAME" if short else "IFLA_ALT_IFNAME", name))
-        for message in self._ask(messages.RTM_GETLINK, 0, attributes, ifindex=ifindex):
-            return linkinfo.decode(message)
-        raise linkinfo.MalformedMessage("no link in the kernel's answer")
+        try:
+            answer = self._ask(messages.RTM_GETLINK, 0, attributes, ifindex=ifindex)
+        except Refused as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise
+        if not answer:
+            raise linkinfo.MalformedMessage("no link in the kernel's answer")
+        return linkinfo.decode(answer[0])
 
-    def _master(self, ifindex: int) -> Master:
+    def _master(self, ifindex: int) -> Master | None:
         link = self._link(ifindex=ifindex)
+        if link is None:
+            return None
         return Master(ifindex, link.name, link.kind, link.bond_mode, self._count_ports(ifindex))
 
     def _count_ports(self, master: int) -> int:
         attributes = [("IFLA_EXT_MASK", _RTEXT_FILTER_SKIP_STATS), ("IFLA_MASTER", master)]
-        for _ in range(_DUMP_TRIES):
+        for _ in range(_READ_TRIES):
             ports = 0
             interrupted = False
             for message in self._ask(messages.RTM_GETLINK, _NLM_F_DUMP, attributes):
@@ -167,9 +181,7 @@ class Rtnl:
         links: list[bytes] = []
         while True:
             for type_, message in self._receive():
-                if type_ == messages.NLMSG_DONE:
-                    return links
-                if type_ == messages.NLMSG_ERROR:
+                if type_ in (messages.NLMSG_DONE, messages.NLMSG_ERROR):
                     _raise_if_refused(message)
                     return links
                 links.append(message)
@@ -235,10 +247,7 @@ class LinkEvents:
             if size < linkinfo.HEADER_BYTES:
                 continue
             message = bytes(self._buffer[:size])
-            names = by_ifindex.get(linkinfo.ifindex_of(message))
-            if names is not None:
-                concerned |= names
-                continue
+            concerned |= by_ifindex.get(linkinfo.ifindex_of(message), set())
             for content, names in by_content.items():
                 if content in message:
                     concerned |= names
@@ -266,9 +275,9 @@ def _open(groups: int = 0) -> socket.socket:
 
 
 def _raise_if_refused(message: bytes) -> None:
-    """Raise Refused if a NLMSG_ERROR says so; with error 0 it is an acknowledgement."""
+    """Raise Refused if the last message of an answer, NLMSG_ERROR or NLMSG_DONE, holds an error."""
     if len(message) < _NLMSGHDR.size + _ERRNO.size:
-        raise linkinfo.MalformedMessage("netlink error message without an error")
+        raise linkinfo.MalformedMessage("netlink message without an error code")
     code = -_ERRNO.unpack_from(message, _NLMSGHDR.size)[0]
     if code == 0:
         return

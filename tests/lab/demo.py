@@ -166,9 +166,9 @@ class Story:
         )
         gap_ms = timeline.longest_gap * 1000
         self._say(
-            f"Times are this machine's, in a kernel that runs as a process, looked at every {gap_ms:.0f} ms at"
+            f"Times are this machine's, read every {gap_ms:.0f} ms at worst, in a kernel that runs as a"
         )
-        self._say("worst: they show the order of things, and are no benchmark.")
+        self._say("process: they show the order of things, and are no benchmark.")
         lab.close()
 
     def _took(self, pf: Pf, state: str, since: float) -> str:

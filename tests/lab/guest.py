@@ -77,7 +77,6 @@ def run(
     memory_mb: int = 512,
     timeout: float = 120.0,
     environment: Mapping[str, str] | None = None,
-    live: bool = False,
 ) -> Result:
     """Boots a guest, runs `command` in the checkout as root, and returns what it left in `folder`.
 
@@ -86,7 +85,6 @@ def run(
     - `systemd`: PID 1 is systemd and the service is installed, not started; otherwise PID 1 is a shell.
     - `cpu`: the host CPU to stay on, by default the last allowed one. A guest that wanders is slow.
     - `timeout`: in the host's seconds.
-    - `live`: the guest's /dev/console goes to this process's standard output.
 
     Raises GuestError if the kernel does not start, crashes, or has not ended after `timeout`.
     """
@@ -97,12 +95,12 @@ def run(
         *("setpriv", "--pdeathsig", "KILL"),
         *(str(kernel), f"mem={memory_mb}M", "root=/dev/root", "rootfstype=hostfs", "hostfs=/", "ro"),
         *(f"init={folder}/init", f"uml_dir={folder}", "umid=uml", f"LAB_RESULTS={folder}"),
-        *("bonding.max_bonds=0", "dummy.numdummies=0", "random.trust_cpu=1", "panic=-1", "loglevel=4"),
+        *("bonding.max_bonds=0", "dummy.numdummies=0", "random.trust_cpu=1", "panic=-1", "quiet"),
         *("con=null", "con0=null,fd:1", "con1=null", "ssl=null"),
     ]
     if virtual_time:
         arguments += ["time-travel=inf-cpu", f"time-travel-start={VIRTUAL_START * 10**9}"]
-    ended = supervise(arguments, folder, memory_mb, timeout, live)
+    ended = supervise(arguments, folder, memory_mb, timeout)
     shutil.rmtree(folder / "uml", ignore_errors=True)
     return collect(folder, ended)
 
@@ -127,7 +125,7 @@ def prepare(folder: Path, command: Sequence[str], *, systemd: bool, environment:
     shutil.copy(INIT, folder / "init")
 
 
-def supervise(arguments: Sequence[str], folder: Path, memory_mb: int, timeout: float, live: bool) -> str:
+def supervise(arguments: Sequence[str], folder: Path, memory_mb: int, timeout: float) -> str:
     """Runs the kernel and says how it ended, in words that follow "the guest"."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "TERM": "linux", "HOME": "/root"}
     if not room_in_shared_memory(memory_mb):
@@ -137,7 +135,7 @@ def supervise(arguments: Sequence[str], folder: Path, memory_mb: int, timeout: f
             process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
-                stdout=None if live else console,
+                stdout=console,
                 stderr=console,
                 env=environment,
                 cwd=folder,
@@ -151,7 +149,7 @@ def supervise(arguments: Sequence[str], folder: Path, memory_mb: int, timeout: f
             return f"did not end within {timeout:g} s and was killed"
         finally:
             kill_session(process)
-    return "crashed by " + signal.Signals(-status).name if status < 0 else f"ended with status {status}"
+    return f"crashed by {signal.Signals(-status).name}" if status < 0 else "ended before its command did"
 
 
 def room_in_shared_memory(memory_mb: int) -> bool:

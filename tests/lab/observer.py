@@ -79,7 +79,9 @@ def _socket() -> nl.RouteSocket:
 def decode(data: bytes) -> Link:
     """Decodes the payload of an RTM_NEWLINK."""
     index = nl.LINK.unpack_from(data)[2]
-    name, altnames, carrier, operstate, master, states = "", (), False, "unknown", None, ()
+    name, carrier, operstate, master = "", False, "unknown", None
+    altnames: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
     port: tuple[int | None, int | None] = (None, None)
     count, offset = 0, nl.LINK.size
     while True:

@@ -28,8 +28,8 @@ class Sample(NamedTuple):
 class Recorder:
     """Reads each PF every `interval` seconds in a thread of its own, and keeps what changed.
 
-    `longest_gap` is the longest time between two looks so far, in seconds: what it saw can have happened so much
-    earlier.
+    `longest_gap` is the longest time between two looks so far, in seconds: what it saw can have happened
+    so much earlier.
     """
 
     def __init__(self, interval: float) -> None:

@@ -22,7 +22,18 @@ REPORT = "report"
 TIMEOUT = 180.0
 """Seconds of the host after which a guest is taken for hung."""
 COMMAND = (
-    *("-m", "pytest", "-q", "--no-header", "--no-summary", "-o", "addopts=", "-p", "no:cacheprovider"),
+    *(
+        "-m",
+        "pytest",
+        "-q",
+        "--no-header",
+        "--no-summary",
+        "--runxfail",
+        "-o",
+        "addopts=",
+        "-p",
+        "no:cacheprovider",
+    ),
     *("-p", "no:terminalreporter", "-p", "no:faulthandler"),
 )
 
@@ -67,6 +78,9 @@ class Scenario(pytest.Item):
         except (guest.GuestError, kernel.KernelError) as error:
             self._keep(folder)
             raise ScenarioFailed(str(error)) from None
+        except KeyboardInterrupt:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         self._judge(result)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -122,6 +136,8 @@ def write_report(folder: Path, report: pytest.TestReport) -> None:
     text = report.longreprtext
     if report.skipped and isinstance(report.longrepr, tuple):
         text = report.longrepr[2]
+    if report.failed:
+        text = "\n".join([text, *(f"-- {title} --\n{content}" for title, content in report.sections)])
     with (folder / REPORT).open("a") as file:
         file.write(json.dumps({"when": report.when, "outcome": report.outcome, "text": text}) + "\n")
 

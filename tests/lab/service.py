@@ -56,5 +56,7 @@ def wait_for_entry(
 
 
 def text(unit: str | None = None) -> str:
-    """The journal as a person reads it, with monotonic times."""
-    return run("journalctl", "-o", "short-monotonic", "--no-pager", *(("-u", unit) if unit else ()))
+    """The journal as a person reads it, with monotonic times and without the kernel's messages."""
+    run("journalctl", "--sync")
+    arguments = ["journalctl", "-o", "short-monotonic", "--no-pager", *(("-u", unit) if unit else ())]
+    return run(*arguments, "_TRANSPORT=journal", "+", "_TRANSPORT=stdout", "+", "_TRANSPORT=syslog")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.lab.lab import Lab
 
 NOTICED_S = 1.2
@@ -36,7 +38,7 @@ def test_all_pfs_absent_at_start_is_no_reason_to_give_up(lab: Lab) -> None:
         pf = lab.pf_with_lacp(name, vfs=1)
         relay.wait_for("lacp is up", interface=name, within=NOTICED_S)
         pf.cable.block_lacp()
-        lab.wait_until(lambda pf=pf: pf.vf_states() == ["disable"], within=6, what="its VF disabled")
+        lab.wait_until(partial(pf.in_state, "disable"), within=6, what="its VF disabled")
 
 
 def test_an_appearing_pf_is_noticed_by_event_long_before_the_next_poll(lab: Lab) -> None:
@@ -146,7 +148,8 @@ def test_a_pf_in_a_bridge_is_not_ready(lab: Lab) -> None:
     lab.bond("bond0").add(pf)
     relay.wait_for("lacp is up", within=10)
     back_at = lab.now
-    bridge.add(pf) if pf.bond is None else (pf.bond.remove(pf), bridge.add(pf))
+    pf.bond.remove(pf)
+    bridge.add(pf)
     relay.wait_for("pf is not ready", error="master interface br0 is not a bond (bridge)", since=back_at)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.lab.lab import Lab
@@ -14,7 +16,7 @@ NOTICED_S = 0.3
 """The kernel announces the loss of LACP up to 200 ms late; the look and the write come after that."""
 
 
-def all_in(state: str) -> object:
+def all_in(state: str) -> Callable[[Sample], bool]:
     """Return the condition that a PF has VFs and all of them are in one link state."""
     return lambda sample: bool(sample.vf_states) and set(sample.vf_states) == {state}
 

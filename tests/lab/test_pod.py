@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.lab.lab import RESULTS, Lab
 from tests.lab.pod import Pod
 
 
-@pytest.mark.real_time
 def test_pod_fails_over_when_its_vf_is_disabled(lab: Lab) -> None:
     first, second = lab.pf_with_lacp("ens5f0", wait=False), lab.pf_with_lacp("ens5f1", wait=False)
     for pf in (first, second):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_three_pfs_fail_together_and_the_trouble_of_one_does_not_keep_the_others
     for name in names:
         relay.wait_for("lacp is down", interface=name, within=6)
     for pf in (first, third):
-        lab.wait_until(lambda pf=pf: pf.vf_states() == ["disable"] * 2, within=0.2, what="VFs disabled")
+        lab.wait_until(partial(pf.in_state, "disable"), within=0.2, what="VFs disabled")
     failures = relay.events("failed to set vf link state")
     assert {(event["interface"], event["error"]) for event in failures} == {("ens5f1", "Input/output error")}
     lab.sleep(5)

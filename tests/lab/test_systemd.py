@@ -23,6 +23,16 @@ def start(lab: Lab, *interfaces: str) -> int:
     return int(lab.show("MainPID"))
 
 
+def wait_for_restart(lab: Lab, before: int, *, within: float) -> int:
+    """Wait until the service is active again in another process; return that."""
+
+    def restarted() -> bool:
+        return lab.show("ActiveState") == "active" and int(lab.show("MainPID")) not in (0, before)
+
+    wait_until(restarted, within=within, what="the service restarted", poll=0.5)
+    return int(lab.show("MainPID"))
+
+
 def process_status(pid: int) -> dict[str, str]:
     """Return /proc/PID/status."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -52,7 +62,7 @@ def test_events_are_native_journal_entries(lab: Lab) -> None:
     start(lab, "ens5f0")
     pf.cable.block_lacp()
     lab.wait_until(lambda: pf.vf_states() == ["disable"], within=6, what="VF disabled")
-    lab.wait_until(lambda: lab.journal(VF_ID="0"), within=2, what="the journal entry of the VF")
+    lab.sleep(0.2)
 
     (down,) = lab.journal(MESSAGE="lacp is down interface=ens5f0")
     assert down["PF_INTERFACE"] == "ens5f0"
@@ -74,12 +84,7 @@ def test_a_stopped_process_is_restarted_by_the_watchdog_and_takes_over(lab: Lab)
     hung = start(lab, "ens5f0")
     os.kill(hung, signal.SIGSTOP)
     pf.cable.block_lacp()
-    wait_until(
-        lambda: lab.show("ActiveState") == "active" and int(lab.show("MainPID")) not in (0, hung),
-        within=60,
-        what="the service restarted",
-        poll=1.0,
-    )
+    wait_for_restart(lab, hung, within=60)
     assert lab.show("NRestarts") == "1"
     lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=1, what="VFs disabled")
 
@@ -101,13 +106,7 @@ def test_a_killed_service_is_back_after_a_second(lab: Lab) -> None:
     lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
     for _ in range(8):  # more often than systemd's default start limit
         os.kill(pid, signal.SIGKILL)
-        before = pid
-        lab.wait_until(
-            lambda before=before: lab.show("ActiveState") == "active" and int(lab.show("MainPID")) != before,
-            within=3,
-            what="the service restarted",
-        )
-        pid = int(lab.show("MainPID"))
+        pid = wait_for_restart(lab, pid, within=3)
     pf.cable.unblock_lacp("to_host")
     lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=60, what="VFs back in auto")
 
@@ -140,8 +139,8 @@ def test_it_runs_as_a_user_of_its_own_with_exactly_one_capability(lab: Lab) -> N
 def test_a_bad_configuration_is_status_78_and_no_restart_loop(lab: Lab, text: str) -> None:
     lab.write_config(text)
     lab.systemctl("start", "pf-status-relay", check=False)
-    lab.wait_until(lambda: lab.show("ActiveState") == "failed", within=5, what="the service failed")
     lab.sleep(30)
+    assert lab.show("ActiveState") == "failed"
     assert lab.show("ExecMainStatus") == "78"
     assert lab.show("NRestarts") == "0"
     (fault,) = [

@@ -98,6 +98,10 @@ class Pf:
         """The link state of each VF: "auto", "enable" or "disable"."""
         return list(self.link(vfs=True).vf_states)
 
+    def in_state(self, state: str) -> bool:
+        """Whether there are VFs and all of them are in this link state."""
+        return set(self.vf_states()) == {state}
+
     def set_vf_state(self, vf: int, state: str) -> None:
         """Sets one VF's link state, as an administrator would."""
         run("ip", "link", "set", "dev", self.name, "vf", str(vf), "state", state)

@@ -1,0 +1,197 @@
+"""The command line: exit statuses, and what a person is told."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pf_status_relay import __version__, cli, config
+from pf_status_relay.config import Config
+from pf_status_relay.events import LinkEventsLost, PfNotReady, PfReady, SlowLacpRate
+from pf_status_relay.log import Log
+from pf_status_relay.notify import Notifier
+
+ROOT = Path(__file__).parent.parent
+Capture = pytest.CaptureFixture[str]
+
+
+class Started:
+    """Stands in for the service and remembers what it was started with."""
+
+    def __init__(self) -> None:
+        self.config: Config | None = None
+        self.log: Log | None = None
+        self.dry_run: bool | None = None
+        self.ran = False
+
+    def __call__(self, config: Config, log: Log, notifier: Notifier, dry_run: bool) -> Started:
+        """Be constructed."""
+        self.config, self.log, self.dry_run = config, log, dry_run
+        return self
+
+    def run(self) -> None:
+        """Be run."""
+        self.ran = True
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
+    service = Started()
+    monkeypatch.setattr(cli, "Service", service)
+    monkeypatch.setattr(cli, "Notifier", lambda environment: None)
+    monkeypatch.setattr(faulthandler, "enable", lambda: None)  # pytest has its own
+    monkeypatch.delenv(config.INTERFACES_VARIABLE, raising=False)
+    monkeypatch.delenv(config.INTERVAL_VARIABLE, raising=False)
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    return service
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "relay.toml"
+    path.write_text('interfaces = ["ens5f0"]\npolling_interval_ms = 250\n')
+    return path
+
+
+def test_run_serves_what_the_file_says_and_ends_with_status_0(started: Started, file: Path) -> None:
+    assert cli.main(["run", "--config", str(file)]) == 0
+    assert started.ran
+    assert started.config == Config(("ens5f0",), 250)
+    assert started.dry_run is False
+
+
+def test_run_serves_what_the_environment_says(
+    started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "DEFAULT_PATH", tmp_path / "missing")
+    monkeypatch.setenv("PF_STATUS_RELAY_INTERFACES", "ens5f0, ens5f1")
+    assert cli.main(["run"]) == 0
+    assert started.config == Config(("ens5f0", "ens5f1"), 1000)
+
+
+def test_a_dry_run_is_asked_for_by_an_option(started: Started, file: Path) -> None:
+    assert cli.main(["run", "--dry-run", "--config", str(file)]) == 0
+    assert started.dry_run is True
+
+
+def test_faults_of_the_configuration_are_a_line_each_and_status_78(
+    started: Started, file: Path, capsys: Capture
+) -> None:
+    file.write_text('interfaces = [""]\npolling_interval_ms = 1\nx = "1\\n2"\n')
+    assert cli.main(["run", "--config", str(file)]) == 78
+    assert not started.ran
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, second, third = err.splitlines()
+    assert first.startswith(f'pf-status-relay: {file}: interfaces[0] is ""; allowed: ')
+    assert second.startswith(f"pf-status-relay: {file}: polling_interval_ms is 1; allowed: ")
+    assert third.startswith(f'pf-status-relay: {file}: unknown key "x" with the value "1\\n2"; allowed: ')
+
+
+def test_a_journal_that_cannot_be_had_is_one_line_and_status_69(
+    started: Started, file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "systemd.journal", None)
+    assert cli.main(["run", "--config", str(file), "--log-format", "journal"]) == 69
+    assert not started.ran
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("pf-status-relay: the journal needs systemd-python: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], ["INFO", "WARN", "ERROR"]),
+        (["--log-level", "debug"], ["DEBUG", "INFO", "WARN", "ERROR"]),
+        (["--log-level", "error"], ["ERROR"]),
+    ],
+)
+def test_the_log_has_info_and_worse_unless_said_otherwise(
+    started: Started, file: Path, capsys: Capture, options: list[str], told: list[str]
+) -> None:
+    assert cli.main(["run", "--config", str(file), "--log-format", "json", *options]) == 0
+    for event in (LinkEventsLost(), PfReady("a"), SlowLacpRate("a"), PfNotReady("a", "b")):
+        assert started.log is not None
+        started.log(event)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split('"level":"')[1].split('"')[0] for line in lines] == told
+
+
+def test_the_version_is_told(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"pf-status-relay {__version__}\n"
+
+
+def test_help_names_the_variables_and_the_exit_status_that_a_user_needs(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")  # no path is broken over two lines
+    with pytest.raises(SystemExit) as left:
+        cli.main(["run", "--help"])
+    assert left.value.code == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for word in (config.INTERFACES_VARIABLE, config.INTERVAL_VARIABLE, "/etc/pf-status-relay.toml", "78"):
+        assert word in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["relay"], "invalid choice: 'relay'"),
+        (["run", "--log-level", "loud"], "argument --log-level: invalid choice: 'loud'"),
+        (["run", "--log-format", "xml"], "argument --log-format: invalid choice: 'xml'"),
+        (["run", "--config"], "argument --config: expected one argument"),
+        (["run", "--what"], "unrecognized arguments: --what"),
+        (["run", "more"], "unrecognized arguments: more"),
+    ],
+)
+def test_an_argument_at_fault_is_refused_with_one_clear_message(
+    started: Started, capsys: Capture, arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+    assert left.value.code == 2
+    assert not started.ran
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert len(errors) == 1
+    assert message in errors[0]
+
+
+def run_module(
+    *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pf_status_relay", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_module_is_the_program() -> None:
+    done = run_module("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"pf-status-relay {__version__}\n", "")
+
+
+def test_the_program_leaves_with_the_status_of_its_command(tmp_path: Path) -> None:
+    done = run_module("run", "--config", str(tmp_path / "missing.toml"))
+    assert done.returncode == 78
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_fault_that_is_no_text_can_be_told(tmp_path: Path) -> None:
+    done = run_module("run", environment={"PF_STATUS_RELAY_INTERFACES": os.fsdecode(b"\xff /")})
+    assert done.returncode == 78
+    assert "PF_STATUS_RELAY_INTERFACES[0] is " in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,96 @@
+"""Link events, and which PFs they concern."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import pytest
+
+from pf_status_relay.rtnl import LinkEvents, master_attribute, name_content
+from tests.conftest import NetlinkSocket, link_message, nest, text, u32
+
+
+@pytest.fixture
+def link_events(kernel: NetlinkSocket) -> LinkEvents:
+    return LinkEvents()
+
+
+BY_IFINDEX = {5: {"ens5f0"}, 7: {"ens5f0", "ens5f1"}}
+BY_CONTENT = {name_content("ens5f2"): {"ens5f2"}, master_attribute(7): {"ens5f0", "ens5f1"}}
+
+
+@pytest.mark.parametrize(
+    ("event", "concerned"),
+    [
+        pytest.param(link_message(5, text(3, "ens5f0")), {"ens5f0"}, id="about a PF"),
+        pytest.param(link_message(7, text(3, "bond0")), {"ens5f0", "ens5f1"}, id="about a bond"),
+        pytest.param(link_message(9, text(3, "ens5f2")), {"ens5f2"}, id="of the name that is missed"),
+        pytest.param(
+            link_message(9, text(3, "eth0"), nest(52, text(53, "ens5f2"))), {"ens5f2"}, id="of that altname"
+        ),
+        pytest.param(link_message(9, text(3, "x"), u32(10, 7)), {"ens5f0", "ens5f1"}, id="a port of it"),
+        pytest.param(link_message(9, text(3, "veth1"), u32(10, 8)), set(), id="unrelated"),
+        pytest.param(link_message(9, text(3, "ens5f21")), set(), id="of a longer name"),
+        pytest.param(link_message(5)[:31], set(), id="too short"),
+        pytest.param(b"", set(), id="empty"),
+    ],
+)
+def test_an_event_concerns_the_pfs_that_it_says_something_about(
+    kernel: NetlinkSocket, link_events: LinkEvents, event: bytes, concerned: set[str]
+) -> None:
+    kernel.answers = [event]
+    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == (concerned, False)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(link_message(5, text(3, "ens5f2")), id="renamed to the name that is missed"),
+        pytest.param(link_message(5, text(3, "ens5f0"), u32(10, 8)), id="enslaved to another PF's bond"),
+    ],
+)
+def test_an_event_about_one_pf_can_concern_another_one(
+    kernel: NetlinkSocket, link_events: LinkEvents, event: bytes
+) -> None:
+    kernel.answers = [event]
+    by_content = {name_content("ens5f2"): {"ens5f2"}, master_attribute(8): {"ens5f2"}}
+    assert link_events.drain({5: {"ens5f0"}}, by_content) == ({"ens5f0", "ens5f2"}, False)
+
+
+def test_all_events_that_are_there_are_taken(kernel: NetlinkSocket, link_events: LinkEvents) -> None:
+    kernel.answers = [link_message(5), link_message(8), link_message(9, text(3, "ens5f2"))]
+    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == ({"ens5f0", "ens5f2"}, False)
+    assert kernel.answers == []
+
+
+def test_endless_events_do_not_keep_the_pfs_waiting(kernel: NetlinkSocket, link_events: LinkEvents) -> None:
+    kernel.answers = [link_message(5)] * 5000
+    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == ({"ens5f0"}, False)
+    assert kernel.answers
+
+
+def test_lost_events_are_told_with_those_that_were_heard(
+    kernel: NetlinkSocket, link_events: LinkEvents
+) -> None:
+    kernel.answers = [link_message(5), OSError(errno.ENOBUFS, "No buffer space available")]
+    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == ({"ens5f0"}, True)
+
+
+def test_a_dead_event_socket_is_unusable(kernel: NetlinkSocket, link_events: LinkEvents) -> None:
+    kernel.answers = [OSError(errno.EBADF, "Bad file descriptor")]
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        link_events.drain({}, {})
+
+
+@pytest.mark.parametrize(("privileged", "option"), [(True, 33), (False, socket.SO_RCVBUF)])
+def test_events_have_room_to_wait_with_and_without_privileges(
+    kernel: NetlinkSocket, privileged: bool, option: int
+) -> None:
+    kernel.forced_buffers = privileged
+    link_events = LinkEvents()
+    assert kernel.options == {option: 4 << 20}
+    assert kernel.bound == (0, 1)  # RTMGRP_LINK
+    assert link_events.fileno() == 3
+    link_events.close()
+    assert kernel.closed
