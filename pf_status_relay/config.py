@@ -194,4 +194,6 @@ def _shown(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:  # Python turns no number of thousands of digits into text
         return "a number too long to show"
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    text = text if len(text) <= 80 else f"{text[:77]}..."
+    # What cannot be seen, or would move a terminal's cursor, is shown by its number.
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

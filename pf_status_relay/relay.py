@@ -195,7 +195,7 @@ def _not_set(name: str, outcome: Outcome) -> Event:
 def _absent(memory: Memory, facts: Absent) -> Decision:
     name = memory.interface
     events: list[Event] = []
-    if memory.standing is not Standing.ABSENT:
+    if (memory.standing, memory.reason) != (Standing.ABSENT, facts.error):
         events.append(FetchFailed(name, facts.error))
     if memory.standing is Standing.READY:
         events.append(PfNotReady(name, facts.error))

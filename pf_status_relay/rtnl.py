@@ -141,21 +141,22 @@ class Rtnl:
         return linkinfo.decode(answer[0])
 
     def _master(self, ifindex: int) -> Master | None:
+        """Read the master of a PF; None if it is no longer there or no longer its master."""
         link = self._link(ifindex=ifindex)
-        if link is None:
-            return None
-        return Master(ifindex, link.name, link.kind, link.bond_mode, self._count_ports(ifindex))
+        ports = self._count_ports(ifindex) if link else 0
+        return Master(ifindex, link.name, link.kind, link.bond_mode, ports) if link and ports else None
 
     def _count_ports(self, master: int) -> int:
         attributes = [("IFLA_EXT_MASK", _RTEXT_FILTER_SKIP_STATS), ("IFLA_MASTER", master)]
+        attribute = master_attribute(master)
         for _ in range(_READ_TRIES):
-            ports = 0
-            interrupted = False
-            for message in self._ask(messages.RTM_GETLINK, _NLM_F_DUMP, attributes):
-                interrupted = interrupted or bool(_NLMSGHDR.unpack_from(message)[2] & _NLM_F_DUMP_INTR)
-                ports += master_attribute(master) in message
-            if not interrupted:
-                return ports
+            try:
+                links = self._ask(messages.RTM_GETLINK, _NLM_F_DUMP, attributes)
+            except Refused as error:
+                if error.errno != errno.EINTR:
+                    raise
+            else:
+                return sum(attribute in link for link in links)
         raise Refused(errno.EINTR, "links change faster than their list can be read")
 
     def _ask(
@@ -165,7 +166,10 @@ class Rtnl:
         attributes: Sequence[tuple[str, object]],
         ifindex: int = 0,
     ) -> Sequence[bytes]:
-        """Send a request and return the link messages of the answer. Raises Refused, OSError."""
+        """Send a request and return the link messages of the answer.
+
+        Raises Refused, with EINTR where links changed while they were listed, and OSError.
+        """
         self._sequence = self._sequence % 0xFFFFFFFF + 1
         request = messages.link_message()
         request["index"] = ifindex
@@ -179,10 +183,14 @@ class Rtnl:
         request.encode()
         self._socket.send(request.data)
         links: list[bytes] = []
+        interrupted = 0
         while True:
             for type_, message in self._receive():
+                interrupted |= _NLMSGHDR.unpack_from(message)[2] & _NLM_F_DUMP_INTR
                 if type_ in (messages.NLMSG_DONE, messages.NLMSG_ERROR):
                     _raise_if_refused(message)
+                    if interrupted:
+                        raise Refused(errno.EINTR, os.strerror(errno.EINTR))
                     return links
                 links.append(message)
                 if flags & _NLM_F_DUMP != _NLM_F_DUMP:

@@ -4,8 +4,9 @@ What happens when a part of it fails:
 
     one PF cannot be read        it is logged once and read again soon; the others are not kept waiting
     a VF is refused              relay.py holds back from it and tries again
-    a netlink socket is dead     both are opened anew and everything is read again
-    ... and cannot be opened     tried every second; no cycle succeeds, so systemd's watchdog acts
+    a netlink socket is dead     both are opened anew at once and everything is read again
+    ... and that fails too       it is logged once and tried every second; as no cycle succeeds,
+                                 systemd's watchdog acts
     link events were lost        everything is read again
 """
 
@@ -61,6 +62,8 @@ class Service:
         self._memories = {name: Memory(name) for name in self._names}
         self._facts: dict[str, Facts] = {}
         self._due = dict.fromkeys(self._names, 0.0)
+        self._netlink_error = ""
+        self._netlink_failed = False
         self._rtnl: Rtnl | None = None
         self._link_events: LinkEvents | None = None
 
@@ -81,6 +84,7 @@ class Service:
             try:
                 self._open()
                 if self._cycle(woken):
+                    self._netlink_works()
                     self._notifier.status(status_line(self._memories.values()))
                     if not ready:
                         self._notifier.ready()
@@ -89,7 +93,7 @@ class Service:
                 woken = self._wait(wake)
             except OSError as error:
                 woken = set(self._names)
-                self._reopen(error, wake)
+                self._netlink_fails(error, wake)
         self._notifier.stopping()
         self._log(Stopping())
 
@@ -105,10 +109,12 @@ class Service:
         now = time.monotonic()
         due = [name for name in self._names if name in woken or self._due[name] <= now]
         events: list[Event] = []
-        for name in sorted(due, key=lambda name: name not in woken):
-            events += self._look(name)
-        for event in events:
-            self._log(event)
+        try:
+            for name in sorted(due, key=lambda name: name not in woken):
+                events += self._look(name)
+        finally:
+            for event in events:
+                self._log(event)
         return not due or any(not isinstance(self._facts[name], Unreadable) for name in due)
 
     def _look(self, name: str) -> Sequence[Event]:
@@ -195,17 +201,23 @@ class Service:
         self._rtnl = None
         self._link_events = None
 
-    def _reopen(self, error: OSError, wake: socket.socket) -> None:
+    def _netlink_fails(self, error: OSError, wake: socket.socket) -> None:
+        """Drop the sockets, for the next cycle to open new ones: at once the first time, then slowly."""
         self._close()
         reason = error.strerror or str(error)
-        try:
-            self._open()
-        except OSError as again:
-            self._close()
-            self._log(NetlinkFailed(again.strerror or str(again)))
-            select.select([wake], [], [], REOPEN_S)
-        else:
-            self._log(NetlinkReopened(reason))
+        if not self._netlink_error:
+            self._netlink_error = reason
+            return
+        if not self._netlink_failed:
+            self._netlink_failed = True
+            self._log(NetlinkFailed(reason))
+        select.select([wake], [], [], REOPEN_S)
+
+    def _netlink_works(self) -> None:
+        if self._netlink_error:
+            self._log(NetlinkReopened(self._netlink_error))
+        self._netlink_error = ""
+        self._netlink_failed = False
 
 
 def status_line(memories: Iterable[Memory]) -> str:

@@ -228,10 +228,9 @@ def link(ifindex: int, *attributes: bytes, flags: int = 0) -> Answer:
     return lambda sequence: link_message(ifindex, *attributes, flags=flags, sequence=sequence)
 
 
-def done(error: int = 0) -> Answer:
-    return lambda sequence: netlink(
-        NLMSG_DONE, struct.pack("=i", -error), flags=NLM_F_MULTI, sequence=sequence
-    )
+def done(error: int = 0, flags: int = 0) -> Answer:
+    payload = struct.pack("=i", -error)
+    return lambda sequence: netlink(NLMSG_DONE, payload, flags=NLM_F_MULTI | flags, sequence=sequence)
 
 
 def error(number: int, said: str = "") -> Answer:

@@ -84,7 +84,7 @@ def test_a_list_with_an_odd_entry_leaves_the_port_state_readable() -> None:
 
 @pytest.mark.parametrize(
     ("carrier", "flags", "usable"),
-    [(1, IFF_UP | IFF_RUNNING, True), (0, IFF_UP, False), (1, 0, False), (0, 0, False)],
+    [(1, IFF_UP | IFF_RUNNING, True), (0, IFF_UP, False), (1, 0, False), (1, IFF_RUNNING, False)],
 )
 def test_carrier_needs_the_interface_to_be_up(carrier: int, flags: int, usable: bool) -> None:
     assert decode(pf_message(0, carrier=carrier, link_flags=flags)).carrier is usable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -22,6 +22,7 @@ from pf_status_relay.link import (
 )
 from pf_status_relay.relay import Decision, Memory, Outcome, Pace, decide, not_ready_reason, settle
 
+States = tuple[VfLinkState, ...]
 AUTO, ENABLE, DISABLE = VfLinkState
 BOND = Master(ifindex=7, name="bond0", kind="bond", bond_mode=4, port_count=1)
 UP = BondPort(PortState(63), PortState(63))
@@ -86,11 +87,7 @@ def of_interest(decision: Decision) -> list[Event]:
     ],
 )
 def test_the_law_holds_at_the_very_first_look(
-    watched: Watched,
-    port: BondPort | None,
-    carrier: bool,
-    states: Sequence[VfLinkState],
-    written: dict[int, VfLinkState],
+    watched: Watched, port: BondPort | None, carrier: bool, states: States, written: dict[int, VfLinkState]
 ) -> None:
     decision = watched.look(pf(port, *states, carrier=carrier))
     assert {vf.id: vf.link_state for vf in decision.writes} == written
@@ -98,14 +95,8 @@ def test_the_law_holds_at_the_very_first_look(
 
 NOT_READY = [
     (None, "link has no master interface"),
-    (
-        Master(7, "br0", kind="bridge", bond_mode=None, port_count=1),
-        "master interface br0 is not a bond (bridge)",
-    ),
-    (
-        Master(7, "x", kind="", bond_mode=None, port_count=1),
-        "master interface x is not a bond (unknown type)",
-    ),
+    (replace(BOND, kind="bridge", bond_mode=None), "master interface bond0 is not a bond (bridge)"),
+    (replace(BOND, kind="", bond_mode=None), "master interface bond0 is not a bond (unknown type)"),
     (replace(BOND, bond_mode=1), "bond bond0 does not have mode 802.3ad"),
     (replace(BOND, bond_mode=0, port_count=2), "bond bond0 does not have mode 802.3ad"),
     (replace(BOND, port_count=2), "bond bond0 has 2 ports instead of one"),
@@ -168,8 +159,7 @@ def test_a_slow_rate_is_no_warning_while_lacp_is_down(watched: Watched) -> None:
 def test_the_number_of_vfs_is_told_when_it_changes(watched: Watched) -> None:
     counts = (0, 0, 2, 2, 1, 0)
     told = [[each for each in watched.look(pf(UP, *[AUTO] * n)).events if "VFs" in each.msg] for n in counts]
-    none = events.NoVfs("ens5f0")
-    two, one = events.VfsDetected("ens5f0", 2), events.VfsDetected("ens5f0", 1)
+    none, one, two = events.NoVfs("ens5f0"), *(events.VfsDetected("ens5f0", count) for count in (1, 2))
     assert told == [[none], [], [two], [], [one], [none]]
 
 
@@ -244,9 +234,7 @@ def test_a_failed_read_is_told_once_and_forgets_nothing(watched: Watched) -> Non
         pytest.param(UP, (DISABLE,), Pace.QUICK, id="a write is to be seen to work"),
     ],
 )
-def test_how_soon_to_look_again(
-    watched: Watched, port: BondPort, states: Sequence[VfLinkState], pace: Pace
-) -> None:
+def test_how_soon_to_look_again(watched: Watched, port: BondPort, states: States, pace: Pace) -> None:
     assert watched.look(pf(port, *states)).pace is pace
 
 

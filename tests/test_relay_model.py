@@ -37,6 +37,7 @@ BEHAVIOURS = (WORKS, IGNORES, IGNORES, "Operation not supported", "Device or res
 STATES = st.sampled_from([63, 63, 61, 63 ^ 4, 63 ^ 8, 63 ^ 16, 63 ^ 32, 63 | 64, 63 | 128, 143, 79, 0])
 PORTS = st.none() | st.builds(BondPort, STATES.map(PortState), STATES.map(PortState))
 GOOD_PORT = BondPort(PortState(63), PortState(63))
+SLOW_PORT = BondPort(PortState(61), PortState(63))
 EXPIRED_PORT = BondPort(PortState(143), PortState(55))
 GOOD_BOND = Master(7, "bond0", "bond", 4, 1)
 NOT_READY = {
@@ -102,7 +103,7 @@ class _Life(RuleBasedStateMachine):
     def the_service_starts(self, dry_run: bool) -> None:
         self.dry_run = dry_run
 
-    @rule(facts=st.sampled_from([None, None, Absent("Link not found"), Unreadable("a"), Unreadable("b")]))
+    @rule(facts=st.sampled_from([None, None, Absent("a"), Absent("b"), Unreadable("a"), Unreadable("b")]))
     def the_interface_goes_or_comes(self, facts: Facts | None) -> None:
         self.unreachable = facts
 
@@ -114,7 +115,10 @@ class _Life(RuleBasedStateMachine):
     def its_port_changes(self, port: BondPort | None, carrier: bool) -> None:
         self.port, self.carrier = port, carrier
 
-    @rule(port=st.sampled_from([GOOD_PORT, EXPIRED_PORT]), carrier=st.sampled_from([True, True, False]))
+    @rule(
+        port=st.sampled_from([GOOD_PORT, SLOW_PORT, EXPIRED_PORT]),
+        carrier=st.sampled_from([True, True, False]),
+    )
     def lacp_recovers_or_is_lost(self, port: BondPort, carrier: bool) -> None:
         self.unreachable, self.master, self.port, self.carrier = None, GOOD_BOND, port, carrier
 
@@ -260,8 +264,8 @@ class _Life(RuleBasedStateMachine):
             return expected
         if isinstance(facts, Absent):
             not_ready = [events.PfNotReady(NAME, facts.error)] if "lacp" in self.told else []
-            tell("standing", "absent", events.FetchFailed(NAME, facts.error), *not_ready)
-            self.told = {"standing": "absent"}
+            tell("standing", facts, events.FetchFailed(NAME, facts.error), *not_ready)
+            self.told = {"standing": facts}
             return expected
         if facts.master in NOT_READY:
             reason = NOT_READY[facts.master]

@@ -23,6 +23,7 @@ from pf_status_relay.rtnl import Rtnl
 from tests.conftest import (
     NLM_F_DUMP_INTR,
     NLM_F_MULTI,
+    NLMSG_DONE,
     NLMSG_ERROR,
     Answer,
     NetlinkSocket,
@@ -104,16 +105,26 @@ def ports_of(facts: object) -> int:
 
 def test_several_messages_can_come_in_one_datagram(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
     def together(sequence: int) -> bytes:
-        parts = [each(sequence) for each in (PORT, OTHER_PORT, done()) if callable(each)]
-        return b"".join(part + bytes(-len(part) % 4) for part in parts)
+        odd = link_message(5, u32(10, 7), b"x", sequence=sequence)
+        even = link_message(6, u32(10, 7), sequence=sequence)
+        end = netlink(NLMSG_DONE, bytes(4), sequence=sequence)
+        return b"".join(part + bytes(-len(part) % 4) for part in (odd, even, end))
 
     kernel.answers = [PF, BOND, together]
     assert ports_of(rtnl.read("ens5f0")) == 2
 
 
 def test_an_interrupted_dump_is_made_again(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
-    kernel.answers = [PF, BOND, PORT, INTERRUPTED, done(), INTERRUPTED, done(), PORT, done()]
+    kernel.answers = [PF, BOND, INTERRUPTED, PORT, done(), INTERRUPTED, done(), PORT, done()]
     assert ports_of(rtnl.read("ens5f0")) == 1
+
+
+def test_a_dump_whose_end_says_that_it_was_interrupted_is_made_again(
+    kernel: NetlinkSocket, rtnl: Rtnl
+) -> None:
+    interrupted = done(flags=NLM_F_DUMP_INTR)
+    kernel.answers = [PF, BOND, PORT, interrupted, PORT, OTHER_PORT, done()]
+    assert ports_of(rtnl.read("ens5f0")) == 2
 
 
 def test_a_dump_that_is_interrupted_every_time_makes_the_pf_unreadable(

@@ -84,6 +84,9 @@ class World:
                 world.happened.append(("close", None))
 
         class LinkEvents:
+            def __init__(self) -> None:
+                world.link_events.clear()
+
             def fileno(self) -> int:
                 return 99
 
@@ -108,7 +111,8 @@ class World:
                 pass
 
             def poll(self, timeout_ms: float) -> list[tuple[int, int]]:
-                world.pass_time(timeout_ms / 1000)
+                if not world.link_events:
+                    world.pass_time(timeout_ms / 1000)
                 return [(99, 1)] if world.link_events or world.lost else []
 
         def wait_for_any(*arguments: object) -> None:

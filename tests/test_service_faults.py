@@ -99,7 +99,6 @@ def test_sockets_that_cannot_be_opened_are_tried_every_second_until_they_can(wor
     assert world.all("ready") == [None]
 
 
-@pytest.mark.xfail(reason="BUG: it is logged at every attempt, once a second")
 def test_that_sockets_cannot_be_opened_is_told_once(world: World) -> None:
     world.facts = {"ens5f0": pf(5)}
     world.before_open = Failing(OSError(errno.EMFILE, "Too many open files"))
@@ -107,7 +106,6 @@ def test_that_sockets_cannot_be_opened_is_told_once(world: World) -> None:
     assert len(world.logged(events.NetlinkFailed)) == 1
 
 
-@pytest.mark.xfail(reason="BUG: that they could be opened at last is not logged")
 def test_that_sockets_could_be_opened_at_last_is_told(world: World) -> None:
     world.facts = {"ens5f0": pf(5)}
     world.before_open = Failing(OSError(errno.EMFILE, "Too many open files"), *range(2))
@@ -115,7 +113,6 @@ def test_that_sockets_could_be_opened_at_last_is_told(world: World) -> None:
     assert len(world.logged(events.NetlinkReopened)) == 1
 
 
-@pytest.mark.xfail(reason="BUG: the loop reopens and reads again without a pause, and logs it every time")
 def test_a_socket_that_dies_at_every_read_is_not_reopened_without_a_pause(world: World) -> None:
     world.facts = {"ens5f0": pf(5)}
     world.before_read = Failing(DEAD)
@@ -123,7 +120,6 @@ def test_a_socket_that_dies_at_every_read_is_not_reopened_without_a_pause(world:
     assert len(world.read_at) <= 100
 
 
-@pytest.mark.xfail(reason="BUG: the events of the PFs looked at before are lost with the cycle")
 def test_what_was_done_before_a_socket_died_is_told(world: World) -> None:
     world.facts = {"ens5f0": pf(5, DOWN, AUTO), "ens5f1": pf(6)}
     world.before_read = Failing(DEAD, 1)
@@ -132,7 +128,6 @@ def test_what_was_done_before_a_socket_died_is_told(world: World) -> None:
     assert events.VfLinkStateSet(0, DISABLE, "ens5f0") in world.all("log")
 
 
-@pytest.mark.xfail(reason="BUG: what is absent already is not told to be a second name")
 def test_why_an_interface_is_not_served_is_told_when_the_reason_changes(world: World) -> None:
     world.facts = {"ens5f0": GONE, "enp5s0f0": GONE}
     world.at(0.5, lambda: world.facts.update(ens5f0=pf(5, UP), enp5s0f0=pf(5, UP)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pf_status_relay import vflist
 from pf_status_relay.link import VfLinkState, VirtualFunction
-from tests.conftest import nest, u32, vf_entry, vf_list
+from tests.conftest import attribute, nest, u32, vf_entry, vf_list
 
 AUTO, ENABLE, DISABLE = VfLinkState
 BEFORE = b"before! "
@@ -24,6 +24,10 @@ def states_of(count: int) -> list[VfLinkState]:
 
 def entries_of(states: Sequence[VfLinkState]) -> list[bytes]:
     return [vf_entry(number, state) for number, state in enumerate(states)]
+
+
+def link_state(number: int, state: int) -> bytes:
+    return attribute(5, struct.pack("=II", number, state))
 
 
 def decode(entries: Sequence[bytes], count: int) -> vflist.VfList:
@@ -78,10 +82,20 @@ def test_entries_need_not_have_the_same_attributes() -> None:
     assert list(link_states(decode(entries, 8)).values()) == states_of(8)
 
 
-def test_an_attribute_of_the_likely_place_is_not_taken_for_a_link_state() -> None:
-    other = nest(1, struct.pack("=HHII", 12, 4, 1, 2), struct.pack("=HHII", 12, 5, 1, 0))
-    first = nest(1, struct.pack("=HHII", 12, 5, 0, 0), struct.pack("=HHII", 12, 4, 0, 2))
-    assert link_states(decode([first, other], 2)) == {0: AUTO, 1: AUTO}
+def test_a_link_state_is_found_wherever_it_is_in_its_entry() -> None:
+    other = attribute(4, struct.pack("=II", 0, 2))
+    other_short = attribute(99, bytes(4))
+    entries = [
+        nest(1, other, other, link_state(0, 1)),
+        nest(1, link_state(1, 2)),
+        nest(1, other_short, link_state(2, 0)),  # where the first one's would be, were it the second's
+        nest(1, link_state(3, 1), other, other),
+    ]
+    assert link_states(decode(entries, 4)) == {0: ENABLE, 1: DISABLE, 2: AUTO, 3: ENABLE}
+
+
+def test_a_link_state_that_is_too_short_is_none() -> None:
+    assert vflist.decode(vf_list([nest(1, attribute(5, bytes(4)))]), 0, 1).vfs == ()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +106,7 @@ def test_an_attribute_of_the_likely_place_is_not_taken_for_a_link_state() -> Non
         (vf_entry(0, 0), "a smaller number"),
         (vf_entry(2, 0, link_state=False), "no link state"),
         (nest(1), "an empty entry"),
-        (nest(2, bytes(192)), "not an entry"),
+        (nest(2, link_state(2, 0)), "not an entry"),
     ],
 )
 def test_nothing_is_believed_from_an_odd_entry_on(odd: bytes, why: str) -> None:
