@@ -30,6 +30,9 @@ DEFAULT_INTERVAL_MS = 1000
 MIN_INTERVAL_MS = 100
 MAX_INTERVAL_MS = 60_000
 
+MIN_EARLY_DETECTION_MS = 1500
+MAX_EARLY_DETECTION_MS = 3000
+
 MAX_FILE_BYTES = 1 << 20
 """A larger file was not written for this program."""
 
@@ -38,7 +41,8 @@ MAX_NAME_BYTES = 127
 
 _DECIMAL = re.compile("[0-9]{1,9}")
 _INTERFACES_ALLOWED = "allowed: a list of interface names, at least one, each once"
-_INTERVAL_ALLOWED = f"allowed: a whole number of milliseconds from {MIN_INTERVAL_MS} to {MAX_INTERVAL_MS}"
+_INTERVAL = (MIN_INTERVAL_MS, MAX_INTERVAL_MS)
+_EARLY_DETECTION = (MIN_EARLY_DETECTION_MS, MAX_EARLY_DETECTION_MS)
 _NAME_ALLOWED = (
     f"allowed: an interface name of 1 to {MAX_NAME_BYTES} bytes "
     "without '/', ':' or white space, not '.' or '..'"
@@ -59,10 +63,13 @@ class Config:
 
     `interfaces` are names or alternative names, at least one, each once.
     `polling_interval_ms` is in milliseconds, MIN_INTERVAL_MS to MAX_INTERVAL_MS.
+    `early_detection_ms` is in milliseconds, MIN_EARLY_DETECTION_MS to MAX_EARLY_DETECTION_MS, or
+    None: off.
     """
 
     interfaces: tuple[str, ...]
     polling_interval_ms: int = DEFAULT_INTERVAL_MS
+    early_detection_ms: int | None = None
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Config:
@@ -83,30 +90,76 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Config:
 
     interfaces: tuple[str, ...] = ()
     interval = DEFAULT_INTERVAL_MS
+    early_detection: int | None = None
     for key, value in values.items():
         if key == "interfaces":
             interfaces = _interfaces(f"{where}: {key}", value, faults)
         elif key == "polling_interval_ms":
-            interval = _interval(f"{where}: {key}", value, faults)
+            interval = _milliseconds(f"{where}: {key}", value, _INTERVAL, faults)
+        elif key == "early_detection_ms":
+            early_detection = _milliseconds(f"{where}: {key}", value, _EARLY_DETECTION, faults)
         else:
             faults.append(
                 f"{where}: unknown key {_shown(key)} with the value {_shown(value)}; "
-                "allowed: interfaces, polling_interval_ms"
+                "allowed: interfaces, polling_interval_ms, early_detection_ms"
             )
 
-    if INTERFACES_VARIABLE in environment:
-        names = [name.strip() for name in environment[INTERFACES_VARIABLE].split(",")]
-        interfaces = _interfaces(f"environment: {INTERFACES_VARIABLE}", names, faults)
-    elif readable and "interfaces" not in values:
+    if INTERFACES_VARIABLE not in environment and readable and "interfaces" not in values:
         faults.append(f"{where}: interfaces is missing; {_INTERFACES_ALLOWED}")
-    if INTERVAL_VARIABLE in environment:
-        text = environment[INTERVAL_VARIABLE].strip()
-        number: object = int(text) if _DECIMAL.fullmatch(text) else text
-        interval = _interval(f"environment: {INTERVAL_VARIABLE}", number, faults)
+    interfaces, interval = _overridden(interfaces, interval, environment, faults)
 
     if faults:
         raise ConfigError(faults)
+    return Config(interfaces, interval, early_detection)
+
+
+def from_environment(environment: Mapping[str, str]) -> Config:
+    """Read the configuration from the environment alone, as the Go program does; no file matters.
+
+    Raises ConfigError with every fault there is.
+    """
+    faults: list[str] = []
+    if INTERFACES_VARIABLE not in environment:
+        faults.append(f"environment: {INTERFACES_VARIABLE} is not set; {_INTERFACES_ALLOWED}")
+    interfaces, interval = _overridden((), DEFAULT_INTERVAL_MS, environment, faults)
+    if faults:
+        raise ConfigError(faults)
     return Config(interfaces, interval)
+
+
+def interfaces_at(where: str, value: object, faults: list[str]) -> tuple[str, ...]:
+    """Check interfaces that were found at `where`, as those of a file are.
+
+    Returns the valid names among the value, and adds a line to `faults` for each other one.
+    """
+    return _interfaces(where, value, faults)
+
+
+def polling_interval_at(where: str, value: object, faults: list[str]) -> int:
+    """Check a polling interval in milliseconds that was found at `where`, as that of a file is.
+
+    Returns it if it is valid; otherwise adds a line to `faults` and returns some valid one.
+    """
+    return _milliseconds(where, value, _INTERVAL, faults)
+
+
+def shown(value: object) -> str:
+    """Return a value as TOML would have it, on one line and not too long, for a message."""
+    return _shown(value)
+
+
+def _overridden(
+    interfaces: tuple[str, ...], interval: int, environment: Mapping[str, str], faults: list[str]
+) -> tuple[tuple[str, ...], int]:
+    """Return interfaces and polling interval, each that of the environment if it is set there."""
+    if INTERFACES_VARIABLE in environment:
+        names = [name.strip() for name in environment[INTERFACES_VARIABLE].split(",")]
+        interfaces = _interfaces(f"environment: {INTERFACES_VARIABLE}", names, faults)
+    if INTERVAL_VARIABLE in environment:
+        text = environment[INTERVAL_VARIABLE].strip()
+        number: object = int(text) if _DECIMAL.fullmatch(text) else text
+        interval = _milliseconds(f"environment: {INTERVAL_VARIABLE}", number, _INTERVAL, faults)
+    return interfaces, interval
 
 
 def _read(path: Path, optional: bool) -> dict[str, Any]:
@@ -180,12 +233,15 @@ def _is_interface_name(name: str) -> bool:
     return not any(char in "/:\0" or char.isspace() for char in name)
 
 
-def _interval(where: str, value: object, faults: list[str]) -> int:
+def _milliseconds(where: str, value: object, allowed: tuple[int, int], faults: list[str]) -> int:
+    least, most = allowed
     # A TOML boolean is a Python int, and no number of milliseconds.
-    if type(value) is int and MIN_INTERVAL_MS <= value <= MAX_INTERVAL_MS:
+    if type(value) is int and least <= value <= most:
         return value
-    faults.append(f"{where} is {_shown(value)}; {_INTERVAL_ALLOWED}")
-    return DEFAULT_INTERVAL_MS
+    faults.append(
+        f"{where} is {_shown(value)}; allowed: a whole number of milliseconds from {least} to {most}"
+    )
+    return least
 
 
 def _shown(value: object) -> str:

@@ -126,6 +126,28 @@ class LacpDown(Event):
 
 
 @dataclass(frozen=True)
+class LacpLate(Event):
+    """Early detection: no LACPDU for so many milliseconds, though the port state still reads as up."""
+
+    level = Level.WARN
+    msg = "lacp is late"
+    message_id = "9f9212eb6134461d9a9dff57b880127d"
+    interface: str
+    silent_ms: int
+
+
+@dataclass(frozen=True)
+class EarlyDetectionRefused(Event):
+    """Early detection is configured and cannot be had on this PF, for the reason given."""
+
+    level = Level.WARN
+    msg = "early detection is not possible"
+    message_id = "262cad5cad8f4ee08185196a4668f7fc"
+    interface: str
+    error: str
+
+
+@dataclass(frozen=True)
 class SlowLacpRate(Event):
     """The actor asks for one LACPDU in 30 s: a dead switch is noticed after 90 s, not 3 s."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Union
 
-from pf_status_relay.lacp import PortState
+from pf_status_relay.lacp import PortState, is_up
 
 BOND_MODE_8023AD = 4
 """Bond mode 802.3ad (BOND_MODE_8023AD, include/uapi/linux/if_bonding.h)."""
@@ -63,6 +63,7 @@ class PhysicalFunction:
     `port` is None where the kernel reports no LACP port state.
     `vf_count` is how many VFs the kernel counts (IFLA_NUM_VF), `vfs_listed` how many its list
     has by the list's own, 16-bit length, and `vfs` are those that could be read all the same.
+    `lacpdus_received` is the bond port's counter, None where it was not asked for or is not kept.
     """
 
     ifindex: int
@@ -72,6 +73,12 @@ class PhysicalFunction:
     vf_count: int
     vfs_listed: int
     vfs: tuple[VirtualFunction, ...]
+    lacpdus_received: int | None = None
+
+    @property
+    def lacp_up(self) -> bool:
+        """Whether LACP is up by carrier and port state. The port state alone outlives the carrier."""
+        return self.carrier and self.port is not None and is_up(self.port.actor, self.port.partner)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,25 @@ def decode(message: bytes) -> Link:
         raise MalformedMessage(f"link message of interface {ifindex}: {error!r}") from error
 
 
+def decode_lacpdus_received(message: bytes) -> int | None:
+    """Decode a RTM_NEWSTATS message of a bond port: LACPDUs received, None where they are not counted.
+
+    Raises MalformedMessage.
+    """
+    try:
+        stats = messages.stats_message(message)
+        stats.decode()
+        count: int | None = stats.get_nested(
+            "IFLA_STATS_LINK_XSTATS_SLAVE",
+            "LINK_XSTATS_TYPE_BOND",
+            "BOND_XSTATS_3AD",
+            "BOND_3AD_STAT_LACPDU_RX",
+        )
+        return count
+    except Exception as error:
+        raise MalformedMessage(f"statistics message: {error!r}") from error
+
+
 def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
     """Split a message into one with only the attributes that pyroute2 is to decode, and the VFs."""
     count = 0

@@ -32,6 +32,7 @@ _JOURNAL_FIELDS = {
     "served": "VF_SERVED",
     "actor": "ACTOR_STATE",
     "partner": "PARTNER_STATE",
+    "silent_ms": "SILENT_MS",
     "error": "ERROR",
 }
 

@@ -33,6 +33,7 @@ NLMSG_DONE = 3
 RTM_NEWLINK = 16
 RTM_GETLINK = 18
 RTM_SETLINK = 19
+RTM_GETSTATS = 94
 
 IFLA_IFNAME = 3
 IFLA_MASTER = 10
@@ -118,3 +119,19 @@ class link_message(nlmsg):  # type: ignore[misc]
         (IFLA_ALT_IFNAME, "IFLA_ALT_IFNAME", "asciiz"),
     )
     link_info = link_info
+
+
+class stats_message(nlmsg):  # type: ignore[misc]
+    """RTM_NEWSTATS, RTM_GETSTATS: struct if_stats_msg, and a bond port's LACPDU counters."""
+
+    fields = (("family", "B"), ("_pad", "3x"), ("ifindex", "I"), ("filter_mask", "I"))
+    nla_map = ((3, "IFLA_STATS_LINK_XSTATS_SLAVE", "slave"),)
+
+    class slave(nla):  # type: ignore[misc]
+        nla_map = ((2, "LINK_XSTATS_TYPE_BOND", "bond"),)
+
+        class bond(nla):  # type: ignore[misc]
+            nla_map = ((1, "BOND_XSTATS_3AD", "lacp"),)
+
+            class lacp(nla):  # type: ignore[misc]
+                nla_map = ((0, "BOND_3AD_STAT_LACPDU_RX", "uint64"),)

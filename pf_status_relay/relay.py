@@ -36,6 +36,7 @@ from pf_status_relay.events import (
     VfListIncomplete,
     VfsDetected,
 )
+from pf_status_relay.hearing import Hearing, hearing_events, listen
 from pf_status_relay.link import (
     BOND_MODE_8023AD,
     Absent,
@@ -53,6 +54,17 @@ RETRY_S = 1.0
 _TRIES_WITHOUT_EFFECT = 2
 """Writes that the driver takes and that change nothing, before the VF is held back from. The
 first can be somebody else's doing, who set the VF back at that moment."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the configuration has to say to the decision.
+
+    `early_detection_s`: seconds without a LACPDU after which LACP counts as down, although the
+    port state does not say so yet. None leaves it to the port state.
+    """
+
+    early_detection_s: float | None = None
 
 
 class Standing(Enum):
@@ -100,6 +112,7 @@ class Memory:
     port: BondPort | None = None
     carrier: bool | None = None
     slow_warned: bool = False
+    hearing: Hearing = field(default_factory=Hearing)
     vf_count: int | None = None
     listed: int | None = None
     disabled: int = 0
@@ -125,10 +138,10 @@ class Outcome:
     dry_run: bool = False
 
 
-def decide(memory: Memory, facts: Facts, now: float) -> Decision:
+def decide(memory: Memory, facts: Facts, now: float, policy: Policy = Policy()) -> Decision:
     """Decide on one look at the interface.
 
-    `now` is monotonic time in seconds; it only holds back retries of refused VFs.
+    `now` is monotonic time in seconds: for the retries of refused VFs, and for early detection.
     """
     name = memory.interface
     if isinstance(facts, Unreadable):
@@ -144,7 +157,7 @@ def decide(memory: Memory, facts: Facts, now: float) -> Decision:
         if (memory.standing, memory.reason) != (Standing.NOT_READY, reason):
             events.append(PfNotReady(name, reason))
         return Decision(Memory(name, Standing.NOT_READY, reason), tuple(events), (), Pace.INTERVAL)
-    return _ready(memory, facts, now)
+    return _ready(memory, facts, now, policy)
 
 
 def not_ready_reason(pf: PhysicalFunction) -> str:
@@ -202,7 +215,7 @@ def _absent(memory: Memory, facts: Absent) -> Decision:
     return Decision(Memory(name, Standing.ABSENT, facts.error), tuple(events), (), Pace.INTERVAL)
 
 
-def _ready(memory: Memory, pf: PhysicalFunction, now: float) -> Decision:
+def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> Decision:
     name = memory.interface
     events: list[Event] = []
     if memory.standing is not Standing.READY:
@@ -210,7 +223,9 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float) -> Decision:
         events.append(PfReady(name))
     memory = replace(memory, unreadable="")
 
-    up = _follow_lacp(memory, pf, events)
+    hearing = listen(memory.hearing, pf, now, policy.early_detection_s)
+    events += hearing_events(name, memory.hearing, hearing)
+    up = _follow_lacp(memory, pf, hearing.late, events)
     slow = up and pf.port is not None and not lacp.is_fast(pf.port.actor)
     if slow and not memory.slow_warned:
         events.append(SlowLacpRate(name))
@@ -236,20 +251,22 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float) -> Decision:
         lacp_up=up,
         port=pf.port,
         carrier=pf.carrier,
+        hearing=hearing,
         slow_warned=up and (slow or memory.slow_warned),
         vf_count=pf.vf_count,
         listed=pf.vfs_listed,
         disabled=sum(vf.link_state is VfLinkState.DISABLE for vf in pf.vfs),
         attempts=attempts,
     )
-    settling = not up or attempts or writes
+    listening = policy.early_detection_s is not None and not hearing.refused
+    settling = not up or attempts or writes or listening
     return Decision(memory, tuple(events), tuple(writes), Pace.QUICK if settling else Pace.INTERVAL)
 
 
-def _follow_lacp(memory: Memory, pf: PhysicalFunction, events: list[Event]) -> bool:
+def _follow_lacp(memory: Memory, pf: PhysicalFunction, late: bool, events: list[Event]) -> bool:
     name, port = memory.interface, pf.port
     actor, partner = (port.actor, port.partner) if port else (None, None)
-    up = port is not None and pf.carrier and lacp.is_up(port.actor, port.partner)
+    up = pf.lacp_up and not late
     if (memory.port, memory.carrier) != (port, pf.carrier):
         events.append(PortStateChanged(name, actor, partner, pf.carrier))
     if up is not memory.lacp_up:

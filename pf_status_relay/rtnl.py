@@ -1,4 +1,4 @@
-"""The kernel, by rtnetlink(7): read a PF's facts, write VF link states, hear that a link changed."""
+"""The kernel, by rtnetlink(7): read a PF's facts, write VF link states."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from pf_status_relay import linkinfo, messages, vflist
 from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, Unreadable, VirtualFunction
+from pf_status_relay.linkevents import master_attribute, open_route_socket
 
 _NLM_F_REQUEST = 0x1
 _NLM_F_ACK = 0x4
@@ -21,20 +22,16 @@ _NLMSGERR_ATTR_MSG = 1
 _SOL_NETLINK = 270
 _NETLINK_CAP_ACK = 10
 _NETLINK_EXT_ACK = 11
-_SO_RCVBUFFORCE = 33
-_RTMGRP_LINK = 1
 
 _RTEXT_FILTER_VF = 1
 _RTEXT_FILTER_SKIP_STATS = 8
+_STATS_LINK_XSTATS_SLAVE = 1 << 2  # IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_XSTATS_SLAVE)
 
 _NLMSGHDR = struct.Struct("=IHHII")
 _ERRNO = struct.Struct("=i")
-_MASTER_ATTRIBUTE = struct.Struct("=HHI")
 
 _IFNAMSIZ = 16
 _REPLY_BYTES = 1 << 20  # a PF with 334 VFs answers in 66 KiB
-_EVENT_QUEUE_BYTES = 4 << 20
-_EVENTS_PER_DRAIN = 1000  # then the PFs are looked at, however many more there are
 _READ_TRIES = 3  # of what can change between two requests
 _VFS_PER_MESSAGE = 1024  # the list's 16-bit length holds 4095
 
@@ -50,7 +47,7 @@ class Rtnl:
     """A netlink socket for requests. Any other OSError than Refused means that it is unusable."""
 
     def __init__(self) -> None:
-        self._socket = _open()
+        self._socket = open_route_socket()
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_EXT_ACK, 1)
         timeout = struct.pack("@ll", ANSWER_TIMEOUT_S, 0)
@@ -62,9 +59,10 @@ class Rtnl:
         """Close the socket."""
         self._socket.close()
 
-    def read(self, name: str) -> Facts:
+    def read(self, name: str, count_lacpdus: bool = False) -> Facts:
         """Read everything about the PF that has this name or alternative name.
 
+        With `count_lacpdus` that includes how many LACPDUs its bond port has received.
         Raises OSError if the socket is unusable.
         """
         try:
@@ -74,6 +72,7 @@ class Rtnl:
                     return Absent("Link not found")
                 master = self._master(pf.master) if pf.master else None
                 if master or not pf.master:
+                    lacpdus = self._lacpdus_received(pf.ifindex) if count_lacpdus and pf.port else None
                     break
             else:
                 return Unreadable("its master changes faster than it can be read")
@@ -89,6 +88,7 @@ class Rtnl:
             vf_count=pf.vf_count,
             vfs_listed=pf.vfs_listed,
             vfs=pf.vfs,
+            lacpdus_received=lacpdus,
         )
 
     def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> dict[int, str]:
@@ -110,12 +110,8 @@ class Rtnl:
 
     def _try_to_set(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> str:
         try:
-            self._ask(
-                messages.RTM_SETLINK,
-                _NLM_F_ACK,
-                [("IFLA_VFINFO_LIST", vflist.encode(vfs))],
-                ifindex=ifindex,
-            )
+            request = _link_request([("IFLA_VFINFO_LIST", vflist.encode(vfs))], ifindex)
+            self._ask(messages.RTM_SETLINK, _NLM_F_ACK, request)
         except Refused as error:
             return error.strerror or str(error)
         except linkinfo.MalformedMessage as error:
@@ -131,7 +127,7 @@ class Rtnl:
             short = len(os.fsencode(name)) < _IFNAMSIZ
             attributes.append(("IFLA_IFNAME" if short else "IFLA_ALT_IFNAME", name))
         try:
-            answer = self._ask(messages.RTM_GETLINK, 0, attributes, ifindex=ifindex)
+            answer = self._ask(messages.RTM_GETLINK, 0, _link_request(attributes, ifindex))
         except Refused as error:
             if error.errno == errno.ENODEV:
                 return None
@@ -146,12 +142,23 @@ class Rtnl:
         ports = self._count_ports(ifindex) if link else 0
         return Master(ifindex, link.name, link.kind, link.bond_mode, ports) if link and ports else None
 
+    def _lacpdus_received(self, ifindex: int) -> int | None:
+        """Read the bond port's counter of received LACPDUs; None where the kernel has none."""
+        request = messages.stats_message()
+        request["ifindex"] = ifindex
+        request["filter_mask"] = _STATS_LINK_XSTATS_SLAVE
+        try:
+            answer = self._ask(messages.RTM_GETSTATS, 0, request)
+        except Refused:
+            return None
+        return linkinfo.decode_lacpdus_received(answer[0]) if answer else None
+
     def _count_ports(self, master: int) -> int:
         attributes = [("IFLA_EXT_MASK", _RTEXT_FILTER_SKIP_STATS), ("IFLA_MASTER", master)]
         attribute = master_attribute(master)
         for _ in range(_READ_TRIES):
             try:
-                links = self._ask(messages.RTM_GETLINK, _NLM_F_DUMP, attributes)
+                links = self._ask(messages.RTM_GETLINK, _NLM_F_DUMP, _link_request(attributes))
             except Refused as error:
                 if error.errno != errno.EINTR:
                     raise
@@ -160,20 +167,13 @@ class Rtnl:
         raise Refused(errno.EINTR, "links change faster than their list can be read")
 
     def _ask(
-        self,
-        kind: int,
-        flags: int,
-        attributes: Sequence[tuple[str, object]],
-        ifindex: int = 0,
+        self, kind: int, flags: int, request: messages.link_message | messages.stats_message
     ) -> Sequence[bytes]:
-        """Send a request and return the link messages of the answer.
+        """Send a request and return the messages of the answer.
 
         Raises Refused, with EINTR where links changed while they were listed, and OSError.
         """
         self._sequence = self._sequence % 0xFFFFFFFF + 1
-        request = messages.link_message()
-        request["index"] = ifindex
-        request["attrs"] = list(attributes)
         request["header"] = {
             "type": kind,
             "flags": _NLM_F_REQUEST | flags,
@@ -182,7 +182,7 @@ class Rtnl:
         }
         request.encode()
         self._socket.send(request.data)
-        links: list[bytes] = []
+        answer: list[bytes] = []
         interrupted = 0
         while True:
             for type_, message in self._receive():
@@ -191,10 +191,10 @@ class Rtnl:
                     _raise_if_refused(message)
                     if interrupted:
                         raise Refused(errno.EINTR, os.strerror(errno.EINTR))
-                    return links
-                links.append(message)
+                    return answer
+                answer.append(message)
                 if flags & _NLM_F_DUMP != _NLM_F_DUMP:
-                    return links
+                    return answer
 
     def _receive(self) -> Iterator[tuple[int, bytes]]:
         """Receive one datagram and yield its messages that answer the last request."""
@@ -213,73 +213,11 @@ class Rtnl:
             position += (length + 3) & ~3
 
 
-class LinkEvents:
-    """Hears of changes of links. An event only says which PF to look at again."""
-
-    def __init__(self) -> None:
-        self._socket = _open(groups=_RTMGRP_LINK)
-        self._buffer = bytearray(_REPLY_BYTES)
-        self._socket.setblocking(False)
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _EVENT_QUEUE_BYTES)
-        except PermissionError:  # without CAP_NET_ADMIN, as in a dry run: overruns come sooner
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _EVENT_QUEUE_BYTES)
-
-    def fileno(self) -> int:
-        """Return the descriptor to wait on."""
-        return self._socket.fileno()
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-    def drain(
-        self, by_ifindex: Mapping[int, set[str]], by_content: Mapping[bytes, set[str]]
-    ) -> tuple[set[str], bool]:
-        """Take the events that are there.
-
-        Returns the names that they concern, and whether events were lost. `by_ifindex` gives the
-        names for events about an interface, `by_content` for those that hold certain bytes.
-        Raises OSError if the socket is unusable.
-        """
-        concerned: set[str] = set()
-        for _ in range(_EVENTS_PER_DRAIN):
-            try:
-                size = self._socket.recv_into(self._buffer)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if error.errno == errno.ENOBUFS:
-                    return concerned, True
-                raise
-            if size < linkinfo.HEADER_BYTES:
-                continue
-            message = bytes(self._buffer[:size])
-            concerned |= by_ifindex.get(linkinfo.ifindex_of(message), set())
-            for content, names in by_content.items():
-                if content in message:
-                    concerned |= names
-        return concerned, False
-
-
-def name_content(name: str) -> bytes:
-    """Return the bytes that a link message about an interface of this name or altname holds."""
-    return os.fsencode(name) + b"\0"
-
-
-def master_attribute(ifindex: int) -> bytes:
-    """Return the bytes that a link message about a port of this master holds."""
-    return _MASTER_ATTRIBUTE.pack(_MASTER_ATTRIBUTE.size, messages.IFLA_MASTER, ifindex)
-
-
-def _open(groups: int = 0) -> socket.socket:
-    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-    try:
-        opened.bind((0, groups))
-    except OSError:
-        opened.close()
-        raise
-    return opened
+def _link_request(attributes: Sequence[tuple[str, object]], ifindex: int = 0) -> messages.link_message:
+    request = messages.link_message()
+    request["index"] = ifindex
+    request["attrs"] = list(attributes)
+    return request
 
 
 def _raise_if_refused(message: bytes) -> None:

@@ -30,10 +30,11 @@ from pf_status_relay.events import (
     Stopping,
 )
 from pf_status_relay.link import Absent, Facts, PhysicalFunction, Unreadable, VirtualFunction
+from pf_status_relay.linkevents import LinkEvents, master_attribute, name_content
 from pf_status_relay.log import Log
 from pf_status_relay.notify import Notifier
-from pf_status_relay.relay import Memory, Outcome, Pace, Standing, decide, settle
-from pf_status_relay.rtnl import LinkEvents, Rtnl, master_attribute, name_content
+from pf_status_relay.relay import Memory, Outcome, Pace, Policy, Standing, decide, settle
+from pf_status_relay.rtnl import Rtnl
 
 QUICK_S = 0.1
 """Seconds between looks at a PF whose LACP is down: the kernel does not announce its recovery."""
@@ -52,6 +53,8 @@ class Service:
 
     def __init__(self, config: Config, log: Log, notifier: Notifier, dry_run: bool = False) -> None:
         self._names = config.interfaces
+        early_ms = config.early_detection_ms
+        self._policy = Policy(early_detection_s=None if early_ms is None else early_ms / 1000)
         self._interval_s = config.polling_interval_ms / 1000
         if notifier.watchdog_s is not None:
             self._interval_s = min(self._interval_s, notifier.watchdog_s / _CYCLES_PER_WATCHDOG)
@@ -119,10 +122,11 @@ class Service:
 
     def _look(self, name: str) -> Sequence[Event]:
         assert self._rtnl is not None
-        facts = self._unless_named_twice(name, self._rtnl.read(name))
+        count_lacpdus = self._policy.early_detection_s is not None
+        facts = self._unless_named_twice(name, self._rtnl.read(name, count_lacpdus))
         self._facts[name] = facts
         now = time.monotonic()
-        decision = decide(self._memories[name], facts, now)
+        decision = decide(self._memories[name], facts, now, self._policy)
         memory, events = decision.memory, decision.events
         if decision.writes and isinstance(facts, PhysicalFunction):
             outcomes = self._write(facts.ifindex, decision.writes)

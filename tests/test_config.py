@@ -18,7 +18,7 @@ INTERVAL = config.INTERVAL_VARIABLE
 NAME_ALLOWED = "allowed: an interface name of 1 to 127 bytes without '/', ':' or white space, not '.' or '..'"
 NAMES_ALLOWED = "allowed: a list of interface names, at least one, each once"
 INTERVAL_ALLOWED = "allowed: a whole number of milliseconds from 100 to 60000"
-KEYS_ALLOWED = "allowed: interfaces, polling_interval_ms"
+KEYS_ALLOWED = "allowed: interfaces, polling_interval_ms, early_detection_ms"
 
 
 @pytest.fixture
@@ -275,3 +275,19 @@ def test_a_name_that_is_no_text_is_refused_for_no_message_could_carry_it() -> No
     (fault,) = faults(None, {NAMES: name})
     assert fault.startswith(f"environment: {NAMES}[0] is ")
     assert fault.encode(sys.getfilesystemencoding(), "backslashreplace")
+
+
+@pytest.mark.parametrize("milliseconds", [1500, 2500, 3000])
+def test_early_detection_is_off_unless_it_is_set(file: Path, milliseconds: int) -> None:
+    file.write_text(A)
+    assert load(file, {}).early_detection_ms is None
+    file.write_text(f"{A}early_detection_ms = {milliseconds}")
+    assert load(file, {}).early_detection_ms == milliseconds
+
+
+@pytest.mark.parametrize("value", ["1499", "3001", "true", "2500.0", '"2500"', "0"])
+def test_early_detection_takes_half_to_the_whole_of_lacps_patience(file: Path, value: str) -> None:
+    file.write_text(f"{A}early_detection_ms = {value}")
+    assert faults(file) == [
+        f"FILE: early_detection_ms is {value}; allowed: a whole number of milliseconds from 1500 to 3000"
+    ]

@@ -20,6 +20,8 @@ VOCABULARY = [
     ("PfNotReady", "ERROR", "pf is not ready", "f80831f549454dde8f1f44e6cc59330e"),
     ("LacpUp", "INFO", "lacp is up", "5c3c3aff39034ac9807219ada031df8c"),
     ("LacpDown", "INFO", "lacp is down", "5e3b18c5a56f406990832aaaa9d31e52"),
+    ("LacpLate", "WARN", "lacp is late", "9f9212eb6134461d9a9dff57b880127d"),
+    ("EarlyDetectionRefused", "WARN", "early detection is not possible", "262cad5cad8f4ee08185196a4668f7fc"),
     ("SlowLacpRate", "WARN", "pf is using slow lacp rate", "5bcc3fde10d344509cb89aced65f7fb9"),
     ("PortStateChanged", "DEBUG", "lacp port state changed", "0c4fc77cc6ce434c814e151c76e9e72b"),
     ("NoVfs", "INFO", "pf has no VFs", "b547e0b6de304f3faa3a35236c7693f2"),

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from pf_status_relay.rtnl import LinkEvents, master_attribute, name_content
+from pf_status_relay.linkevents import LinkEvents, master_attribute, name_content
 from tests.conftest import NetlinkSocket, link_message, nest, text, u32
 
 

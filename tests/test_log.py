@@ -72,6 +72,18 @@ LOG = [
         {"PF_INTERFACE": "ens5f0", "PF_CARRIER": "yes"},
     ),
     (
+        events.LacpLate("ens5f0", silent_ms=2510),
+        'WARN","msg":"lacp is late","interface":"ens5f0","silent_ms":2510',
+        "lacp is late interface=ens5f0 silent_ms=2510",
+        {"PF_INTERFACE": "ens5f0", "SILENT_MS": "2510"},
+    ),
+    (
+        events.EarlyDetectionRefused("ens5f0", "the LACP rate is slow"),
+        'WARN","msg":"early detection is not possible","interface":"ens5f0","error":"the LACP rate is slow"',
+        'early detection is not possible interface=ens5f0 error="the LACP rate is slow"',
+        {"PF_INTERFACE": "ens5f0", "ERROR": "the LACP rate is slow"},
+    ),
+    (
         events.SlowLacpRate("ens5f0"),
         'WARN","msg":"pf is using slow lacp rate","interface":"ens5f0"',
         "pf is using slow lacp rate interface=ens5f0",

@@ -28,6 +28,7 @@ from tests.conftest import (
     Answer,
     NetlinkSocket,
     after_vfs,
+    attribute,
     bond,
     done,
     error,
@@ -35,6 +36,7 @@ from tests.conftest import (
     lacp_port,
     link,
     link_message,
+    nest,
     netlink,
     pf_attributes,
     request,
@@ -239,3 +241,35 @@ def test_this_machine_has_a_loopback_interface() -> None:
     assert isinstance(facts, PhysicalFunction)
     assert (facts.ifindex, facts.master, facts.port) == (socket.if_nametoindex("lo"), None, None)
     assert absent == Absent("Link not found")
+
+
+def counted(lacpdus: int) -> Answer:
+    """Return RTM_NEWSTATS of a bond port: received first, sent next (BOND_3AD_STAT_*)."""
+    counters = attribute(0, struct.pack("=Q", lacpdus)) + attribute(1, struct.pack("=Q", 4))
+    nested = nest(3, nest(2, nest(1, counters)))
+    payload = struct.pack("=B3xII", 0, 5, 4) + nested
+    return lambda sequence: netlink(92, payload, sequence=sequence)
+
+
+def test_lacpdus_are_counted_where_that_is_asked_for(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+    kernel.answers = [PF, BOND, PORT, done(), counted(4711)]
+    facts = rtnl.read("ens5f0", count_lacpdus=True)
+    assert isinstance(facts, PhysicalFunction)
+    assert facts.lacpdus_received == 4711
+    assert kernel.requests[-1][:8] + kernel.requests[-1][16:] == struct.pack("=IHHB3xII", 28, 94, 1, 0, 5, 4)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(error(errno.EOPNOTSUPP), id="a kernel without statistics"),
+        pytest.param(lambda sequence: netlink(92, bytes(12), sequence=sequence), id="without this counter"),
+    ],
+)
+def test_a_kernel_that_does_not_count_lacpdus_is_read_all_the_same(
+    kernel: NetlinkSocket, rtnl: Rtnl, answer: Answer
+) -> None:
+    kernel.answers = [PF, BOND, PORT, done(), answer]
+    facts = rtnl.read("ens5f0", count_lacpdus=True)
+    assert isinstance(facts, PhysicalFunction)
+    assert facts.lacpdus_received is None

@@ -69,7 +69,7 @@ class World:
                 world.before_open()
                 world.happened.append(("open", None))
 
-            def read(self, name: str) -> Facts:
+            def read(self, name: str, count_lacpdus: bool) -> Facts:
                 world.read_at.append((round(world.now - 100, 6), name))
                 assert len(world.read_at) < 2000, "the loop runs hot"
                 world.before_read(name)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pf_status_relay import events, rtnl
+from pf_status_relay import events, linkevents
 from tests.test_service import AUTO, DOWN, GONE, UP, World, pf
 
 
@@ -39,7 +39,7 @@ def test_the_interval_is_capped_by_a_third_of_the_watchdog_time(
 WHOM_AN_EVENT_WAKES = [
     pytest.param(5, b"", ["ens5f0"], id="about the PF"),
     pytest.param(105, b"", ["ens5f0"], id="about its bond"),
-    pytest.param(9, rtnl.master_attribute(106), ["ens5f1"], id="about a port of its bond"),
+    pytest.param(9, linkevents.master_attribute(106), ["ens5f1"], id="about a port of its bond"),
     pytest.param(9, b"\0\0ens5f2\0", ["ens5f2"], id="about the name that is missed"),
     pytest.param(9, b"\0\0ens5f0\0", [], id="about a name that is there"),
     pytest.param(9, b"veth0\0", [], id="about something else"),

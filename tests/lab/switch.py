@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.lab.commands import ip, tc, write
+import json
+import subprocess
+
+from tests.lab.commands import ip, run, tc, write
+from tests.lab.guest import CHECKOUT, python
 from tests.lab.topology import DEVICES, Pf, new_netdevsim
 
 SLOW_PROTOCOLS = "0x8809"
@@ -119,6 +123,45 @@ class Cable:
                     netns=self.port.switch.name,
                 )
                 self._blocked.add(hook)
+
+    def dropped(self, direction: str) -> int:
+        """How many LACPDUs the present block "to_host" or "to_switch" has dropped; 0 without one."""
+        (hook,) = DIRECTIONS[direction]
+        shown = run(
+            *(
+                "tc",
+                "-s",
+                "-j",
+                "-n",
+                self.port.switch.name,
+                "filter",
+                "show",
+                "dev",
+                self.port.name,
+                hook,
+                "pref",
+                "1",
+            )
+        )
+        filters = [each["options"] for each in json.loads(shown or "[]") if "options" in each]
+        return sum(action["stats"]["drops"] for each in filters for action in each["actions"])
+
+    def jitter_lacp_to_host(self, least: float, most: float) -> None:
+        """Lets the switch's LACPDUs come `least` to `most` seconds apart, until end_jitter."""
+        netns = ("ip", "netns", "exec", self.port.switch.name)
+        self._jitter = subprocess.Popen(
+            [*netns, python(), "-m", "tests.lab.lacpdus", self.port.name, str(least), str(most)],
+            stdout=subprocess.PIPE,
+            cwd=CHECKOUT,
+        )
+        assert self._jitter.stdout is not None
+        self._jitter.stdout.readline()
+        self.block_lacp("to_host")
+
+    def end_jitter(self) -> None:
+        """Ends the LACPDUs of jitter_lacp_to_host; the kernel's own stay blocked."""
+        self._jitter.kill()
+        self._jitter.communicate()
 
     def unblock_lacp(self, direction: str = "both") -> None:
         """Lets LACPDUs pass again."""

@@ -1,0 +1,89 @@
+"""Link events, by rtnetlink(7): hear that a link changed, and which PF that concerns."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Mapping
+
+from pf_status_relay import linkinfo, messages
+
+_SO_RCVBUFFORCE = 33
+_RTMGRP_LINK = 1
+_MASTER_ATTRIBUTE = struct.Struct("=HHI")
+
+_EVENT_BYTES = 64 << 10  # events come without the VF list; of a longer one the beginning is enough
+_QUEUE_BYTES = 4 << 20
+_EVENTS_PER_DRAIN = 1000  # then the PFs are looked at, however many more there are
+
+
+class LinkEvents:
+    """Hears of changes of links. An event only says which PF to look at again."""
+
+    def __init__(self) -> None:
+        self._socket = open_route_socket(groups=_RTMGRP_LINK)
+        self._buffer = bytearray(_EVENT_BYTES)
+        self._socket.setblocking(False)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _QUEUE_BYTES)
+        except PermissionError:  # without CAP_NET_ADMIN, as in a dry run: overruns come sooner
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_BYTES)
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait on."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def drain(
+        self, by_ifindex: Mapping[int, set[str]], by_content: Mapping[bytes, set[str]]
+    ) -> tuple[set[str], bool]:
+        """Take the events that are there.
+
+        Returns the names that they concern, and whether events were lost. `by_ifindex` gives the
+        names for events about an interface, `by_content` for those that hold certain bytes.
+        Raises OSError if the socket is unusable.
+        """
+        concerned: set[str] = set()
+        for _ in range(_EVENTS_PER_DRAIN):
+            try:
+                size = self._socket.recv_into(self._buffer)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno == errno.ENOBUFS:
+                    return concerned, True
+                raise
+            if size < linkinfo.HEADER_BYTES:
+                continue
+            message = bytes(self._buffer[:size])
+            concerned |= by_ifindex.get(linkinfo.ifindex_of(message), set())
+            for content, names in by_content.items():
+                if content in message:
+                    concerned |= names
+        return concerned, False
+
+
+def name_content(name: str) -> bytes:
+    """Return the bytes that a link message about an interface of this name or altname holds."""
+    return os.fsencode(name) + b"\0"
+
+
+def master_attribute(ifindex: int) -> bytes:
+    """Return the bytes that a link message about a port of this master holds."""
+    return _MASTER_ATTRIBUTE.pack(_MASTER_ATTRIBUTE.size, messages.IFLA_MASTER, ifindex)
+
+
+def open_route_socket(groups: int = 0) -> socket.socket:
+    """Open a socket to rtnetlink that hears these multicast groups (RTMGRP_*). Raises OSError."""
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    try:
+        opened.bind((0, groups))
+    except OSError:
+        opened.close()
+        raise
+    return opened
