@@ -45,14 +45,14 @@ class Master:
 
     `kind` is the kernel's name for its type (IFLA_INFO_KIND: `bond`, `bridge`, `team`, ...).
     `bond_mode` is the number of the bond's mode, None where the master is no bond.
-    `port_count` is how many interfaces, the PF among them, it is master of.
+    `port_count` is how many ports, the PF among them, the bond has, None where it is no bond.
     """
 
     ifindex: int
     name: str
     kind: str
     bond_mode: int | None
-    port_count: int
+    port_count: int | None
 
 
 @dataclass(frozen=True)

@@ -139,8 +139,13 @@ class Rtnl:
     def _master(self, ifindex: int) -> Master | None:
         """Read the master of a PF; None if it is no longer there or no longer its master."""
         link = self._link(ifindex=ifindex)
-        ports = self._count_ports(ifindex) if link else 0
-        return Master(ifindex, link.name, link.kind, link.bond_mode, ports) if link and ports else None
+        if link is None:
+            return None
+        # A bridge can have thousands of ports, and they do not matter.
+        ports = self._count_ports(ifindex) if link.bond_mode is not None else None
+        if ports == 0:
+            return None
+        return Master(ifindex, link.name, link.kind, link.bond_mode, ports)
 
     def _lacpdus_received(self, ifindex: int) -> int | None:
         """Read the bond port's counter of received LACPDUs; None where the kernel has none."""

@@ -273,3 +273,11 @@ def test_a_kernel_that_does_not_count_lacpdus_is_read_all_the_same(
     facts = rtnl.read("ens5f0", count_lacpdus=True)
     assert isinstance(facts, PhysicalFunction)
     assert facts.lacpdus_received is None
+
+
+def test_the_ports_of_a_bridge_are_not_counted(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+    kernel.answers = [PF, link(7, pf_attributes("br0"), nest(18, text(1, "bridge")))]
+    facts = rtnl.read("ens5f0")
+    assert isinstance(facts, PhysicalFunction)
+    assert facts.master == Master(ifindex=7, name="br0", kind="bridge", bond_mode=None, port_count=None)
+    assert len(kernel.requests) == 2
