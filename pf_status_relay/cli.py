@@ -17,9 +17,13 @@ from pf_status_relay.notify import Notifier
 from pf_status_relay.service import Service
 
 EX_OK = 0
+EX_USAGE = 2
+EX_AT_ODDS = 3
+EX_DATAERR = 65
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78
-"""Exit statuses (sysexits.h). The unit does not restart after EX_CONFIG."""
+"""Exit statuses: 2 is argparse's, 3 our own, the others those of sysexits.h. The unit does not restart
+after EX_CONFIG."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,10 +47,68 @@ def run(options: argparse.Namespace) -> int:
         print(f"pf-status-relay: the journal needs systemd-python: {error}", file=sys.stderr)
         return EX_UNAVAILABLE
     # systemd's watchdog ends a hang with SIGABRT: let the log say where it was.
-    with suppress(OSError, ValueError):  # no standard error to write to
+    with suppress(RuntimeError, OSError, ValueError):  # there may be no standard error to write to
         faulthandler.enable()
     Service(configuration, log, Notifier(os.environ), options.dry_run).run()
     return EX_OK
+
+
+def machineconfig(options: argparse.Namespace) -> int:
+    """`pf-status-relay machineconfig`: print what brings a configuration to a cluster's nodes."""
+    if options.from_pflacpmonitor and options.role is not None:
+        return _refused(["--role: not with --from-pflacpmonitor, whose selectors say the roles"], EX_USAGE)
+    try:
+        from pf_status_relay import fleet
+    except ImportError as error:
+        return _yaml_missing(error)
+    try:
+        if options.from_pflacpmonitor:
+            text = fleet.for_monitors(options.from_pflacpmonitor)
+        else:
+            text = fleet.for_role(options.role or "worker", options.config, os.environ)
+    except fleet.Unusable as error:
+        return _refused(error.faults, EX_AT_ODDS if isinstance(error, fleet.AtOdds) else EX_DATAERR)
+    return _print(text)
+
+
+def config_import(options: argparse.Namespace) -> int:
+    """`pf-status-relay config import`: print a configuration file made of another configuration."""
+    if options.from_env:
+        from pf_status_relay.machineconfig import toml
+
+        try:
+            return _print(toml(config.from_environment(os.environ)))
+        except config.ConfigError as error:
+            return _refused(error.faults, EX_DATAERR)
+    try:
+        from pf_status_relay import fleet
+    except ImportError as error:
+        return _yaml_missing(error)
+    try:
+        return _print(fleet.for_host(options.from_pflacpmonitor))
+    except fleet.Unusable as error:
+        return _refused(error.faults, EX_AT_ODDS if isinstance(error, fleet.AtOdds) else EX_DATAERR)
+
+
+def _print(text: str) -> int:
+    """Print what may be written to a file: UTF-8 in every locale."""
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.flush()
+    return EX_OK
+
+
+def _refused(faults: Sequence[str], status: int) -> int:
+    for fault in faults:
+        print(f"pf-status-relay: {fault}", file=sys.stderr)
+    return status
+
+
+def _yaml_missing(error: ImportError) -> int:
+    if error.name != "yaml":
+        raise error
+    hint = "install pf-status-relay[openshift], or the distribution's python3-pyyaml"
+    print(f"pf-status-relay: YAML needs PyYAML ({error}); {hint}", file=sys.stderr)
+    return EX_UNAVAILABLE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,4 +147,60 @@ def _parser() -> argparse.ArgumentParser:
         help="the least level to log (default: info)",
     )
     command.set_defaults(command=run)
+    _add_machineconfig(commands)
+    _add_config(commands)
     return parser
+
+
+_STATUSES = (
+    f"Exit status {EX_DATAERR}: what was given is invalid, each fault in a line. {EX_AT_ODDS}: the "
+    f"PFLACPMonitors are in conflict, or cannot be had together. {EX_UNAVAILABLE}: PyYAML is missing. "
+    "Nothing is printed on standard output then."
+)
+
+
+def _add_sources(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    sources = command.add_mutually_exclusive_group(required=True)
+    sources.add_argument(
+        "--from-env",
+        action="store_true",
+        help=f"take {config.INTERFACES_VARIABLE} and {config.INTERVAL_VARIABLE} from the environment",
+    )
+    sources.add_argument(
+        "--from-pflacpmonitor",
+        nargs="+",
+        metavar="FILE",
+        help="take the Go operator's PFLACPMonitor resources from YAML files (-: standard input)",
+    )
+    return sources
+
+
+def _add_machineconfig(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "machineconfig",
+        help="print what brings a configuration to a pool of OpenShift nodes",
+        description="Print a MachineConfig that writes the configuration file to the nodes of a pool and "
+        "enables the service. From PFLACPMonitors, print for each set of nodes its MachineConfigPool "
+        "and its MachineConfig. Apply nothing.",
+        epilog=_STATUSES,
+    )
+    command.add_argument("--role", help="the pool (default: worker); PFLACPMonitors say it themselves")
+    _add_sources(command).add_argument(
+        "--config", type=Path, metavar="FILE", help="take this configuration file, as it is"
+    )
+    command.set_defaults(command=machineconfig)
+
+
+def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    of_config = commands.add_parser(
+        "config", help="make a configuration file", description="Make a configuration file."
+    ).add_subparsers(metavar="COMMAND", required=True)
+    command = of_config.add_parser(
+        "import",
+        help="print a configuration file made of another configuration",
+        description=f"Print a configuration file as {config.DEFAULT_PATH} holds it. "
+        "PFLACPMonitors have to be those of one host.",
+        epilog=_STATUSES,
+    )
+    _add_sources(command)
+    command.set_defaults(command=config_import)

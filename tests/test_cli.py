@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,11 @@ def test_help_names_the_variables_and_the_exit_status_that_a_user_needs(
         (["run", "--config"], "argument --config: expected one argument"),
         (["run", "--what"], "unrecognized arguments: --what"),
         (["run", "more"], "unrecognized arguments: more"),
+        (["machineconfig"], "one of the arguments --from-env --from-pflacpmonitor --config is required"),
+        (["machineconfig", "--from-env", "--config", "x"], "not allowed with argument --from-env"),
+        (["machineconfig", "--from-pflacpmonitor"], "--from-pflacpmonitor: expected at least one argument"),
+        (["config"], "the following arguments are required: COMMAND"),
+        (["config", "import"], "one of the arguments --from-env --from-pflacpmonitor is required"),
     ],
 )
 def test_an_argument_at_fault_is_refused_with_one_clear_message(
@@ -195,3 +202,25 @@ def test_a_fault_that_is_no_text_can_be_told(tmp_path: Path) -> None:
     assert done.returncode == 78
     assert "PF_STATUS_RELAY_INTERFACES[0] is " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_runs_without_standard_input_output_and_error(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(0.1)
+        relay = subprocess.Popen(
+            ["sh", "-c", f"exec {sys.executable} -m pf_status_relay run <&- >&- 2>&-"],
+            env={
+                **os.environ,
+                config.INTERFACES_VARIABLE: "lo",
+                "NOTIFY_SOCKET": str(tmp_path / "notify"),
+            },
+            cwd=ROOT,
+        )
+        told = b""
+        while b"READY=1" not in told:
+            assert relay.poll() is None
+            with suppress(socket.timeout):
+                told = systemd.recv(1024)
+        relay.terminate()
+        assert relay.wait() == 0

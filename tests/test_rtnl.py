@@ -99,7 +99,7 @@ def test_a_pf_without_a_master_takes_one_request(kernel: NetlinkSocket, rtnl: Rt
     assert len(kernel.requests) == 1
 
 
-def ports_of(facts: object) -> int:
+def ports_of(facts: object) -> int | None:
     assert isinstance(facts, PhysicalFunction)
     assert facts.master is not None
     return facts.master.port_count

@@ -1,0 +1,152 @@
+"""The files that bring a configuration to hosts, judged by the tools that read them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pf_status_relay import config, machineconfig
+from pf_status_relay.config import Config
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+
+
+def files_of(ignition: dict[str, Any]) -> dict[str, bytes]:
+    """Return the files of an Ignition configuration, by path."""
+    found = {}
+    for file in ignition["storage"]["files"]:
+        scheme, _, data = file["contents"]["source"].partition(",")
+        assert scheme == "data:"
+        found[file["path"]] = unquote_to_bytes(data)
+    return found
+
+
+def validate(ignition: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Let Ignition's own tool judge a configuration."""
+    if shutil.which("ignition-validate") is None:
+        pytest.fail("ignition-validate is missing: install ignition")
+    return subprocess.run(
+        ["ignition-validate", "-"], input=json.dumps(ignition), capture_output=True, text=True, check=False
+    )
+
+
+def test_a_machine_config() -> None:
+    assert machineconfig.machine_config("worker", b'interfaces = ["a"]\n') == {
+        "apiVersion": "machineconfiguration.openshift.io/v1",
+        "kind": "MachineConfig",
+        "metadata": {
+            "name": "99-worker-pf-status-relay",
+            "labels": {"machineconfiguration.openshift.io/role": "worker"},
+        },
+        "spec": {
+            "config": {
+                "ignition": {"version": "3.2.0"},
+                "storage": {
+                    "files": [
+                        {
+                            "path": "/etc/pf-status-relay.toml",
+                            "mode": 420,
+                            "overwrite": True,
+                            "contents": {"source": "data:,interfaces%20=%20%5B%22a%22%5D%0A"},
+                        }
+                    ]
+                },
+                "systemd": {"units": [{"name": "pf-status-relay.service", "enabled": True}]},
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "name"),
+    [
+        ("worker", "99-worker-pf-status-relay"),
+        ("master", "99-master-pf-status-relay"),
+        ("infra", "99-worker-pf-status-relay-infra"),
+        ("worker-cnf", "99-worker-pf-status-relay-worker-cnf"),
+    ],
+)
+def test_the_name_of_a_custom_pool_comes_after_that_of_worker_which_it_inherits(role: str, name: str) -> None:
+    assert machineconfig.name(role) == name
+    if role not in ("worker", "master"):
+        assert name > machineconfig.name("worker")
+
+
+def test_the_unit_is_the_one_that_is_shipped() -> None:
+    assert (ROOT / "systemd" / machineconfig.UNIT).is_file()
+
+
+def test_a_custom_pool_takes_what_is_for_workers_and_what_is_for_it() -> None:
+    assert machineconfig.machine_config_pool("worker-rack-a", {"rack": "a"}) == {
+        "apiVersion": "machineconfiguration.openshift.io/v1",
+        "kind": "MachineConfigPool",
+        "metadata": {"name": "worker-rack-a"},
+        "spec": {
+            "machineConfigSelector": {
+                "matchExpressions": [
+                    {
+                        "key": "machineconfiguration.openshift.io/role",
+                        "operator": "In",
+                        "values": ["worker", "worker-rack-a"],
+                    }
+                ]
+            },
+            "nodeSelector": {"matchLabels": {"rack": "a"}},
+        },
+    }
+
+
+SHIPPED = (ROOT / "etc" / "pf-status-relay.toml").read_bytes()
+
+
+@pytest.mark.parametrize("file", [SHIPPED, b"", "# ü % # ? & + \"'\n".encode(), bytes(range(256))])
+def test_ignition_accepts_it_and_the_file_is_as_it_was(file: bytes) -> None:
+    rendered = machineconfig.ignition(file)
+    done = validate(rendered)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert files_of(rendered) == {"/etc/pf-status-relay.toml": file}
+
+
+def test_ignition_would_refuse_what_is_wrong() -> None:
+    rendered = machineconfig.ignition(b"")
+    rendered["storage"]["files"][0]["path"] = "etc/relative"
+    assert validate(rendered).returncode != 0
+
+
+names: st.SearchStrategy[str] = st.text(min_size=1, max_size=10).filter(
+    lambda name: config.interfaces_at("", [name], []) != () and name.isprintable()
+)
+configurations = st.builds(
+    Config,
+    st.lists(names, min_size=1, unique=True, max_size=4).map(tuple),
+    st.integers(config.MIN_INTERVAL_MS, config.MAX_INTERVAL_MS),
+    st.none() | st.integers(config.MIN_EARLY_DETECTION_MS, config.MAX_EARLY_DETECTION_MS),
+)
+
+
+@given(configurations)
+def test_a_configuration_survives_its_file(wanted: Config) -> None:
+    values = tomllib.loads(machineconfig.toml(wanted))
+    assert Config(**{**values, "interfaces": tuple(values["interfaces"])}) == wanted
+
+
+def test_a_file_that_is_written_is_one_that_is_read(tmp_path: Path) -> None:
+    wanted = Config(("ens5f0", "ü"), 250)
+    path = tmp_path / "relay.toml"
+    path.write_text(machineconfig.toml(wanted), encoding="utf-8")
+    assert config.load(path, {}) == wanted
+    assert "early" not in path.read_text(encoding="utf-8"), "what is off is left out"
