@@ -1,20 +1,26 @@
 # The two commands of a newcomer: make demo, make test. Both do all set-up themselves.
 
-.PHONY: help demo test setup check unit lab clean
+.PHONY: help demo test setup rpm check unit lab clean
 
 help:
 	@echo "make demo   watch the service relay a dead switch to a pod, on a real kernel"
 	@echo "make test   run every check: format, lint, types, unit tests, lab scenarios"
+	@echo "make rpm    build the package and its source package into dist/"
 	@echo "make check | unit | lab   run a part of the tests"
+	@echo "make bench [PEER=PROGRAM]   measure reaction and cost, beside another relay (20 minutes)"
 	@echo "make clean  remove what the other targets made here (the lab's kernel stays in the cache)"
 
-demo: setup
+demo: setup rpm
 	@.venv/bin/python -m tests.lab.demo
 
 test: check unit lab
 
 setup:
 	@tests/setup
+
+rpm:
+	@tests/setup rpm
+	@packaging/build
 
 check: setup
 	@printf '\n== Format, lint, types\n'
@@ -29,10 +35,17 @@ unit: setup
 		$$python -m pytest -q tests --ignore=tests/lab || exit 1; \
 	done
 
-lab: setup
+lab: setup rpm
 	@printf '\n== Lab scenarios on a real kernel\n'
 	.venv/bin/python -m pytest -n 2 tests/lab
 
+bench: setup
+	@.venv/bin/python -c 'import matplotlib' 2>/dev/null || \
+		{ echo 'Installing matplotlib into .venv'; \
+		.venv/bin/python -m pip install -qq --disable-pip-version-check -e '.[bench]'; }
+	@.venv/bin/python -m compileall -q pf_status_relay
+	@.venv/bin/python -m tests.bench $(if $(PEER),--peer '$(PEER)') $(BENCH_ARGUMENTS)
+
 clean:
-	rm -rf .venv .venv-* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

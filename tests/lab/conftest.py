@@ -17,7 +17,11 @@ HERE = Path(__file__).parent
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers that say what a scenario's guest is like."""
-    config.addinivalue_line("markers", "systemd: PID 1 of the guest is systemd, and the service is installed")
+    config.addinivalue_line(
+        "markers",
+        "systemd: PID 1 of the guest is systemd, and the service is installed; with install=False it is not, "
+        "for the scenario to install the RPM",
+    )
     config.addinivalue_line("markers", "real_time: the guest's clock is the host's, not virtual")
 
 

@@ -73,6 +73,7 @@ def run(
     folder: Path,
     virtual_time: bool = True,
     systemd: bool = False,
+    install: bool = True,
     cpu: int | None = None,
     memory_mb: int = 512,
     timeout: float = 120.0,
@@ -83,12 +84,13 @@ def run(
     - `virtual_time`: the guest's clock jumps to the next timer as soon as nobody computes; otherwise it is
       the host's.
     - `systemd`: PID 1 is systemd and the service is installed, not started; otherwise PID 1 is a shell.
+    - `install`: false leaves the service uninstalled under systemd, for the command to install the RPM.
     - `cpu`: the host CPU to stay on, by default the last allowed one. A guest that wanders is slow.
     - `timeout`: in the host's seconds.
 
     Raises GuestError if the kernel does not start, crashes, or has not ended after `timeout`.
     """
-    prepare(folder, command, systemd=systemd, environment=environment or {})
+    prepare(folder, command, systemd=systemd, install=install, environment=environment or {})
     arguments = [
         *("taskset", "-c", str(max(os.sched_getaffinity(0)) if cpu is None else cpu)),
         # However this process ends, its guest ends with it.
@@ -105,7 +107,9 @@ def run(
     return collect(folder, ended)
 
 
-def prepare(folder: Path, command: Sequence[str], *, systemd: bool, environment: Mapping[str, str]) -> None:
+def prepare(
+    folder: Path, command: Sequence[str], *, systemd: bool, install: bool, environment: Mapping[str, str]
+) -> None:
     """Leaves in `folder` what init and the guest will read there."""
     for stale in ("status", "output"):
         with contextlib.suppress(FileNotFoundError):
@@ -114,6 +118,7 @@ def prepare(folder: Path, command: Sequence[str], *, systemd: bool, environment:
     request = {
         "CHECKOUT": str(CHECKOUT),
         "SYSTEMD": "yes" if systemd else "no",
+        "INSTALL": "yes" if install else "no",
         "SITE_PACKAGES": str(packages[-1]) if packages else "",
     }
     (folder / "request").write_text(

@@ -26,16 +26,11 @@ class Sample(NamedTuple):
 
 
 class Recorder:
-    """Reads each PF every `interval` seconds in a thread of its own, and keeps what changed.
-
-    `longest_gap` is the longest time between two looks so far, in seconds: what it saw can have happened
-    so much earlier.
-    """
+    """Reads each PF every `interval` seconds in a thread of its own, and keeps what changed."""
 
     def __init__(self, interval: float) -> None:
         self.timelines: dict[str, list[Sample]] = {}
-        self.longest_gap = 0.0
-        self._looked: float | None = None
+        self._looks: list[float] = []
         self._interval = interval
         self._pfs: dict[str, Pf] = {}
         self._looking = threading.Lock()
@@ -62,10 +57,7 @@ class Recorder:
     def sample(self) -> None:
         """Looks at every PF once. Queries do so first, so that they never know less than who asks."""
         with self._looking:
-            now = time.monotonic()
-            if self._looked is not None:
-                self.longest_gap = max(self.longest_gap, now - self._looked)
-            self._looked = now
+            self._looks.append(time.monotonic())
             for name, pf in self._pfs.items():
                 self._look(name, pf)
 
@@ -84,6 +76,11 @@ class Recorder:
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
             self.sample()
+
+    def uncertainty(self, seen: float) -> float:
+        """How much earlier than `seen` a change can have happened, in seconds: since the look before."""
+        looks = [look for look in self._looks if look < seen][-2:]
+        return seen - looks[0] if looks else 0.0
 
     def samples(self, pf: Pf | str, *, since: float = 0.0) -> list[Sample]:
         """What changed since a monotonic time, beginning with what was true then."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import guest, kernel
+from tests.lab import guest, kernel, package
 
 INSIDE = "PF_STATUS_RELAY_LAB_INSIDE"
 """Environment variable that is set in a guest."""
@@ -34,7 +34,7 @@ COMMAND = (
         "-p",
         "no:cacheprovider",
     ),
-    *("-p", "no:terminalreporter", "-p", "no:faulthandler"),
+    *("-p", "no:faulthandler"),
 )
 
 
@@ -62,6 +62,10 @@ class Scenario(pytest.Item):
             if os.environ.get("CI"):
                 raise ScenarioFailed(f"the lab cannot run, and CI must not skip it: {reason}")
             pytest.skip(f"THE LAB CANNOT RUN, nothing of it is tested: {reason}")
+        systemd = self.get_closest_marker("systemd")
+        install = systemd is None or bool(systemd.kwargs.get("install", True))
+        if not install:
+            self._build_package()
         folder = guest.results_folder()
         environment = {INSIDE: "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         try:
@@ -70,7 +74,8 @@ class Scenario(pytest.Item):
                 kernel=kernel.kernel(),
                 folder=folder,
                 virtual_time=self.get_closest_marker("real_time") is None,
-                systemd=self.get_closest_marker("systemd") is not None,
+                systemd=systemd is not None,
+                install=install,
                 cpu=own_cpu(),
                 timeout=TIMEOUT,
                 environment=environment,
@@ -83,6 +88,12 @@ class Scenario(pytest.Item):
             raise
         self._judge(result)
         shutil.rmtree(folder, ignore_errors=True)
+
+    def _build_package(self) -> None:
+        try:
+            package.build()
+        except package.PackageError as error:
+            raise ScenarioFailed(str(error)) from None
 
     def _judge(self, result: guest.Result) -> None:
         """Passes, skips or fails as the test did in the guest."""
