@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from pf_status_relay import linkinfo, messages
 
@@ -17,6 +18,13 @@ _MASTER_ATTRIBUTE = struct.Struct("=HHI")
 _EVENT_BYTES = 64 << 10  # events come without the VF list; of a longer one the beginning is enough
 _QUEUE_BYTES = 4 << 20
 _EVENTS_PER_DRAIN = 1000  # then the PFs are looked at, however many more there are
+
+
+class Concern(NamedTuple):
+    """What an event means for a configured interface: look at it, and at its master if `master`."""
+
+    interface: str
+    master: bool = False
 
 
 class LinkEvents:
@@ -40,15 +48,15 @@ class LinkEvents:
         self._socket.close()
 
     def drain(
-        self, by_ifindex: Mapping[int, set[str]], by_content: Mapping[bytes, set[str]]
-    ) -> tuple[set[str], bool]:
+        self, by_ifindex: Mapping[int, set[Concern]], by_content: Mapping[bytes, set[Concern]]
+    ) -> tuple[set[Concern], bool]:
         """Take the events that are there.
 
-        Returns the names that they concern, and whether events were lost. `by_ifindex` gives the
-        names for events about an interface, `by_content` for those that hold certain bytes.
+        Returns what they concern, and whether events were lost. `by_ifindex` says what is concerned
+        by events about an interface, `by_content` by those of other interfaces that hold certain bytes.
         Raises OSError if the socket is unusable.
         """
-        concerned: set[str] = set()
+        concerned: set[Concern] = set()
         for _ in range(_EVENTS_PER_DRAIN):
             try:
                 size = self._socket.recv_into(self._buffer)
@@ -61,10 +69,12 @@ class LinkEvents:
             if size < linkinfo.HEADER_BYTES:
                 continue
             message = bytes(self._buffer[:size])
-            concerned |= by_ifindex.get(linkinfo.ifindex_of(message), set())
-            for content, names in by_content.items():
+            its_own = by_ifindex.get(linkinfo.ifindex_of(message), set())
+            concerned |= its_own
+            names = {each.interface for each in its_own}
+            for content, those in by_content.items():
                 if content in message:
-                    concerned |= names
+                    concerned |= {each for each in those if each.interface not in names}
         return concerned, False
 
 

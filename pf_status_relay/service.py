@@ -29,8 +29,8 @@ from pf_status_relay.events import (
     Starting,
     Stopping,
 )
-from pf_status_relay.link import Absent, Facts, PhysicalFunction, Unreadable, VirtualFunction
-from pf_status_relay.linkevents import LinkEvents, master_attribute, name_content
+from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, Unreadable, VirtualFunction
+from pf_status_relay.linkevents import Concern, LinkEvents, master_attribute, name_content
 from pf_status_relay.log import Log
 from pf_status_relay.notify import Notifier
 from pf_status_relay.relay import Memory, Outcome, Pace, Policy, Standing, decide, settle
@@ -65,6 +65,7 @@ class Service:
         self._memories = {name: Memory(name) for name in self._names}
         self._facts: dict[str, Facts] = {}
         self._due = dict.fromkeys(self._names, 0.0)
+        self._masters: dict[str, tuple[Master, float]] = {}  # of PFs that are ready, and until when known
         self._netlink_error = ""
         self._netlink_failed = False
         self._rtnl: Rtnl | None = None
@@ -123,7 +124,8 @@ class Service:
     def _look(self, name: str) -> Sequence[Event]:
         assert self._rtnl is not None
         count_lacpdus = self._policy.early_detection_s is not None
-        facts = self._unless_named_twice(name, self._rtnl.read(name, count_lacpdus))
+        known = self._known_master(name)
+        facts = self._unless_named_twice(name, self._rtnl.read(name, count_lacpdus, known))
         self._facts[name] = facts
         now = time.monotonic()
         decision = decide(self._memories[name], facts, now, self._policy)
@@ -133,9 +135,19 @@ class Service:
             memory, settled = settle(memory, outcomes, time.monotonic())
             events += settled
         self._memories[name] = memory
+        if isinstance(facts, PhysicalFunction) and facts.master and memory.standing is Standing.READY:
+            if facts.master is not known:
+                self._masters[name] = facts.master, now + self._interval_s
+        else:
+            self._masters.pop(name, None)
         wait_s = min(QUICK_S, self._interval_s) if decision.pace is Pace.QUICK else self._interval_s
         self._due[name] = now + wait_s
         return events
+
+    def _known_master(self, name: str) -> Master | None:
+        """Return the PF's master if it was read within the interval and no event was about it since."""
+        master, until = self._masters.get(name, (None, 0.0))
+        return master if time.monotonic() < until else None
 
     def _unless_named_twice(self, name: str, facts: Facts) -> Facts:
         """An interface configured by two of its names is served under the first alone."""
@@ -159,37 +171,40 @@ class Service:
         poller = select.poll()
         poller.register(wake, select.POLLIN)
         poller.register(self._link_events, select.POLLIN)
-        woken: set[str] = set()
+        concerned: set[Concern] = set()
         by_ifindex, by_content = self._watched()
-        while not self._stop and not woken:
+        while not self._stop and not concerned:
             left_s = min(self._due.values()) - time.monotonic()
             if left_s <= 0:
                 break
             ready = [descriptor for descriptor, _ in poller.poll(left_s * 1000)]
             if self._link_events.fileno() in ready:
-                woken, lost = self._link_events.drain(by_ifindex, by_content)
+                concerned, lost = self._link_events.drain(by_ifindex, by_content)
                 if lost:
                     self._log(LinkEventsLost())
-                    woken = set(self._names)
-        return woken
+                    concerned = {Concern(name, master=True) for name in self._names}
+        for name in (each.interface for each in concerned if each.master):
+            self._masters.pop(name, None)
+        return {each.interface for each in concerned}
 
-    def _watched(self) -> tuple[dict[int, set[str]], dict[bytes, set[str]]]:
-        """Return what link events concern which PF: by the ifindex of it or its bond, and by content.
+    def _watched(self) -> tuple[dict[int, set[Concern]], dict[bytes, set[Concern]]]:
+        """Return what link events concern which PF: by the ifindex of it or its master, and by content.
 
         An event about another interface concerns a PF if it has the PF's name, which so far no
-        interface had, or if it is a port of the PF's bond.
+        interface had, or if it is a port of the PF's master.
         """
-        by_ifindex: dict[int, set[str]] = {}
-        by_content: dict[bytes, set[str]] = {}
+        by_ifindex: dict[int, set[Concern]] = {}
+        by_content: dict[bytes, set[Concern]] = {}
         for name in self._names:
             facts = self._facts.get(name)
             if not isinstance(facts, PhysicalFunction):
-                by_content.setdefault(name_content(name), set()).add(name)
+                by_content.setdefault(name_content(name), set()).add(Concern(name))
                 continue
-            by_ifindex.setdefault(facts.ifindex, set()).add(name)
+            by_ifindex.setdefault(facts.ifindex, set()).add(Concern(name))
             if facts.master:
-                by_ifindex.setdefault(facts.master.ifindex, set()).add(name)
-                by_content.setdefault(master_attribute(facts.master.ifindex), set()).add(name)
+                master = Concern(name, master=True)
+                by_ifindex.setdefault(facts.master.ifindex, set()).add(master)
+                by_content.setdefault(master_attribute(facts.master.ifindex), set()).add(master)
         return by_ifindex, by_content
 
     def _open(self) -> None:
@@ -204,6 +219,7 @@ class Service:
                 each.close()
         self._rtnl = None
         self._link_events = None
+        self._masters.clear()
 
     def _netlink_fails(self, error: OSError, wake: socket.socket) -> None:
         """Drop the sockets, for the next cycle to open new ones: at once the first time, then slowly."""

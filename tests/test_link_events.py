@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from pf_status_relay.linkevents import LinkEvents, master_attribute, name_content
+from pf_status_relay.linkevents import Concern, LinkEvents, master_attribute, name_content
 from tests.conftest import NetlinkSocket, link_message, nest, text, u32
 
 
@@ -16,20 +16,22 @@ def link_events(kernel: NetlinkSocket) -> LinkEvents:
     return LinkEvents()
 
 
-BY_IFINDEX = {5: {"ens5f0"}, 7: {"ens5f0", "ens5f1"}}
-BY_CONTENT = {name_content("ens5f2"): {"ens5f2"}, master_attribute(7): {"ens5f0", "ens5f1"}}
+PF, OTHER, MISSED = Concern("ens5f0"), Concern("ens5f1"), Concern("ens5f2")
+MASTERS = {Concern("ens5f0", master=True), Concern("ens5f1", master=True)}
+BY_IFINDEX = {5: {PF}, 6: {OTHER}, 7: MASTERS}
+BY_CONTENT = {name_content("ens5f2"): {MISSED}, master_attribute(7): MASTERS}
 
 
 @pytest.mark.parametrize(
     ("event", "concerned"),
     [
-        pytest.param(link_message(5, text(3, "ens5f0")), {"ens5f0"}, id="about a PF"),
-        pytest.param(link_message(7, text(3, "bond0")), {"ens5f0", "ens5f1"}, id="about a bond"),
-        pytest.param(link_message(9, text(3, "ens5f2")), {"ens5f2"}, id="of the name that is missed"),
+        pytest.param(link_message(5, text(3, "ens5f0")), {PF}, id="about a PF"),
+        pytest.param(link_message(7, text(3, "bond0")), MASTERS, id="about a bond"),
+        pytest.param(link_message(9, text(3, "ens5f2")), {MISSED}, id="of the name that is missed"),
         pytest.param(
-            link_message(9, text(3, "eth0"), nest(52, text(53, "ens5f2"))), {"ens5f2"}, id="of that altname"
+            link_message(9, text(3, "eth0"), nest(52, text(53, "ens5f2"))), {MISSED}, id="of that altname"
         ),
-        pytest.param(link_message(9, text(3, "x"), u32(10, 7)), {"ens5f0", "ens5f1"}, id="a port of it"),
+        pytest.param(link_message(9, text(3, "x"), u32(10, 7)), MASTERS, id="a port of it"),
         pytest.param(link_message(9, text(3, "veth1"), u32(10, 8)), set(), id="unrelated"),
         pytest.param(link_message(9, text(3, "ens5f21")), set(), id="of a longer name"),
         pytest.param(link_message(5)[:31], set(), id="too short"),
@@ -37,7 +39,7 @@ BY_CONTENT = {name_content("ens5f2"): {"ens5f2"}, master_attribute(7): {"ens5f0"
     ],
 )
 def test_an_event_concerns_the_pfs_that_it_says_something_about(
-    kernel: NetlinkSocket, link_events: LinkEvents, event: bytes, concerned: set[str]
+    kernel: NetlinkSocket, link_events: LinkEvents, event: bytes, concerned: set[Concern]
 ) -> None:
     kernel.answers = [event]
     assert link_events.drain(BY_IFINDEX, BY_CONTENT) == (concerned, False)
@@ -54,19 +56,29 @@ def test_an_event_about_one_pf_can_concern_another_one(
     kernel: NetlinkSocket, link_events: LinkEvents, event: bytes
 ) -> None:
     kernel.answers = [event]
-    by_content = {name_content("ens5f2"): {"ens5f2"}, master_attribute(8): {"ens5f2"}}
-    assert link_events.drain({5: {"ens5f0"}}, by_content) == ({"ens5f0", "ens5f2"}, False)
+    by_content = {name_content("ens5f2"): {MISSED}, master_attribute(8): {MISSED}}
+    assert link_events.drain({5: {PF}}, by_content) == ({PF, MISSED}, False)
+
+
+def test_an_event_of_a_pf_says_nothing_new_about_the_master_that_it_has(
+    kernel: NetlinkSocket, link_events: LinkEvents
+) -> None:
+    kernel.answers = [link_message(5, text(3, "ens5f0"), u32(10, 7))]
+    assert link_events.drain(BY_IFINDEX, {master_attribute(7): {Concern("ens5f0", master=True)}}) == (
+        {PF},
+        False,
+    )
 
 
 def test_all_events_that_are_there_are_taken(kernel: NetlinkSocket, link_events: LinkEvents) -> None:
     kernel.answers = [link_message(5), link_message(8), link_message(9, text(3, "ens5f2"))]
-    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == ({"ens5f0", "ens5f2"}, False)
+    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == ({PF, MISSED}, False)
     assert kernel.answers == []
 
 
 def test_endless_events_do_not_keep_the_pfs_waiting(kernel: NetlinkSocket, link_events: LinkEvents) -> None:
     kernel.answers = [link_message(5)] * 5000
-    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == ({"ens5f0"}, False)
+    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == ({PF}, False)
     assert kernel.answers
 
 
@@ -74,7 +86,7 @@ def test_lost_events_are_told_with_those_that_were_heard(
     kernel: NetlinkSocket, link_events: LinkEvents
 ) -> None:
     kernel.answers = [link_message(5), OSError(errno.ENOBUFS, "No buffer space available")]
-    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == ({"ens5f0"}, True)
+    assert link_events.drain(BY_IFINDEX, BY_CONTENT) == ({PF}, True)
 
 
 def test_a_dead_event_socket_is_unusable(kernel: NetlinkSocket, link_events: LinkEvents) -> None:

@@ -281,3 +281,21 @@ def test_the_ports_of_a_bridge_are_not_counted(kernel: NetlinkSocket, rtnl: Rtnl
     assert isinstance(facts, PhysicalFunction)
     assert facts.master == Master(ifindex=7, name="br0", kind="bridge", bond_mode=None, port_count=None)
     assert len(kernel.requests) == 2
+
+
+def test_a_master_that_is_known_is_not_read_again(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+    known = Master(ifindex=7, name="bond0", kind="bond", bond_mode=4, port_count=1)
+    kernel.answers = [PF]
+    facts = rtnl.read("ens5f0", known=known)
+    assert isinstance(facts, PhysicalFunction)
+    assert facts.master == known
+    assert len(kernel.requests) == 1
+
+
+def test_a_master_that_is_another_than_the_known_one_is_read(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+    known = Master(ifindex=8, name="bond1", kind="bond", bond_mode=4, port_count=1)
+    kernel.answers = [PF, BOND, PORT, done()]
+    facts = rtnl.read("ens5f0", known=known)
+    assert isinstance(facts, PhysicalFunction)
+    assert facts.master is not None
+    assert facts.master.ifindex == 7

@@ -24,6 +24,7 @@ from pf_status_relay.link import (
     VfLinkState,
     VirtualFunction,
 )
+from pf_status_relay.linkevents import Concern
 from pf_status_relay.notify import Notifier
 from pf_status_relay.service import Service
 
@@ -58,6 +59,7 @@ class World:
         self.read_at: list[tuple[float, str]] = []
         self.link_events: list[tuple[int, bytes]] = []
         self.lost = False
+        self.known: list[Master | None] = []
         self.before_read: Callable[[str], None] = lambda name: None
         self.before_drain: Callable[[], None] = lambda: None
         self.before_open: Callable[[], None] = lambda: None
@@ -69,8 +71,9 @@ class World:
                 world.before_open()
                 world.happened.append(("open", None))
 
-            def read(self, name: str, count_lacpdus: bool) -> Facts:
+            def read(self, name: str, count_lacpdus: bool, known: Master | None) -> Facts:
                 world.read_at.append((round(world.now - 100, 6), name))
+                world.known.append(known)
                 assert len(world.read_at) < 2000, "the loop runs hot"
                 world.before_read(name)
                 return world.facts[name]
@@ -91,12 +94,12 @@ class World:
                 return 99
 
             def drain(
-                self, by_ifindex: Mapping[int, set[str]], by_content: Mapping[bytes, set[str]]
-            ) -> tuple[set[str], bool]:
+                self, by_ifindex: Mapping[int, set[Concern]], by_content: Mapping[bytes, set[Concern]]
+            ) -> tuple[set[Concern], bool]:
                 world.before_drain()
                 heard, world.link_events = world.link_events, []
                 lost, world.lost = world.lost, False
-                concerned: set[str] = set()
+                concerned: set[Concern] = set()
                 for ifindex, message in heard:
                     concerned |= by_ifindex.get(ifindex, set())
                     for content, names in by_content.items():

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pf_status_relay import events, linkevents
+from pf_status_relay.link import Master
 from tests.test_service import AUTO, DOWN, GONE, UP, World, pf
 
 
@@ -54,6 +55,37 @@ def test_an_event_wakes_exactly_the_pf_that_it_is_about(
     world.hear(0.25, ifindex, content)
     world.run(until=0.5)
     assert world.read_at[3:] == [(0.25, name) for name in woken]
+
+
+@pytest.mark.parametrize(
+    ("ifindex", "content", "read_again"),
+    [
+        pytest.param(5, b"", False, id="an event about the PF itself"),
+        pytest.param(105, b"", True, id="about its bond"),
+        pytest.param(9, linkevents.master_attribute(105), True, id="about another port of its bond"),
+    ],
+)
+def test_a_woken_look_does_without_reading_the_bond_again_unless_the_event_is_about_it(
+    world: World, ifindex: int, content: bytes, read_again: bool
+) -> None:
+    world.facts = {"ens5f0": pf(5)}
+    world.hear(0.25, ifindex, content)
+    world.run(until=0.5)
+    assert [known is None for known in world.known] == [True, read_again]
+
+
+def test_the_bond_is_read_again_at_every_poll(world: World) -> None:
+    world.facts = {"ens5f0": pf(5)}
+    world.run(until=2.5)
+    assert world.known == [None, None, None]
+
+
+def test_the_bond_of_a_pf_that_is_not_ready_is_read_at_every_look(world: World) -> None:
+    crowded = Master(105, "bond0", "bond", 4, port_count=2)
+    world.facts = {"ens5f0": replace(pf(5), master=crowded)}
+    world.hear(0.25, 5)
+    world.run(until=0.5)
+    assert world.known == [None, None]
 
 
 def test_a_pf_without_a_master_is_woken_by_its_own_events(world: World) -> None:

@@ -202,3 +202,13 @@ def test_a_bond_that_is_deleted_leaves_its_pf_not_ready(lab: Lab) -> None:
     relay.wait_for("pf is not ready", error="link has no master interface", within=NOTICED_S)
     lab.bond("bond7").add(pf)
     lab.wait_until(lambda: len(relay.events("lacp is up")) == 2, within=10, what="LACP up again")
+
+
+def test_a_second_port_is_noticed_by_event_long_before_the_next_poll(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=1)
+    second = lab.pf("ens5f1", vfs=0)
+    relay = lab.relay(["ens5f0"], polling_interval_ms=60_000)
+    relay.wait_for("lacp is up")
+    lab.sleep(5)
+    pf.bond.add(second)
+    relay.wait_for("pf is not ready", error="bond bond0 has 2 ports instead of one", within=0.1)
