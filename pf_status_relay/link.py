@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Union
+from typing import NamedTuple, Union
 
 from pf_status_relay.lacp import PortState, is_up
 
@@ -23,9 +23,11 @@ class VfLinkState(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True)
-class VirtualFunction:
-    """One VF of a PF: its number on the PF, counted from 0, and its link state."""
+class VirtualFunction(NamedTuple):
+    """One VF of a PF: its number on the PF, counted from 0, and its link state.
+
+    A tuple, because hundreds are made at every look, in half the time of a dataclass.
+    """
 
     id: int
     link_state: VfLinkState
