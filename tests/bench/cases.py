@@ -1,0 +1,93 @@
+"""The cases: which topologies are measured, how often, and in which order."""
+
+from __future__ import annotations
+
+import dataclasses
+
+OURS, PEER, FLOOR = "ours", "peer", "floor"
+INTERVAL_MS = 1000
+"""The polling interval that both programs are given, in milliseconds: their default."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One guest: a topology and what is measured in it.
+
+    - `pfs` PFs with `vfs` VFs each belong to one program.
+    - `replicas`: so many such sets run side by side, each in a network namespace of its own with a program of
+      its own: LACP takes three seconds to notice a failure, which are not spent one after another this way.
+    - `turns` times each program runs for `rounds` failures of every PF; the programs take turns.
+    - `with_floor`: the bare loop takes its turn too.
+    - `cost_s`: for so many seconds the cost of an idle program is measured, for each of `states`.
+    - `noise`: unrelated link events a second while PFs fail.
+    - `starts`: so often each program is started with LACP up, and its first complete cycle awaited.
+    - `outage_s`: LACPDUs pass again at least so long after the VFs are disabled. A port defaults 3 s after it
+      expired, and the kernel does not announce its recovery from that.
+    """
+
+    name: str
+    pfs: int
+    vfs: int
+    replicas: int = 1
+    turns: int = 1
+    rounds: int = 1
+    with_floor: bool = False
+    cost_s: float = 0.0
+    states: tuple[str, ...] = ("up",)
+    noise: int = 0
+    starts: int = 0
+    outage_s: float = 0.1
+
+    @property
+    def failures(self) -> int:
+        """How many failures each program sees."""
+        return self.pfs * self.replicas * self.turns * self.rounds
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs that take turns at failures."""
+        return (OURS, PEER, FLOOR) if self.with_floor else (OURS, PEER)
+
+
+def reaction(pfs: int, vfs: int, replicas: int, rounds: int) -> Case:
+    """A case of the reaction table: at least 30 failures of each program."""
+    return Case(
+        f"{pfs}x{vfs}",
+        pfs,
+        vfs,
+        replicas,
+        turns=2,
+        rounds=rounds,
+        with_floor=True,
+        cost_s=5.0,
+        states=("up",),
+    )
+
+
+def growth(pfs: int, vfs: int, replicas: int, rounds: int) -> Case:
+    """A point of the growth curves, beside those that the reaction table has anyway."""
+    return Case(f"{pfs}x{vfs}", pfs, vfs, replicas, rounds=rounds, cost_s=5.0)
+
+
+FULL = (
+    reaction(1, 8, replicas=8, rounds=2),
+    reaction(4, 64, replicas=1, rounds=4),
+    reaction(1, 256, replicas=8, rounds=2),
+    reaction(1, 334, replicas=8, rounds=2),
+    reaction(16, 16, replicas=1, rounds=1),
+    Case("4x64 cost", 4, 64, cost_s=8.0, states=("up", "down", "200/s", "1000/s"), starts=5),
+    Case("4x64 at 1000/s", 4, 64, rounds=3, noise=1000),
+    Case("16x16 defaulted", 16, 16, rounds=2, outage_s=3.5),
+    growth(1, 1, replicas=4, rounds=2),
+    growth(1, 64, replicas=4, rounds=2),
+    growth(4, 8, replicas=1, rounds=2),
+    growth(16, 8, replicas=1, rounds=1),
+    growth(32, 8, replicas=1, rounds=1),
+)
+QUICK = (
+    Case("1x8", 1, 8, replicas=2, rounds=2, with_floor=True, cost_s=2.0),
+    Case("4x64", 4, 64, rounds=1, with_floor=True, cost_s=2.0, states=("up", "1000/s"), starts=1),
+)
+MEMORY = Case("memory", 16, 16, rounds=63)
+"""1,008 failures, in virtual time: memory is counted, not timed."""
+QUICK_MEMORY = Case("memory", 4, 16, rounds=5)

@@ -1,0 +1,227 @@
+"""Failures: makes LACP fail and recover on each PF, at its own pace, and times how the VFs follow.
+
+A failure is the silent one: the switch's LACPDUs stop and the carrier stays. The kernel notices 3 s after the
+last LACPDU; by then the relay's poll is anywhere in its interval. Before the port would default, LACPDUs pass
+again, and the next one (within a second) brings LACP back.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum, auto
+from typing import IO, NamedTuple
+
+from tests.bench import wire
+from tests.bench.recorder import SHARE, Heard, Moment, Recorder
+from tests.lab.switch import SLOW_PROTOCOLS, Switch
+
+NOTICED_AFTER_S = 1.5
+"""LACP does not fail sooner than this after its LACPDUs stop, in seconds: nobody need look before."""
+GIVE_UP_S = 10.0
+"""Seconds after which a relay that has not reacted is not waited for any more."""
+LACP_TIMEOUT_S = 45.0
+
+
+class Phase(Enum):
+    """Where a PF is in its cycle."""
+
+    RESTING = auto()
+    FAILING = auto()
+    DOWN = auto()
+    DISABLED = auto()
+    RECOVERING = auto()
+    UP = auto()
+    DONE = auto()
+
+
+LOOKED_AT = (Phase.FAILING, Phase.RECOVERING)
+FOLLOWED = {Phase.DOWN: wire.DISABLE, Phase.UP: wire.AUTO}
+
+
+class Reaction(NamedTuple):
+    """How long the VFs of a PF took to follow LACP, in seconds; None: they did not.
+
+    `loss` tells losing LACP from getting it back. `uncertain_s` is how much longer it can have been.
+    """
+
+    ifindex: int
+    loss: bool
+    seconds: float | None
+    uncertain_s: float
+
+
+class Subject:
+    """A PF that fails: its phase, and what is due when."""
+
+    def __init__(self, ifindex: int, port: str, vfs: int, rounds: int) -> None:
+        self.ifindex = ifindex
+        self.port = port
+        self.vfs = vfs
+        self.rounds = rounds
+        self.phase = Phase.RESTING
+        self.due = time.monotonic() + random.uniform(0.0, 1.0)
+        self.was_otherwise = 0.0
+        self.changed = Moment(0.0, 0.0)
+
+
+class Switchboard:
+    """Cuts LACPDUs from the switch, through one tc that waits for orders: starting one would disturb."""
+
+    def __init__(self, switch: Switch) -> None:
+        command = ["tc", "-n", switch.name, "-force", "-batch", "-"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert self._process.stdin is not None
+        self._orders: IO[bytes] = self._process.stdin
+
+    def cut(self, port: str) -> None:
+        """Stops the LACPDUs that leave a port."""
+        self._order(f"filter add dev {port} egress protocol {SLOW_PROTOCOLS} pref 1 matchall action drop")
+
+    def mend(self, port: str) -> None:
+        """Lets them pass again."""
+        self._order(f"filter del dev {port} egress pref 1")
+
+    def _order(self, line: str) -> None:
+        self._orders.write(f"{line}\n".encode())
+        self._orders.flush()
+
+    def close(self) -> None:
+        """Ends tc."""
+        self._orders.close()
+        self._process.wait()
+
+
+class Failures:
+    """Runs failures of PFs and yields reactions.
+
+    With `recovers` false the program under test only disables VFs; they are set back for it. `outage_s` is
+    how long the VFs stay disabled at least, in seconds. `alive` tells whether the program still runs.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        board: Switchboard,
+        subjects: Sequence[Subject],
+        *,
+        recovers: bool,
+        outage_s: float,
+        alive: Callable[[], bool],
+    ) -> None:
+        self.reactions: list[Reaction] = []
+        self._recorder = recorder
+        self._board = board
+        self._subjects = {subject.ifindex: subject for subject in subjects}
+        self._recovers = recovers
+        self._outage_s = outage_s
+        self._alive = alive
+        self._next_look = 0.0
+        self._deaf_until = 0.0
+
+    def run(self) -> None:
+        """Runs all rounds of all PFs. Ends early if the program does."""
+        while self._alive() and any(each.phase is not Phase.DONE for each in self._subjects.values()):
+            now = time.monotonic()
+            for subject in self._subjects.values():
+                if subject.due <= now:
+                    self._act(subject, now)
+            if self._next_look <= now:
+                self._look(now)
+            deaf = self._deaf_until > now
+            self._hear_all(self._recorder.wait(self._deaf_until if deaf else self._until(), deaf=deaf))
+
+    def _until(self) -> float:
+        """When to do something at the latest: seconds, monotonic."""
+        active = [each for each in self._subjects.values() if each.phase is not Phase.DONE]
+        times = [each.due for each in active]
+        times += [max(each.was_otherwise, self._next_look) for each in active if each.phase in LOOKED_AT]
+        return min([*times, time.monotonic() + 1.0])
+
+    def _act(self, subject: Subject, now: float) -> None:
+        """Does what is due."""
+        if subject.phase is Phase.RESTING:
+            self._board.cut(subject.port)
+            self._enter(subject, Phase.FAILING, now + LACP_TIMEOUT_S)
+            subject.was_otherwise = now + NOTICED_AFTER_S
+        elif subject.phase is Phase.DISABLED:
+            self._board.mend(subject.port)
+            self._enter(subject, Phase.RECOVERING, now + LACP_TIMEOUT_S)
+            subject.was_otherwise = now
+        elif subject.phase in FOLLOWED:
+            self._look_at_vfs(subject, now)
+        else:
+            raise TimeoutError(f"interface {subject.ifindex} is still {subject.phase.name.lower()}")
+
+    def _enter(self, subject: Subject, phase: Phase, due: float) -> None:
+        subject.phase = phase
+        subject.due = due
+
+    def _look(self, start: float) -> None:
+        """Reads the port states that are to change."""
+        for subject in self._subjects.values():
+            if subject.phase in LOOKED_AT and subject.was_otherwise <= start:
+                up = self._recorder.lacp_up(subject.ifindex)
+                self._see(subject, up, time.monotonic())
+        now = time.monotonic()
+        self._next_look = now + max(self._recorder.look_s, (now - start) / SHARE)
+
+    def _see(self, subject: Subject, up: bool, now: float) -> None:
+        """Takes in a port state."""
+        if up is not (subject.phase is Phase.RECOVERING):
+            subject.was_otherwise = now
+            return
+        subject.changed = Moment(now, max(0.0, now - subject.was_otherwise))
+        if up and not self._recovers:
+            self._recorder.set_vfs(subject.ifindex, wire.AUTO)
+            self._rest(subject, now)
+        else:
+            # The relay's write is an event; should it be lost, the VFs are read all the same.
+            self._enter(subject, Phase.UP if up else Phase.DOWN, now + 0.1)
+
+    def _hear_all(self, events: Iterable[Heard]) -> None:
+        """Takes in events that came together. The kernel sends some twice: that is not yet the relay."""
+        told = set()
+        for event in events:
+            subject = self._subjects.get(event.ifindex)
+            if subject is None or event.ifindex in told:
+                continue
+            if subject.phase in LOOKED_AT and event.up is (subject.phase is Phase.RECOVERING):
+                self._see(subject, event.up, event.at)
+                told.add(event.ifindex)
+            elif subject.phase in FOLLOWED and event.at > self._deaf_until:
+                self._look_at_vfs(subject, event.at)
+
+    def _look_at_vfs(self, subject: Subject, at: float) -> None:
+        """Reads the VFs; at `at` they were as they are now."""
+        start = time.monotonic()
+        states = self._recorder.vf_states(subject.ifindex)
+        now = time.monotonic()
+        wanted = FOLLOWED[subject.phase]
+        followed = states.count(wanted)
+        waited = at - subject.changed.at
+        if followed == subject.vfs:
+            self._finish(subject, waited, now)
+        elif waited > GIVE_UP_S:
+            self._finish(subject, None, now)
+        else:
+            subject.due = now + 0.1
+            if followed:
+                pause = max(self._recorder.look_s, (now - start) / SHARE)
+                subject.due = self._deaf_until = now + pause
+
+    def _finish(self, subject: Subject, seconds: float | None, now: float) -> None:
+        loss = subject.phase is Phase.DOWN
+        self.reactions.append(Reaction(subject.ifindex, loss, seconds, subject.changed.uncertain_s))
+        if loss:
+            self._enter(subject, Phase.DISABLED, now + self._outage_s + random.uniform(0.0, 0.3))
+        else:
+            self._rest(subject, now)
+
+    def _rest(self, subject: Subject, now: float) -> None:
+        subject.rounds -= 1
+        self._enter(subject, Phase.RESTING, now + random.uniform(0.0, 0.3))
+        if subject.rounds == 0:
+            self._enter(subject, Phase.DONE, float("inf"))

@@ -1,0 +1,102 @@
+"""Figures: what was found, as the numbers that people ask for."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tests.bench.host import Found
+
+NONE = "none"
+
+
+class Spread(NamedTuple):
+    """Reactions in milliseconds. `missed` did not come within 10 s and are not in the others."""
+
+    failures: int
+    median: float
+    p99: float
+    worst: float
+    uncertain: float
+    missed: int
+
+
+def spread(found: Iterable[Found], case: str, program: str, *, loss: bool) -> Spread | None:
+    """The reactions of a program in a case; None if there are none."""
+    ours = [
+        each
+        for each in found
+        if (each["kind"], each["case"], each.get("program")) == ("reaction", case, program)
+        and each["loss"] is loss
+    ]
+    times = sorted(each["seconds"] * 1000 for each in ours if each["seconds"] is not None)
+    if not times:
+        return None
+    return Spread(
+        len(times),
+        statistics.median(times),
+        percentile(times, 99),
+        times[-1],
+        max(each["uncertain_s"] for each in ours) * 1000,
+        len(ours) - len(times),
+    )
+
+
+def percentile(times: Sequence[float], percent: float) -> float:
+    """The nearest-rank percentile of sorted values: with fewer than 100 of them, the 99th is the largest."""
+    return times[max(0, math.ceil(len(times) * percent / 100) - 1)]
+
+
+def cost(found: Iterable[Found], case: str, program: str, state: str) -> float | None:
+    """CPU seconds per hour that a program adds to its machine; None if it was not measured."""
+    shares: dict[str, list[float]] = {}
+    for each in found:
+        if (each["kind"], each["case"], each.get("state")) == ("cost", case, state):
+            share = each["guest_cpu_s"] / (each["end"] - each["start"])
+            shares.setdefault(each["program"], []).append(share)
+    if program not in shares or NONE not in shares:
+        return None
+    return (statistics.mean(shares[program]) - statistics.mean(shares[NONE])) * 3600
+
+
+def costs(found: Iterable[Found], case: str, program: str, state: str) -> Found:
+    """What else was found of an idle program: wake-ups a second, memory in KiB. Empty if nothing was."""
+    for each in found:
+        which = (each["kind"], each["case"], each.get("program"), each.get("state"))
+        if which == ("cost", case, program, state) and "rss_kib" in each:
+            return each
+    return {}
+
+
+def start_ms(found: Iterable[Found], case: str, program: str) -> float | None:
+    """The median start, in milliseconds."""
+    times = [
+        each["seconds"]
+        for each in found
+        if (each["kind"], each["case"], each["program"]) == ("start", case, program) and each["seconds"]
+    ]
+    return statistics.median(times) * 1000 if times else None
+
+
+def gave_up(found: Iterable[Found], case: str, program: str) -> str:
+    """Why a program did not do its work in a case, empty if it did."""
+    for each in found:
+        if (each["kind"], each["case"], each.get("program")) == ("gave up", case, program):
+            return " ".join([each["why"], *each["said"]])
+    return ""
+
+
+def memory(found: Iterable[Found]) -> Found:
+    """Ours before and after the failures of the memory case. Empty if it was not run."""
+    for each in found:
+        if (each["kind"], each["case"]) == ("memory", "memory"):
+            return each
+    return {}
+
+
+def size(case: str) -> tuple[int, int]:
+    """PFs and VFs per PF, from a case's name."""
+    pfs, _, vfs = case.split()[0].partition("x")
+    return int(pfs), int(vfs)

@@ -1,0 +1,44 @@
+"""The floor: the least that a program in Python can do. It gets the event and sends one RTM_SETLINK.
+
+`python -m tests.bench.floor IFINDEX:VFS …` decides by the event's own bytes, reads nothing, never polls, logs
+nothing, and never sets a VF back to "auto". It is no relay; it says how fast one could be.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+
+from tests.bench import wire
+from tests.lab.netlink import RTMGRP_LINK
+
+IFINDEX_AT = 20
+
+
+def main() -> None:
+    """Disables the VFs of each PF that an event says has lost LACP, once per loss."""
+    vfs = {int(ifindex): int(count) for ifindex, count in (word.split(":") for word in sys.argv[1:])}
+    requests = {ifindex: wire.set_vfs(ifindex, count, wire.DISABLE) for ifindex, count in vfs.items()}
+    events, route = wire.open_socket(RTMGRP_LINK), wire.open_socket()
+    buffer = bytearray(1 << 16)
+    disabled: set[int] = set()
+    print("ready", flush=True)
+    while True:
+        try:
+            size = events.recv_into(buffer)
+        except OSError:  # events were lost
+            continue
+        ifindex = struct.unpack_from("=i", buffer, IFINDEX_AT)[0]
+        if ifindex not in requests:
+            continue
+        up = wire.lacp_up(buffer, size)
+        if up:
+            disabled.discard(ifindex)
+        elif up is False and ifindex not in disabled:
+            route.send(requests[ifindex], socket.MSG_DONTWAIT)
+            disabled.add(ifindex)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+"""A station: one set of PFs in a network namespace of its own, and what is measured on it, in the guest.
+
+`python -m tests.bench.station REPLICA` reads the case from /run/lab/case.json and appends what it finds, a
+JSON object a line, to /run/lab/found-REPLICA. Station 0 measures idle costs, alone; then all run failures.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import itertools
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from tests.bench import wire
+from tests.bench.cases import FLOOR, OURS, PEER, Case
+from tests.bench.failures import Failures, Phase, Subject, Switchboard
+from tests.bench.programs import Program
+from tests.bench.recorder import Recorder
+from tests.lab import topology
+from tests.lab.commands import run
+from tests.lab.guest import CHECKOUT, read_text
+from tests.lab.lab import RESULTS, Lab
+from tests.lab.waiting import wait_until
+
+CASE = "case.json"
+FOUND = "found-{}"
+PROGRESS = "progress"
+GO = "go"
+"""The file that tells the other stations to begin."""
+READY_WITHIN_S = 15.0
+DEVICES_PER_STATION = 100
+IMPORT, BARE = "import pyroute2", "python"
+"""What a start is compared with: the library that the relay uses parts of, and the interpreter alone."""
+
+
+class Station:
+    """The PFs, and everything that is measured on them."""
+
+    def __init__(self, case: Case, replica: int) -> None:
+        self.case = case
+        self.replica = replica
+        topology._numbers = itertools.count(1 + replica * DEVICES_PER_STATION)  # shared by all namespaces
+        lab = Lab()
+        self.switch = lab.switch(f"sw{replica}")
+        self.pfs = [
+            lab.pf_with_lacp(f"ens{number}", case.vfs, switch=self.switch, wait=False)
+            for number in range(case.pfs)
+        ]
+        for pf in self.pfs:
+            pf.wait_for_lacp()
+        self.names = [pf.name for pf in self.pfs]
+        self.ports = {pf.ifindex: pf.cable.port.name for pf in self.pfs}
+        self.vfs = dict.fromkeys(self.ports, case.vfs)
+        look_s = 0.05 if case.name == "memory" else 0.002
+        self.recorder = Recorder(self.vfs, look_s)
+        self.board = Switchboard(self.switch)
+        self._log = Path("/tmp", f"programs-{replica}.log")  # in memory: the results folder is slow
+
+    def found(self, kind: str, **values: object) -> None:
+        """Writes down one thing found."""
+        line = json.dumps({"kind": kind, "case": self.case.name, "replica": self.replica, **values})
+        with (RESULTS / FOUND.format(self.replica)).open("a") as file:
+            file.write(f"{line}\n")
+
+    def say(self, text: str) -> None:
+        """Tells the person who waits, once and not from every station."""
+        if self.replica == 0:
+            with (RESULTS / PROGRESS).open("a") as file:
+                file.write(f"{text}\n")
+
+    def gave_up(self, name: str, why: str) -> None:
+        """Writes down that a program does not do its work, with the last that it said."""
+        said = read_text(self._log).splitlines()[-1:]
+        self.found("gave up", program=name, why=why, said=said)
+        self.say(f"{name} {why}: {' '.join(said)}")
+
+    # Programs
+
+    @contextmanager
+    def program(self, name: str) -> Iterator[Program | None]:
+        """A program at work; None if it ends instead, or does not set a VF back to "auto" within 15 s."""
+        program = Program(name, self.names, self.vfs, self._log)
+        try:
+            yield program if self._is_at_work(program) else None
+        finally:
+            program.stop()
+
+    def _is_at_work(self, program: Program) -> bool:
+        """Waits until a program relays, whatever it says of itself: until it sets a disabled VF back."""
+        if program.name == FLOOR:
+            time.sleep(1.0)
+            return program.alive()
+        self._disable_one()
+        until = time.monotonic() + READY_WITHIN_S
+        while program.alive() and time.monotonic() < until:
+            if self._all_auto():
+                return True
+            time.sleep(0.05)
+        why = "does not relay" if program.alive() else f"ended with status {program.status}"
+        self.gave_up(program.name, why)
+        return False
+
+    def _disable_one(self) -> None:
+        for ifindex in self.ports:
+            self.recorder.set_vfs(ifindex, wire.DISABLE, [self.case.vfs - 1])
+
+    def _all_auto(self) -> bool:
+        return not any(any(self.recorder.vf_states(ifindex)) for ifindex in self.ports)
+
+    # LACP
+
+    def lose_lacp(self) -> None:
+        """LACP down on all PFs, and past the last change that comes by itself."""
+        for port in self.ports.values():
+            self.board.cut(port)
+        for pf in self.pfs:
+            wait_until(partial(in_state, pf, (79, 0)), within=15, what="defaulted", poll=0.1)
+
+    def restore(self) -> None:
+        """LACP up on all PFs, and all VFs in "auto"."""
+        for port in self.ports.values():
+            self.board.mend(port)
+        for pf in self.pfs:
+            wait_until(partial(in_state, pf, (63, 63)), within=60, what="LACP up", poll=0.1)
+            self.recorder.set_vfs(pf.ifindex, wire.AUTO)
+
+    # What is measured
+
+    def measure_failures(self, name: str, turn: int) -> None:
+        """Runs the rounds of one program's turn."""
+        with self.program(name) as program, self.noise():
+            if program is None:
+                self.restore()
+                return
+            before = program.weigh()
+            subjects = [
+                Subject(index, port, self.case.vfs, self.case.rounds) for index, port in self.ports.items()
+            ]
+            failures = Failures(
+                self.recorder,
+                self.board,
+                subjects,
+                recovers=name != FLOOR,
+                outage_s=self.case.outage_s,
+                alive=program.alive,
+            )
+            failures.run()
+            for each in failures.reactions:
+                seconds = None if each.seconds is None else round(each.seconds, 6)
+                self.found(
+                    "reaction", program=name, turn=turn, loss=each.loss, seconds=seconds,
+                    uncertain_s=round(each.uncertain_s, 6),
+                )  # fmt: skip
+            if program.alive():
+                count = sum(each.loss for each in failures.reactions)
+                after = dataclasses.asdict(program.weigh())
+                self.found(
+                    "memory", program=name, failures=count, rss_before_kib=before.rss_kib,
+                    peak_before_kib=before.peak_kib, **after,
+                )  # fmt: skip
+            if any(each.phase is not Phase.DONE for each in subjects):
+                self.gave_up(name, f"ended with status {program.status}")
+                self.restore()
+
+    @contextmanager
+    def noise(self) -> Iterator[None]:
+        """What else goes on while PFs fail."""
+        if self.case.noise:
+            with noise("bystander0", str(self.case.noise)):
+                yield
+        else:
+            yield
+
+    def measure_costs(self) -> None:
+        """Measures, state by state, a guest with each program, and without one before and after."""
+        for state in self.case.states:
+            if state == "down":
+                self.lose_lacp()
+            for name in ("none", OURS, PEER, "none"):  # a guest's own cost drifts
+                self.measure_cost(name, state)
+            if state == "down":
+                self.restore()
+
+    def measure_cost(self, name: str, state: str) -> None:
+        """Lets a program idle for a while. The host looks at its clock, and adds the guest's CPU time."""
+        self.say(f"cost of {name}, {state}")
+        per_second = state.partition("/")[0]
+        program = None if name == "none" else Program(name, self.names, self.vfs, self._log)
+        with ExitStack() as running:
+            if per_second.isdecimal():
+                running.enter_context(noise("bystander1", per_second))
+            if program:
+                running.callback(program.stop)
+                if state != "down" and not self._is_at_work(program):
+                    return
+            time.sleep(3.0 if state == "down" else 1.5)
+            before, start = program and program.weigh(), time.time()
+            time.sleep(self.case.cost_s)
+            after, end = program and program.weigh(), time.time()
+        used = {}
+        if before and after:
+            used = {
+                "process_cpu_s": after.cpu_s - before.cpu_s,
+                "wakeups_per_s": (after.wakeups - before.wakeups) / (end - start),
+                "rss_kib": after.rss_kib,
+                "peak_kib": after.peak_kib,
+            }
+        self.found("cost", program=name, state=state, start=start, end=end, **used)
+
+    def measure_starts(self) -> None:
+        """Times starts: until a disabled VF is seen set back, and until READY=1 where that is told."""
+        for _ in range(self.case.starts):
+            for name in (OURS, PEER):
+                self.measure_start(name)
+            for name, words in ((IMPORT, ["-c", "import pyroute2"]), (BARE, ["-c", "pass"])):
+                start = time.monotonic()
+                subprocess.run([sys.executable, *words], check=True)
+                self.found("start", program=name, seconds=time.monotonic() - start)
+
+    def measure_start(self, name: str) -> None:
+        """Times one start."""
+        self._disable_one()
+        address = RESULTS.parent / f"notify-{name}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(address))
+            notify.setblocking(False)
+            program = Program(name, self.names, self.vfs, self._log, {"NOTIFY_SOCKET": str(address)})
+            relayed = ready = None
+            until = time.monotonic() + READY_WITHIN_S
+            while program.alive() and time.monotonic() < until and not (relayed and (ready or name != OURS)):
+                time.sleep(0.002)
+                now = time.monotonic() - program.started_at
+                relayed = relayed or (now if self._all_auto() else None)
+                ready = ready or (now if is_ready(notify) else None)
+            program.stop()
+        address.unlink()
+        self.found("start", program=name, seconds=ready or relayed, relayed_s=relayed, ready_s=ready)
+
+
+def is_ready(notify: socket.socket) -> bool:
+    """Whether READY=1 has come."""
+    try:
+        return any(b"READY=1" in notify.recv(4096).splitlines() for _ in range(100))
+    except BlockingIOError:
+        return False
+
+
+def in_state(pf: topology.Pf, port_state: tuple[int, int]) -> bool:
+    """Whether a PF's port state is this one."""
+    return pf.port_state() == port_state
+
+
+@contextmanager
+def noise(*words: str) -> Iterator[None]:
+    """Runs tests.bench.noise."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.noise", *words], cwd=CHECKOUT, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main() -> None:
+    """Measures what the case says."""
+    case = Case(**json.loads((RESULTS / CASE).read_text()))
+    replica = int(sys.argv[1])
+    run("mount", "-t", "sysfs", "sysfs", "/sys")
+    run("mount", "-t", "debugfs", "debugfs", "/sys/kernel/debug")
+    os.makedirs("/run/netns", exist_ok=True)
+    run("mount", "-t", "tmpfs", "tmpfs", "/run/netns")
+    if replica:
+        wait_until((RESULTS / GO).exists, within=600, what="station 0", poll=0.1)
+    station = Station(case, replica)
+    station.say("ready")
+    Recorder.run_first()
+    gc.disable()
+    if replica == 0:
+        station.measure_starts()
+        if case.cost_s:
+            station.measure_costs()
+        (RESULTS / GO).touch()
+    for turn in range(case.turns if case.rounds else 0):
+        for name in [OURS] if case.name == "memory" else case.programs:
+            station.say(f"turn {turn + 1} of {case.turns}: {name} fails")
+            station.measure_failures(name, turn)
+    station.board.close()
+
+
+if __name__ == "__main__":
+    main()

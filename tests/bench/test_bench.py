@@ -1,0 +1,154 @@
+"""The benchmark works: its decoder agrees with the lab's, its figures are right, and a guest measures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench import figures, host, report, targets, wire
+from tests.bench.cases import FULL, OURS, PEER, Case
+from tests.bench.host import Found
+from tests.lab import guest, kernel, observer
+from tests.lab import netlink as nl
+
+
+def reaction(case: str, program: str, *, loss: bool, seconds: float | None) -> Found:
+    return {
+        "kind": "reaction",
+        "case": case,
+        "program": program,
+        "loss": loss,
+        "seconds": seconds,
+        "uncertain_s": 0.001,
+    }
+
+
+def link_message(*, actor: int, partner: int, carrier: int, vf_states: list[int]) -> bytearray:
+    """A RTM_NEWLINK of a bond port."""
+    entries = b"".join(
+        nl.attribute(
+            nl.IFLA_VF_INFO,
+            nl.attribute(1, bytes(36))
+            + nl.attribute(nl.IFLA_VF_LINK_STATE, vf.to_bytes(4, "little") + state.to_bytes(4, "little")),
+        )
+        for vf, state in enumerate(vf_states)
+    )
+    port = nl.attribute(nl.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE, bytes([actor]))
+    port += nl.attribute(nl.IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE, partner.to_bytes(2, "little"))
+    info = nl.attribute(nl.IFLA_INFO_SLAVE_KIND, b"bond\0") + nl.attribute(nl.IFLA_INFO_SLAVE_DATA, port)
+    body = nl.LINK.pack(0, 1, 7, 0x1043, 0)
+    body += nl.attribute(nl.IFLA_IFNAME, b"ens5f0\0")
+    body += nl.attribute(nl.IFLA_CARRIER, bytes([carrier]))
+    body += nl.attribute(nl.IFLA_NUM_VF, len(vf_states).to_bytes(4, "little"))
+    body += nl.attribute(nl.IFLA_VFINFO_LIST, entries)
+    body += nl.attribute(nl.IFLA_LINKINFO, info)
+    return bytearray(wire.message(nl.RTM_NEWLINK, 0, body))
+
+
+@pytest.mark.parametrize(
+    ("actor", "partner", "carrier", "up"),
+    [
+        (63, 63, 1, True),
+        (61, 63, 1, True),
+        (63, 63, 0, False),
+        (143, 55, 1, False),
+        (79, 0, 1, False),
+        (63, 15, 1, False),
+    ],
+)
+def test_the_wire_decoder_agrees_with_the_lab(actor: int, partner: int, carrier: int, up: bool) -> None:
+    states = [0, 2, 1, 2]
+    message = link_message(actor=actor, partner=partner, carrier=carrier, vf_states=states)
+    link = observer.decode(bytes(message[nl.HEADER.size :]))
+    assert link.port_state == (actor, partner)
+    assert wire.lacp_up(message, len(message)) is up
+    names = [observer.VF_LINK_STATES[state] for state in wire.vf_states(message, len(message), len(states))]
+    assert tuple(names) == link.vf_states
+
+
+def test_a_link_outside_a_bond_is_neither_up_nor_down() -> None:
+    message = bytearray(wire.message(nl.RTM_NEWLINK, 0, nl.LINK.pack(0, 1, 7, 0, 0)))
+    assert wire.lacp_up(message, len(message)) is None
+
+
+def test_a_spread_counts_what_was_missed() -> None:
+    times = [0.001 * number for number in range(1, 101)]
+    found = [reaction("1x8", OURS, loss=True, seconds=seconds) for seconds in [*times, None]]
+    spread = figures.spread(found, "1x8", OURS, loss=True)
+    assert spread is not None
+    assert (spread.failures, spread.missed) == (100, 1)
+    assert (round(spread.median, 6), round(spread.p99, 6), round(spread.worst, 6)) == (50.5, 99, 100)
+    assert figures.spread(found, "1x8", PEER, loss=True) is None
+
+
+def test_a_cost_is_what_is_more_than_without_the_program() -> None:
+    found: list[Found] = [
+        {
+            "kind": "cost",
+            "case": "4x64",
+            "program": name,
+            "state": "up",
+            "start": 0,
+            "end": 10,
+            "guest_cpu_s": cpu,
+        }
+        for name, cpu in (("none", 0.1), (OURS, 0.2), (PEER, 0.4))
+    ]
+    assert figures.cost(found, "4x64", OURS, "up") == pytest.approx(36)
+    assert figures.cost(found, "4x64", PEER, "up") == pytest.approx(108)
+    assert figures.cost(found, "4x64", OURS, "down") is None
+
+
+def test_targets_are_judged_by_the_worst_case() -> None:
+    found = [
+        reaction(case, program, loss=True, seconds=seconds)
+        for case, program, seconds in (
+            ("1x8", OURS, 0.002),
+            ("1x8", PEER, 0.500),
+            ("4x64", OURS, 0.050),
+            ("4x64", PEER, 0.500),
+        )
+    ]
+    median = targets.targets(found)[0]
+    assert median.met is False
+    assert "10.0 (4x64) to 250.0" in median.measured
+
+
+def test_growth_is_measured_against_the_straight_line() -> None:
+    assert targets.steps([(1, 1.0), (8, 8.0)]) == 1.0
+    assert targets.steps([(1, 1.0), (8, 2.0), (16, 8.0)]) == 2.0
+
+
+def test_every_case_of_the_reaction_table_sees_thirty_failures() -> None:
+    plan = {case.name: case for case in FULL}
+    assert all(plan[name].failures >= 30 for name in targets.REACTION_CASES)
+    assert set(plan) >= {*targets.BY_VFS, *targets.BY_PFS, *targets.P99_CASES, targets.STANDARD}
+
+
+@pytest.mark.skipif("venv-" in sys.prefix, reason="one Python is enough for what runs in a guest")
+def test_a_guest_measures(tmp_path: Path) -> None:
+    reason = guest.cannot_run()
+    if reason is None and kernel.cached() is None:
+        reason = "its kernel is not built: python -m tests.lab.kernel"
+    if reason:
+        pytest.skip(f"THE LAB CANNOT RUN, nothing of it is tested: {reason}")
+    case = Case("smoke", 2, 4, rounds=1, with_floor=True)
+    found = host.run(case, None, virtual_time=True, quiet=True)
+    for program, directions in ((OURS, (True, False)), (PEER, (True, False)), ("floor", (True,))):
+        for loss in directions:
+            spread = figures.spread(found, "smoke", program, loss=loss)
+            assert spread is not None, (program, found)
+            assert (spread.failures, spread.missed) == (2, 0)
+    facts = {"commit": "none"}
+    text = report.tables({"found": found, "facts": facts, "peer": "stand-in"})
+    assert "| smoke | loss | ours | 2 |" in text
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    for name, content in ((report.TABLES, text), (report.RESULT, "{}")):
+        (tmp_path / name).write_text(content)
+    report.insert(tmp_path, page)
+    assert page.read_text().startswith(f"before\n{report.BEGIN}\n")
+    assert page.read_text().endswith(f"{report.END}\nafter\n")
+    assert "old" not in page.read_text()
