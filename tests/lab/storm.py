@@ -18,7 +18,8 @@ class LinkStorm:
     """Changes the alias of a dummy interface over and over: one RTM_NEWLINK each. `sent` counts them."""
 
     def __init__(self, per_second: int, seconds: float, name: str = "bystander0") -> None:
-        ip(f"link add name {name} type dummy")
+        # Only of an interface that is up does the kernel announce a changed alias.
+        ip(f"link add name {name} up type dummy")
         link = observer.read(name)
         assert link is not None
         self.sent = 0
