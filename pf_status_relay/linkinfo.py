@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from pf_status_relay import messages, vflist
 from pf_status_relay.lacp import PortState
@@ -13,6 +14,8 @@ from pf_status_relay.vflist import VfList
 HEADER_BYTES = 32
 """struct nlmsghdr and struct ifinfomsg, before the attributes."""
 
+_NLMSGHDR_BYTES = 16
+_KEPT = 256  # decoded links: to decode one takes longer than to ask for it
 _IFF_UP = 1
 _IFINDEX = struct.Struct("=i")
 _IFINDEX_AT = 20
@@ -64,10 +67,18 @@ def ifindex_of(message: bytes) -> int:
 
 def decode(message: bytes) -> Link:
     """Decode one RTM_NEWLINK message. Raises MalformedMessage."""
-    ifindex = ifindex_of(message)
+    ifindex_of(message)  # raises if it is too short
     short, vf_list = _without_vf_list(message)
+    link = _decode_short(short)
+    return replace(link, vfs_listed=vf_list.listed, vfs=vf_list.vfs) if vf_list.vfs else link
+
+
+@lru_cache(maxsize=_KEPT)
+def _decode_short(message: bytes) -> Link:
+    """Decode a message without VFs, netlink header and statistics: while nothing changes it is the same."""
+    ifindex = ifindex_of(message)
     try:
-        link = messages.link_message(short)
+        link = messages.link_message(message)
         link.decode()
         info = link.get_attr("IFLA_LINKINFO")
         kind = (info and info.get_attr("IFLA_INFO_KIND")) or ""
@@ -80,8 +91,8 @@ def decode(message: bytes) -> Link:
             bond_mode=_bond_mode(info) if kind == "bond" else None,
             port=_port(info) if info else None,
             vf_count=link.get_attr("IFLA_NUM_VF") or 0,
-            vfs_listed=vf_list.listed,
-            vfs=vf_list.vfs,
+            vfs_listed=0,
+            vfs=(),
         )
     # pyroute2 raises whatever its decoders run into: struct, key, index, Unicode errors.
     except Exception as error:
@@ -126,8 +137,8 @@ def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
         else:
             break
     attributes = b"".join(kept)
-    header = _U32.pack(HEADER_BYTES + len(attributes)) + message[4:HEADER_BYTES]
-    return header + attributes, vf_list
+    header = _U32.pack(HEADER_BYTES + len(attributes)) + bytes(_NLMSGHDR_BYTES - 4)
+    return header + message[_NLMSGHDR_BYTES:HEADER_BYTES] + attributes, vf_list
 
 
 def _bond_mode(info: messages.link_info) -> int:

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from pf_status_relay import linkinfo, messages, vflist
 from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, Unreadable, VirtualFunction
@@ -33,6 +34,7 @@ _ERRNO = struct.Struct("=i")
 _IFNAMSIZ = 16
 _REPLY_BYTES = 1 << 20  # a PF with 334 VFs answers in 66 KiB
 _READ_TRIES = 3  # of what can change between two requests
+_KEPT = 256  # requests: to encode one takes longer than to answer it
 _VFS_PER_MESSAGE = 1024  # the list's 16-bit length holds 4095
 
 ANSWER_TIMEOUT_S = 5
@@ -114,8 +116,8 @@ class Rtnl:
 
     def _try_to_set(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> str:
         try:
-            request = _link_request([("IFLA_VFINFO_LIST", vflist.encode(vfs))], ifindex)
-            self._ask(messages.RTM_SETLINK, _NLM_F_ACK, request)
+            attributes = [("IFLA_VFINFO_LIST", vflist.encode(vfs))]
+            self._ask(_link_request(messages.RTM_SETLINK, _NLM_F_ACK, attributes, ifindex))
         except Refused as error:
             return error.strerror or str(error)
         except linkinfo.MalformedMessage as error:
@@ -124,14 +126,8 @@ class Rtnl:
 
     def _link(self, name: str = "", ifindex: int = 0) -> linkinfo.Link | None:
         """Read one link, by name or ifindex; None if there is none."""
-        attributes: list[tuple[str, object]] = [
-            ("IFLA_EXT_MASK", _RTEXT_FILTER_VF | _RTEXT_FILTER_SKIP_STATS),
-        ]
-        if name:
-            short = len(os.fsencode(name)) < _IFNAMSIZ
-            attributes.append(("IFLA_IFNAME" if short else "IFLA_ALT_IFNAME", name))
         try:
-            answer = self._ask(messages.RTM_GETLINK, 0, _link_request(attributes, ifindex))
+            answer = self._ask(_get_link(name, ifindex))
         except Refused as error:
             if error.errno == errno.ENODEV:
                 return None
@@ -153,21 +149,17 @@ class Rtnl:
 
     def _lacpdus_received(self, ifindex: int) -> int | None:
         """Read the bond port's counter of received LACPDUs; None where the kernel has none."""
-        request = messages.stats_message()
-        request["ifindex"] = ifindex
-        request["filter_mask"] = _STATS_LINK_XSTATS_SLAVE
         try:
-            answer = self._ask(messages.RTM_GETSTATS, 0, request)
+            answer = self._ask(_get_stats(ifindex))
         except Refused:
             return None
         return linkinfo.decode_lacpdus_received(answer[0]) if answer else None
 
     def _count_ports(self, master: int) -> int:
-        attributes = [("IFLA_EXT_MASK", _RTEXT_FILTER_SKIP_STATS), ("IFLA_MASTER", master)]
         attribute = master_attribute(master)
         for _ in range(_READ_TRIES):
             try:
-                links = self._ask(messages.RTM_GETLINK, _NLM_F_DUMP, _link_request(attributes))
+                links = self._ask(_list_ports(master))
             except Refused as error:
                 if error.errno != errno.EINTR:
                     raise
@@ -175,22 +167,15 @@ class Rtnl:
                 return sum(attribute in link for link in links)
         raise Refused(errno.EINTR, "links change faster than their list can be read")
 
-    def _ask(
-        self, kind: int, flags: int, request: messages.link_message | messages.stats_message
-    ) -> Sequence[bytes]:
-        """Send a request and return the messages of the answer.
+    def _ask(self, request: bytes) -> Sequence[bytes]:
+        """Send a request, under the next sequence number, and return the messages of the answer.
 
         Raises Refused, with EINTR where links changed while they were listed, and OSError.
         """
         self._sequence = self._sequence % 0xFFFFFFFF + 1
-        request["header"] = {
-            "type": kind,
-            "flags": _NLM_F_REQUEST | flags,
-            "sequence_number": self._sequence,
-            "pid": 0,
-        }
-        request.encode()
-        self._socket.send(request.data)
+        length, kind, flags, _, port = _NLMSGHDR.unpack_from(request)
+        header = _NLMSGHDR.pack(length, kind, flags, self._sequence, port)
+        self._socket.send(header + request[_NLMSGHDR.size :])
         answer: list[bytes] = []
         interrupted = 0
         while True:
@@ -222,11 +207,41 @@ class Rtnl:
             position += (length + 3) & ~3
 
 
-def _link_request(attributes: Sequence[tuple[str, object]], ifindex: int = 0) -> messages.link_message:
+@lru_cache(maxsize=_KEPT)
+def _get_link(name: str, ifindex: int) -> bytes:
+    mask = _RTEXT_FILTER_VF | _RTEXT_FILTER_SKIP_STATS
+    attributes: list[tuple[str, object]] = [("IFLA_EXT_MASK", mask)]
+    if name:
+        short = len(os.fsencode(name)) < _IFNAMSIZ
+        attributes.append(("IFLA_IFNAME" if short else "IFLA_ALT_IFNAME", name))
+    return _link_request(messages.RTM_GETLINK, 0, attributes, ifindex)
+
+
+@lru_cache(maxsize=_KEPT)
+def _list_ports(master: int) -> bytes:
+    attributes = [("IFLA_EXT_MASK", _RTEXT_FILTER_SKIP_STATS), ("IFLA_MASTER", master)]
+    return _link_request(messages.RTM_GETLINK, _NLM_F_DUMP, attributes)
+
+
+@lru_cache(maxsize=_KEPT)
+def _get_stats(ifindex: int) -> bytes:
+    request = messages.stats_message()
+    request["ifindex"] = ifindex
+    request["filter_mask"] = _STATS_LINK_XSTATS_SLAVE
+    return _encoded(request, messages.RTM_GETSTATS, 0)
+
+
+def _link_request(kind: int, flags: int, attributes: Sequence[tuple[str, object]], ifindex: int = 0) -> bytes:
     request = messages.link_message()
     request["index"] = ifindex
     request["attrs"] = list(attributes)
-    return request
+    return _encoded(request, kind, flags)
+
+
+def _encoded(request: messages.link_message | messages.stats_message, kind: int, flags: int) -> bytes:
+    request["header"] = {"type": kind, "flags": _NLM_F_REQUEST | flags, "sequence_number": 0, "pid": 0}
+    request.encode()
+    return bytes(request.data)
 
 
 def _raise_if_refused(message: bytes) -> None:
