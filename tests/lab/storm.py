@@ -30,7 +30,7 @@ class LinkStorm:
         self._thread.start()
 
     def _run(self) -> None:
-        route = nl.RouteSocket()
+        route, listener = nl.RouteSocket(), nl.RouteSocket(groups=nl.RTMGRP_LINK)
         head = nl.LINK.pack(0, 0, self._ifindex, 0, 0)
         next_burst = time.monotonic()
         while self.sent < self._total:
@@ -38,8 +38,14 @@ class LinkStorm:
                 self.sent += 1
                 body = head + nl.attribute(nl.IFLA_IFALIAS, struct.pack("=I", self.sent).hex().encode())
                 route.request(nl.RTM_SETLINK, body, nl.NLM_F_ACK)
+                self._hear(listener)
             next_burst += TICK
             time.sleep(max(0.001, next_burst - time.monotonic()))
+
+    def _hear(self, listener: nl.RouteSocket) -> None:
+        """Waits for the event of the last change: a storm that nobody can hear would prove nothing."""
+        while not any(nl.LINK.unpack_from(each.payload)[2] == self._ifindex for each in listener.receive()):
+            pass
 
     def running(self) -> bool:
         """Whether events are still to come."""
