@@ -93,14 +93,14 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Config:
     early_detection: int | None = None
     for key, value in values.items():
         if key == "interfaces":
-            interfaces = _interfaces(f"{where}: {key}", value, faults)
+            interfaces = interfaces_at(f"{where}: {key}", value, faults)
         elif key == "polling_interval_ms":
-            interval = _milliseconds(f"{where}: {key}", value, _INTERVAL, faults)
+            interval = polling_interval_at(f"{where}: {key}", value, faults)
         elif key == "early_detection_ms":
             early_detection = _milliseconds(f"{where}: {key}", value, _EARLY_DETECTION, faults)
         else:
             faults.append(
-                f"{where}: unknown key {_shown(key)} with the value {_shown(value)}; "
+                f"{where}: unknown key {shown(key)} with the value {shown(value)}; "
                 "allowed: interfaces, polling_interval_ms, early_detection_ms"
             )
 
@@ -127,14 +127,6 @@ def from_environment(environment: Mapping[str, str]) -> Config:
     return Config(interfaces, interval)
 
 
-def interfaces_at(where: str, value: object, faults: list[str]) -> tuple[str, ...]:
-    """Check interfaces that were found at `where`, as those of a file are.
-
-    Returns the valid names among the value, and adds a line to `faults` for each other one.
-    """
-    return _interfaces(where, value, faults)
-
-
 def polling_interval_at(where: str, value: object, faults: list[str]) -> int:
     """Check a polling interval in milliseconds that was found at `where`, as that of a file is.
 
@@ -143,22 +135,17 @@ def polling_interval_at(where: str, value: object, faults: list[str]) -> int:
     return _milliseconds(where, value, _INTERVAL, faults)
 
 
-def shown(value: object) -> str:
-    """Return a value as TOML would have it, on one line and not too long, for a message."""
-    return _shown(value)
-
-
 def _overridden(
     interfaces: tuple[str, ...], interval: int, environment: Mapping[str, str], faults: list[str]
 ) -> tuple[tuple[str, ...], int]:
     """Return interfaces and polling interval, each that of the environment if it is set there."""
     if INTERFACES_VARIABLE in environment:
         names = [name.strip() for name in environment[INTERFACES_VARIABLE].split(",")]
-        interfaces = _interfaces(f"environment: {INTERFACES_VARIABLE}", names, faults)
+        interfaces = interfaces_at(f"environment: {INTERFACES_VARIABLE}", names, faults)
     if INTERVAL_VARIABLE in environment:
         text = environment[INTERVAL_VARIABLE].strip()
         number: object = int(text) if _DECIMAL.fullmatch(text) else text
-        interval = _milliseconds(f"environment: {INTERVAL_VARIABLE}", number, _INTERVAL, faults)
+        interval = polling_interval_at(f"environment: {INTERVAL_VARIABLE}", number, faults)
     return interfaces, interval
 
 
@@ -206,17 +193,20 @@ def _reason(error: Exception) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
-def _interfaces(where: str, value: object, faults: list[str]) -> tuple[str, ...]:
-    """Return the valid names among the value, and add a line to `faults` for each other one."""
+def interfaces_at(where: str, value: object, faults: list[str]) -> tuple[str, ...]:
+    """Check interfaces that were found at `where`.
+
+    Returns the valid names among the value, and adds a line to `faults` for each other one.
+    """
     if not isinstance(value, list) or not value:
-        faults.append(f"{where} is {_shown(value)}; {_INTERFACES_ALLOWED}")
+        faults.append(f"{where} is {shown(value)}; {_INTERFACES_ALLOWED}")
         return ()
     names: list[str] = []
     for position, name in enumerate(value):
         if not isinstance(name, str) or not _is_interface_name(name):
-            faults.append(f"{where}[{position}] is {_shown(name)}; {_NAME_ALLOWED}")
+            faults.append(f"{where}[{position}] is {shown(name)}; {_NAME_ALLOWED}")
         elif name in names:
-            faults.append(f"{where}[{position}] is {_shown(name)} again; {_INTERFACES_ALLOWED}")
+            faults.append(f"{where}[{position}] is {shown(name)} again; {_INTERFACES_ALLOWED}")
         else:
             names.append(name)
     return tuple(names)
@@ -239,13 +229,13 @@ def _milliseconds(where: str, value: object, allowed: tuple[int, int], faults: l
     if type(value) is int and least <= value <= most:
         return value
     faults.append(
-        f"{where} is {_shown(value)}; allowed: a whole number of milliseconds from {least} to {most}"
+        f"{where} is {shown(value)}; allowed: a whole number of milliseconds from {least} to {most}"
     )
     return least
 
 
-def _shown(value: object) -> str:
-    """Return a value as TOML would have it, on one line and not too long."""
+def shown(value: object) -> str:
+    """Return a value as TOML would have it, on one line and not too long, for a message."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:  # Python turns no number of thousands of digits into text
