@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from pf_status_relay import messages
 from pf_status_relay.link import VfLinkState, VirtualFunction
@@ -26,6 +27,7 @@ _HEADER = struct.Struct("=HH")  # struct nlattr: length with this header, type
 _LINK_STATE = struct.Struct("=HHII")  # struct nlattr, then struct ifla_vf_link_state: vf, link_state
 _ENTRY = struct.Struct("=HHHHII")  # IFLA_VF_INFO around one IFLA_VF_LINK_STATE
 _LINK_STATES = {int(state): state for state in VfLinkState}
+_KEPT = 64  # decoded lists, of up to 64 KiB each: while nobody sets a VF, a list is what it was
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,22 @@ def decode(message: bytes, start: int, count: int) -> VfList:
     `count` is IFLA_NUM_VF. There are fewer VFs where the kernel cut the list, where its length
     has wrapped and the walk does not confirm the entries, and where a driver did not answer.
     """
-    declared = _HEADER.unpack_from(message, start)[0]
+    entries = start + _HEADER.size
+    if entries + _HEADER.size <= len(message):
+        # The entries are of one length, or else this is not all of them.
+        length = -(-_HEADER.unpack_from(message, entries)[0] // 4) * 4
+        vf_list = _decode_kept(message[start : entries + count * length], count)
+        if len(vf_list.vfs) == count:
+            return replace(vf_list, end=start + vf_list.end)
+    vf_list = _decode(message[start:], count)
+    return replace(vf_list, end=start + vf_list.end)
+
+
+def _decode(message: bytes, count: int) -> VfList:
+    """Decode the list that a message begins with."""
+    declared = _HEADER.unpack_from(message)[0]
     found: list[tuple[VirtualFunction, int]] = []
-    stop = start + _HEADER.size
+    stop = _HEADER.size
     offset = 0
     for kind, begin, end in messages.attributes(message, stop, len(message)):
         if kind != _IFLA_VF_INFO or len(found) == count:
@@ -62,13 +77,16 @@ def decode(message: bytes, start: int, count: int) -> VfList:
             break
         stop = end
         found.append((VirtualFunction(number, _LINK_STATES[value]), end))
-    if (stop - start) & 0xFFFF != declared:
-        stop = start + declared
+    if stop & 0xFFFF != declared:
+        stop = declared
     return VfList(
         vfs=tuple(vf for vf, end in found if end <= stop),
-        listed=sum(end <= start + declared for _, end in found),
+        listed=sum(end <= declared for _, end in found),
         end=stop,
     )
+
+
+_decode_kept = lru_cache(maxsize=_KEPT)(_decode)
 
 
 def encode(vfs: Iterable[VirtualFunction]) -> bytes:

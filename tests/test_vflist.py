@@ -56,6 +56,15 @@ def test_a_list_whose_length_has_wrapped_is_walked_by_its_entries(count: int) ->
     assert decoded.end == len(BEFORE) + 4 + 196 * count
 
 
+def test_a_list_that_was_there_before_is_the_same_again_wherever_it_is() -> None:
+    entries = entries_of(states_of(8))
+    first, again = decode(entries, 8), vflist.decode(vf_list(entries), 0, 8)
+    assert again.vfs == first.vfs
+    assert again.end == first.end - len(BEFORE)
+    entries[7] = vf_entry(7, DISABLE if states_of(8)[7] is not DISABLE else AUTO)
+    assert decode(entries, 8).vfs != first.vfs
+
+
 def test_a_wrapped_list_is_not_believed_when_an_entry_is_missing() -> None:
     entries = entries_of(states_of(400))
     declared = (4 + 196 * 400) & 0xFFFF
