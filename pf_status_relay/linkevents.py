@@ -6,10 +6,9 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Mapping
 from typing import NamedTuple
 
-from pf_status_relay import linkinfo, messages
+from pf_status_relay import linkfilter, linkinfo, messages
 
 _SO_RCVBUFFORCE = 33
 _RTMGRP_LINK = 1
@@ -27,10 +26,24 @@ class Concern(NamedTuple):
     master: bool = False
 
 
+class Watched(NamedTuple):
+    """Which events concern which PF: those of an interface, of a port of a master, of an interface of a name.
+
+    By ifindex, by the master's ifindex, and by name or alternative name.
+    """
+
+    interfaces: dict[int, set[Concern]]
+    masters: dict[int, set[Concern]]
+    names: dict[str, set[Concern]]
+
+
 class LinkEvents:
     """Hears of changes of links. An event only says which PF to look at again."""
 
     def __init__(self) -> None:
+        self._watched = Watched({}, {}, {})
+        self._by_content: dict[bytes, set[Concern]] = {}
+        self._heard: frozenset[tuple[str, int]] | None = None  # what the filter lets through, None: all
         self._socket = open_route_socket(groups=_RTMGRP_LINK)
         self._buffer = bytearray(_EVENT_BYTES)
         self._socket.setblocking(False)
@@ -47,14 +60,43 @@ class LinkEvents:
         """Close the socket."""
         self._socket.close()
 
-    def drain(
-        self, by_ifindex: Mapping[int, set[Concern]], by_content: Mapping[bytes, set[Concern]]
-    ) -> tuple[set[Concern], bool]:
+    def watch(self, watched: Watched) -> bool:
+        """Hear what is watched, and as little else as can be; return whether that is more than before.
+
+        What happened until then was not heard if it is. Raises OSError if the socket is unusable.
+        """
+        self._watched = watched
+        self._by_content = {name_content(name): those for name, those in watched.names.items()}
+        self._by_content.update((master_attribute(index), those) for index, those in watched.masters.items())
+        before, self._heard = self._heard, self._to_be_heard()
+        if self._heard is None:
+            if before is not None:
+                linkfilter.remove(self._socket)
+            return before is not None
+        if self._heard != before:
+            linkfilter.keep(self._socket, watched.interfaces, watched.masters)
+        return before is not None and not self._heard <= before
+
+    def _to_be_heard(self) -> frozenset[tuple[str, int]] | None:
+        """Return the interfaces and masters that a filter suffices for, None if it does not.
+
+        An interface that is waited for by its name has no number yet.
+        """
+        count = len(self._watched.interfaces) + len(self._watched.masters)
+        if self._watched.names or count > linkfilter.MAX_NUMBERS:
+            return None
+        return frozenset(
+            [
+                *(("of", index) for index in self._watched.interfaces),
+                *(("port of", index) for index in self._watched.masters),
+            ]
+        )
+
+    def drain(self) -> tuple[set[Concern], bool]:
         """Take the events that are there.
 
-        Returns what they concern, and whether events were lost. `by_ifindex` says what is concerned
-        by events about an interface, `by_content` by those of other interfaces that hold certain bytes.
-        Raises OSError if the socket is unusable.
+        Returns what they concern of what is watched, and whether events were lost. Raises OSError if the
+        socket is unusable.
         """
         concerned: set[Concern] = set()
         for _ in range(_EVENTS_PER_DRAIN):
@@ -69,10 +111,10 @@ class LinkEvents:
             if size < linkinfo.HEADER_BYTES:
                 continue
             message = bytes(self._buffer[:size])
-            its_own = by_ifindex.get(linkinfo.ifindex_of(message), set())
+            its_own = self._watched.interfaces.get(linkinfo.ifindex_of(message), set())
             concerned |= its_own
             names = {each.interface for each in its_own}
-            for content, those in by_content.items():
+            for content, those in self._by_content.items():
                 if content in message:
                     concerned |= {each for each in those if each.interface not in names}
         return concerned, False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from enum import Enum
@@ -16,8 +16,8 @@ from pf_status_relay.events import Event, Level
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import VfLinkState
 
-Log = Callable[[Event], None]
-"""Takes an event and never fails: relaying is worth more than telling of it."""
+Log = Callable[[Sequence[Event]], None]
+"""Takes events, oldest first, and never fails: relaying is worth more than telling of it."""
 
 IDENTIFIER = "pf-status-relay"
 
@@ -54,9 +54,10 @@ def open_log(log_format: LogFormat, threshold: Level, environment: Mapping[str, 
         log_format = LogFormat.JOURNAL if leads_to_journal(environment) else LogFormat.JSON
     write = _journal() if log_format is LogFormat.JOURNAL else _json(sys.stdout)
 
-    def log(event: Event) -> None:
-        if event.level.value <= threshold.value:
-            write(event)
+    def log(events: Sequence[Event]) -> None:
+        wanted = [event for event in events if event.level.value <= threshold.value]
+        if wanted:
+            write(wanted)
 
     return log
 
@@ -101,9 +102,11 @@ def journal_fields(event: Event) -> dict[str, str]:
 
 
 def _json(stream: TextIO) -> Log:
-    def write(event: Event) -> None:
+    def write(events: Sequence[Event]) -> None:
+        now = datetime.now(timezone.utc)
+        lines = "".join(f"{json_line(event, now)}\n" for event in events)
         with suppress(OSError, ValueError):  # the reader has gone, or the stream was closed
-            print(json_line(event, datetime.now(timezone.utc)), file=stream, flush=True)
+            print(lines, end="", file=stream, flush=True)
 
     return write
 
@@ -111,9 +114,10 @@ def _json(stream: TextIO) -> Log:
 def _journal() -> Log:
     from systemd.journal import sendv  # only here: the library is not everywhere
 
-    def write(event: Event) -> None:
-        with suppress(OSError):  # journald is gone or its socket is full
-            sendv(*(f"{field}={value}" for field, value in journal_fields(event).items()))
+    def write(events: Sequence[Event]) -> None:
+        for event in events:
+            with suppress(OSError):  # journald is gone or its socket is full
+                sendv(*(f"{field}={value}" for field, value in journal_fields(event).items()))
 
     return write
 

@@ -30,7 +30,7 @@ from pf_status_relay.events import (
     Stopping,
 )
 from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, Unreadable, VirtualFunction
-from pf_status_relay.linkevents import Concern, LinkEvents, master_attribute, name_content
+from pf_status_relay.linkevents import Concern, LinkEvents, Watched
 from pf_status_relay.log import Log
 from pf_status_relay.notify import Notifier
 from pf_status_relay.relay import Memory, Outcome, Pace, Policy, Standing, decide, settle
@@ -41,6 +41,10 @@ QUICK_S = 0.1
 
 REOPEN_S = 1.0
 """Seconds between attempts to open netlink sockets."""
+
+MASTER_S = 10.0
+"""Seconds after which a PF's bond is read again although no event was about it: for good measure,
+as the kernel announces each change of a bond's ports."""
 
 _CYCLES_PER_WATCHDOG = 3  # so that one slow cycle is not taken for a hang
 
@@ -80,8 +84,7 @@ class Service:
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
 
-        self._log(Starting())
-        self._log(InterfacesToMonitor(self._names))
+        self._log([Starting(), InterfacesToMonitor(self._names)])
         ready = False
         woken: set[str] = set()
         while not self._stop:
@@ -99,7 +102,7 @@ class Service:
                 woken = set(self._names)
                 self._netlink_fails(error, wake)
         self._notifier.stopping()
-        self._log(Stopping())
+        self._log([Stopping()])
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
@@ -117,8 +120,7 @@ class Service:
             for name in sorted(due, key=lambda name: name not in woken):
                 events += self._look(name)
         finally:
-            for event in events:
-                self._log(event)
+            self._log(events)
         return not due or any(not isinstance(self._facts[name], Unreadable) for name in due)
 
     def _look(self, name: str) -> Sequence[Event]:
@@ -137,15 +139,15 @@ class Service:
         self._memories[name] = memory
         if isinstance(facts, PhysicalFunction) and facts.master and memory.standing is Standing.READY:
             if facts.master is not known:
-                self._masters[name] = facts.master, now + self._interval_s
+                self._masters[name] = facts.master, now + MASTER_S
         else:
             self._masters.pop(name, None)
         wait_s = min(QUICK_S, self._interval_s) if decision.pace is Pace.QUICK else self._interval_s
-        self._due[name] = now + wait_s
+        self._due[name] = next_on_grid(now, wait_s)
         return events
 
     def _known_master(self, name: str) -> Master | None:
-        """Return the PF's master if it was read within the interval and no event was about it since."""
+        """Return the PF's master if it was read within MASTER_S and no event was about it since."""
         master, until = self._masters.get(name, (None, 0.0))
         return master if time.monotonic() < until else None
 
@@ -168,44 +170,43 @@ class Service:
     def _wait(self, wake: socket.socket) -> set[str]:
         """Wait until a PF is due, an event concerns one, or a signal comes; return who is woken."""
         assert self._link_events is not None
+        if self._link_events.watch(self._watched()):
+            return set(self._names)  # of what changed before it was watched nothing was heard
         poller = select.poll()
         poller.register(wake, select.POLLIN)
         poller.register(self._link_events, select.POLLIN)
         concerned: set[Concern] = set()
-        by_ifindex, by_content = self._watched()
         while not self._stop and not concerned:
             left_s = min(self._due.values()) - time.monotonic()
             if left_s <= 0:
                 break
             ready = [descriptor for descriptor, _ in poller.poll(left_s * 1000)]
             if self._link_events.fileno() in ready:
-                concerned, lost = self._link_events.drain(by_ifindex, by_content)
+                concerned, lost = self._link_events.drain()
                 if lost:
-                    self._log(LinkEventsLost())
+                    self._log([LinkEventsLost()])
                     concerned = {Concern(name, master=True) for name in self._names}
         for name in (each.interface for each in concerned if each.master):
             self._masters.pop(name, None)
         return {each.interface for each in concerned}
 
-    def _watched(self) -> tuple[dict[int, set[Concern]], dict[bytes, set[Concern]]]:
-        """Return what link events concern which PF: by the ifindex of it or its master, and by content.
+    def _watched(self) -> Watched:
+        """Return what link events concern which PF: those about it, its master, or a port of its master.
 
-        An event about another interface concerns a PF if it has the PF's name, which so far no
-        interface had, or if it is a port of the PF's master.
+        Of a PF that is not there, those about an interface of its name.
         """
-        by_ifindex: dict[int, set[Concern]] = {}
-        by_content: dict[bytes, set[Concern]] = {}
+        watched = Watched({}, {}, {})
         for name in self._names:
             facts = self._facts.get(name)
             if not isinstance(facts, PhysicalFunction):
-                by_content.setdefault(name_content(name), set()).add(Concern(name))
+                watched.names.setdefault(name, set()).add(Concern(name))
                 continue
-            by_ifindex.setdefault(facts.ifindex, set()).add(Concern(name))
+            watched.interfaces.setdefault(facts.ifindex, set()).add(Concern(name))
             if facts.master:
                 master = Concern(name, master=True)
-                by_ifindex.setdefault(facts.master.ifindex, set()).add(master)
-                by_content.setdefault(master_attribute(facts.master.ifindex), set()).add(master)
-        return by_ifindex, by_content
+                watched.interfaces.setdefault(facts.master.ifindex, set()).add(master)
+                watched.masters.setdefault(facts.master.ifindex, set()).add(master)
+        return watched
 
     def _open(self) -> None:
         if self._rtnl is None:
@@ -230,14 +231,20 @@ class Service:
             return
         if not self._netlink_failed:
             self._netlink_failed = True
-            self._log(NetlinkFailed(reason))
+            self._log([NetlinkFailed(reason)])
         select.select([wake], [], [], REOPEN_S)
 
     def _netlink_works(self) -> None:
         if self._netlink_error:
-            self._log(NetlinkReopened(self._netlink_error))
+            self._log([NetlinkReopened(self._netlink_error)])
         self._netlink_error = ""
         self._netlink_failed = False
+
+
+def next_on_grid(now: float, step_s: float) -> float:
+    """Return the next multiple of a step, to the millisecond: looks that share a grid share wake-ups."""
+    step_ms = round(step_s * 1000)
+    return (round(now * 1000) // step_ms + 1) * step_ms / 1000
 
 
 def status_line(memories: Iterable[Memory]) -> str:

@@ -119,7 +119,7 @@ def test_the_log_has_info_and_worse_unless_said_otherwise(
     assert cli.main(["run", "--config", str(file), "--log-format", "json", *options]) == 0
     for event in (LinkEventsLost(), PfReady("a"), SlowLacpRate("a"), PfNotReady("a", "b")):
         assert started.log is not None
-        started.log(event)
+        started.log([event])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split('"level":"')[1].split('"')[0] for line in lines] == told
 

@@ -20,8 +20,8 @@ Capture = pytest.CaptureFixture[str]
 
 def test_events_are_written_line_by_line_with_the_time(capsys: Capture) -> None:
     log = open_log(LogFormat.JSON, Level.INFO, {})
-    log(events.Starting())
-    log(events.PfReady("ens5f0"))
+    log([events.Starting()])
+    log([events.PfReady("ens5f0")])
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (first["msg"], second["msg"]) == ("Starting application", "pf is ready")
     assert datetime.strptime(first["time"], "%Y-%m-%dT%H:%M:%S.%fZ")
@@ -44,7 +44,7 @@ def test_events_below_the_threshold_are_left_out(capsys: Capture, threshold: str
         events.SlowLacpRate("a"),
         events.PfNotReady("a", "b"),
     ):
-        log(event)
+        log([event])
     assert [json.loads(line)["level"] for line in capsys.readouterr().out.splitlines()] == told.split()
 
 
@@ -64,7 +64,7 @@ def test_a_log_that_cannot_be_written_does_not_stop_the_relay(
     log = open_log(LogFormat.JSON, Level.INFO, {})
     if not isinstance(stream, NobodyReads):
         stream.close()
-    log(events.Starting())
+    log([events.Starting()])
 
 
 class Journal(ModuleType):
@@ -93,7 +93,7 @@ def journal(monkeypatch: pytest.MonkeyPatch) -> Journal:
 
 
 def test_a_journal_entry_is_sent_field_by_field(journal: Journal) -> None:
-    open_log(LogFormat.JOURNAL, Level.INFO, {})(events.PfReady("ens5f0"))
+    open_log(LogFormat.JOURNAL, Level.INFO, {})([events.PfReady("ens5f0")])
     assert journal.entries == [
         (
             "MESSAGE=pf is ready interface=ens5f0",
@@ -107,7 +107,7 @@ def test_a_journal_entry_is_sent_field_by_field(journal: Journal) -> None:
 
 def test_a_journal_that_is_gone_does_not_stop_the_relay(journal: Journal) -> None:
     journal.error = FileNotFoundError()
-    open_log(LogFormat.JOURNAL, Level.INFO, {})(events.Starting())
+    open_log(LogFormat.JOURNAL, Level.INFO, {})([events.Starting()])
 
 
 def test_systemd_python_has_what_is_used_of_it() -> None:
@@ -130,7 +130,7 @@ def test_output_that_is_the_journal_stream_leads_to_the_journal(
     journal: Journal, capsys: Capture, descriptor: int
 ) -> None:
     assert leads_to_journal(stream_of(descriptor))
-    open_log(LogFormat.AUTO, Level.INFO, stream_of(descriptor))(events.Starting())
+    open_log(LogFormat.AUTO, Level.INFO, stream_of(descriptor))([events.Starting()])
     assert len(journal.entries) == 1
     assert capsys.readouterr().out == ""
 
@@ -139,7 +139,7 @@ def test_output_that_is_the_journal_stream_leads_to_the_journal(
 def test_output_that_was_redirected_since_does_not(
     journal: Journal, capsys: Capture, environment: dict[str, str]
 ) -> None:
-    open_log(LogFormat.AUTO, Level.INFO, environment)(events.Starting())
+    open_log(LogFormat.AUTO, Level.INFO, environment)([events.Starting()])
     assert journal.entries == []
     assert "Starting application" in capsys.readouterr().out
 

@@ -11,7 +11,7 @@ from typing import Callable
 
 import pytest
 
-from pf_status_relay import events, service
+from pf_status_relay import events, linkevents, service
 from pf_status_relay.config import Config
 from pf_status_relay.events import Event
 from pf_status_relay.lacp import PortState
@@ -24,7 +24,7 @@ from pf_status_relay.link import (
     VfLinkState,
     VirtualFunction,
 )
-from pf_status_relay.linkevents import Concern
+from pf_status_relay.linkevents import Concern, Watched
 from pf_status_relay.notify import Notifier
 from pf_status_relay.service import Service
 
@@ -59,6 +59,7 @@ class World:
         self.read_at: list[tuple[float, str]] = []
         self.link_events: list[tuple[int, bytes]] = []
         self.lost = False
+        self.more = False
         self.known: list[Master | None] = []
         self.before_read: Callable[[str], None] = lambda name: None
         self.before_drain: Callable[[], None] = lambda: None
@@ -93,17 +94,22 @@ class World:
             def fileno(self) -> int:
                 return 99
 
-            def drain(
-                self, by_ifindex: Mapping[int, set[Concern]], by_content: Mapping[bytes, set[Concern]]
-            ) -> tuple[set[Concern], bool]:
+            def watch(self, watched: Watched) -> bool:
+                self.watched = watched
+                more, world.more = world.more, False
+                return more
+
+            def drain(self) -> tuple[set[Concern], bool]:
                 world.before_drain()
                 heard, world.link_events = world.link_events, []
                 lost, world.lost = world.lost, False
                 concerned: set[Concern] = set()
                 for ifindex, message in heard:
-                    concerned |= by_ifindex.get(ifindex, set())
-                    for content, names in by_content.items():
-                        concerned |= names if content in message else set()
+                    concerned |= self.watched.interfaces.get(ifindex, set())
+                    for name, those in self.watched.names.items():
+                        concerned |= those if linkevents.name_content(name) in message else set()
+                    for master, those in self.watched.masters.items():
+                        concerned |= those if linkevents.master_attribute(master) in message else set()
                 return concerned, lost
 
             def close(self) -> None:
@@ -195,11 +201,14 @@ class World:
 
         self.at(until, lambda: signal.raise_signal(signal.SIGTERM))
         config = Config(tuple(self.facts), interval_ms)
-        Service(config, lambda event: self.happened.append(("log", event)), Systemd(), dry_run).run()
+        Service(config, self._log, Systemd(), dry_run).run()
 
     def all(self, what: str) -> list[object]:
         """Return all that happened of one sort."""
         return [value for kind, value in self.happened if kind == what]
+
+    def _log(self, logged: Sequence[Event]) -> None:
+        self.happened += [("log", event) for event in logged]
 
     def logged(self, *kinds: type[Event]) -> list[object]:
         """Return the events of these types."""

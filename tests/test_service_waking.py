@@ -74,10 +74,17 @@ def test_a_woken_look_does_without_reading_the_bond_again_unless_the_event_is_ab
     assert [known is None for known in world.known] == [True, read_again]
 
 
-def test_the_bond_is_read_again_at_every_poll(world: World) -> None:
+def test_the_bond_is_read_again_every_ten_seconds_without_an_event(world: World) -> None:
     world.facts = {"ens5f0": pf(5)}
-    world.run(until=2.5)
-    assert world.known == [None, None, None]
+    world.run(until=20.5)
+    assert [at for (at, _), known in zip(world.read_at, world.known) if known is None] == [0, 10, 20]
+
+
+def test_pfs_that_were_looked_at_apart_are_polled_together(world: World) -> None:
+    world.facts = {"ens5f0": pf(5), "ens5f1": pf(6)}
+    world.hear(0.25, 5)
+    world.run(until=1.9)
+    assert world.read_at[2:] == [(0.25, "ens5f0"), (1, "ens5f0"), (1, "ens5f1")]
 
 
 def test_the_bond_of_a_pf_that_is_not_ready_is_read_at_every_look(world: World) -> None:
@@ -118,3 +125,11 @@ def test_lost_events_wake_everybody(world: World) -> None:
     world.run(until=0.5)
     assert world.read_at[2:] == [(0.25, "ens5f0"), (0.25, "ens5f1")]
     assert world.logged(events.LinkEventsLost) == [events.LinkEventsLost()]
+
+
+def test_whoever_is_newly_watched_is_looked_at_once_more(world: World) -> None:
+    world.facts = {"ens5f0": pf(5), "ens5f1": GONE}
+    world.at(0.25, lambda: setattr(world, "more", True))
+    world.hear(0.25, 5)
+    world.run(until=0.5)
+    assert world.read_at[2:] == [(0.25, "ens5f0"), (0.25, "ens5f0"), (0.25, "ens5f1")]

@@ -111,6 +111,16 @@ def test_a_thousand_unrelated_link_events_a_second_hide_nothing(lab: Lab) -> Non
     assert not relay.events(level="ERROR")
 
 
+def test_events_of_other_interfaces_do_not_wake_it(lab: Lab) -> None:
+    lab.pf_with_lacp("ens5f0", vfs=4)
+    relay = lab.relay(["ens5f0"])
+    relay.wait_for("lacp is up")
+    lab.sleep(1)
+    before = relay.wakeups()
+    lab.link_storm(per_second=500, seconds=10).wait()
+    assert relay.wakeups() - before <= 15, "it wakes to poll, once a second"
+
+
 def test_its_own_writes_do_not_set_it_off_again(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=4)
     relay = lab.relay(["ens5f0"], arguments=["--log-level", "debug"])
@@ -121,6 +131,22 @@ def test_its_own_writes_do_not_set_it_off_again(lab: Lab) -> None:
     assert len(relay.events("vf link state was set")) == 4
     changes = [event for event in relay.events() if event["msg"] != "vf link state was set"]
     assert len(changes) <= 15, "one line per change"
+
+
+def test_a_loss_that_the_kernel_announces_late_waits_for_the_next_poll_at_most(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=4)
+    timeline = lab.record(pf)
+    relay = lab.relay(["ens5f0"])
+    relay.wait_for("lacp is up")
+    silent_at = lab.now
+    pf.cable.block_lacp("to_host")
+    while lab.now < silent_at + 6:
+        # The bond announces only what it gets the RTNL lock for, which it tries once each 100 ms.
+        pf.rtnl_holder.write_text("40")
+        lab.sleep(0.005)
+    lost = timeline.first(pf, lambda sample: not sample.lacp_up(), since=silent_at)
+    disabled = timeline.first(pf, lambda sample: set(sample.vf_states) == {"disable"}, since=lost)
+    assert disabled - lost <= 1.2, "the interval, and the lock's gaps"
 
 
 def test_a_dry_run_says_what_it_would_set_and_sets_nothing(lab: Lab) -> None:

@@ -130,6 +130,14 @@ class Pf:
         """Makes the driver accept every VF's link state again."""
         write(f"{DEBUG}/netdevsim{self._number}/refused_vfs", "0")
 
+    @property
+    def rtnl_holder(self) -> Path:
+        """The file that makes the driver hold the kernel's RTNL lock, as a reset of real hardware can.
+
+        Milliseconds written to it are how long; the write returns when the lock is free again.
+        """
+        return Path(f"{DEBUG}/netdevsim{self._number}/hold_rtnl_ms")
+
     def up(self) -> None:
         """Sets the PF up."""
         ip(f"link set dev {self.name} up")
