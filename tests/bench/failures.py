@@ -15,11 +15,15 @@ from enum import Enum, auto
 from typing import IO, NamedTuple
 
 from tests.bench import wire
+from tests.bench.holder import RtnlHolder
 from tests.bench.recorder import SHARE, Heard, Moment, Recorder
 from tests.lab.switch import SLOW_PROTOCOLS, Switch
 
 NOTICED_AFTER_S = 1.5
 """LACP does not fail sooner than this after its LACPDUs stop, in seconds: nobody need look before."""
+HELD_AFTER_S = 0.15
+"""How much longer than LACP is seen to have failed the RTNL lock stays taken, in seconds, if it is. The bond
+announces a failure when it gets the lock, which it tries once each 100 ms: so after 200 ms."""
 GIVE_UP_S = 10.0
 """Seconds after which a relay that has not reacted is not waited for any more."""
 LACP_TIMEOUT_S = 45.0
@@ -99,6 +103,7 @@ class Failures:
 
     With `recovers` false the program under test only disables VFs; they are set back for it. `outage_s` is
     how long the VFs stay disabled at least, in seconds. `alive` tells whether the program still runs.
+    `holder` keeps the RTNL lock busy while a failure is to be noticed.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class Failures:
         recovers: bool,
         outage_s: float,
         alive: Callable[[], bool],
+        holder: RtnlHolder | None = None,
     ) -> None:
         self.reactions: list[Reaction] = []
         self._recorder = recorder
@@ -118,6 +124,7 @@ class Failures:
         self._recovers = recovers
         self._outage_s = outage_s
         self._alive = alive
+        self._holder = holder
         self._next_look = 0.0
         self._deaf_until = 0.0
 
@@ -130,8 +137,17 @@ class Failures:
                     self._act(subject, now)
             if self._next_look <= now:
                 self._look(now)
+            if self._holder:
+                self._holder.hold(any(map(self._is_held, self._subjects.values())))
             deaf = self._deaf_until > now
             self._hear_all(self._recorder.wait(self._deaf_until if deaf else self._until(), deaf=deaf))
+
+    def _is_held(self, subject: Subject) -> bool:
+        """Whether the failure of a PF is about to happen, or not yet to be announced."""
+        now = time.monotonic()
+        if subject.phase is Phase.FAILING:
+            return subject.was_otherwise <= now
+        return subject.phase is Phase.DOWN and now < subject.changed.at + HELD_AFTER_S
 
     def _until(self) -> float:
         """When to do something at the latest: seconds, monotonic."""
@@ -166,7 +182,9 @@ class Failures:
                 up = self._recorder.lacp_up(subject.ifindex)
                 self._see(subject, up, time.monotonic())
         now = time.monotonic()
-        self._next_look = now + max(self._recorder.look_s, (now - start) / SHARE)
+        # While the lock is busy, reading takes time and no CPU.
+        costs = 0.0 if self._holder else (now - start) / SHARE
+        self._next_look = now + max(self._recorder.look_s, costs)
 
     def _see(self, subject: Subject, up: bool, now: float) -> None:
         """Takes in a port state."""

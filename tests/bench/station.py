@@ -23,6 +23,7 @@ from pathlib import Path
 from tests.bench import wire
 from tests.bench.cases import FLOOR, OURS, PEER, Case
 from tests.bench.failures import Failures, Phase, Subject, Switchboard
+from tests.bench.holder import RtnlHolder
 from tests.bench.programs import Program
 from tests.bench.recorder import Recorder
 from tests.lab import topology
@@ -137,7 +138,7 @@ class Station:
 
     def measure_failures(self, name: str, turn: int) -> None:
         """Runs the rounds of one program's turn."""
-        with self.program(name) as program, self.noise():
+        with self.program(name) as program, self.noise(), self.holder() as holder:
             if program is None:
                 self.restore()
                 return
@@ -152,6 +153,7 @@ class Station:
                 recovers=name != FLOOR,
                 outage_s=self.case.outage_s,
                 alive=program.alive,
+                holder=holder,
             )
             failures.run()
             for each in failures.reactions:
@@ -179,6 +181,18 @@ class Station:
                 yield
         else:
             yield
+
+    @contextmanager
+    def holder(self) -> Iterator[RtnlHolder | None]:
+        """What keeps the RTNL lock busy, if that is the case."""
+        if not self.case.late:
+            yield None
+            return
+        holder = RtnlHolder(self.pfs[0].rtnl_holder)
+        try:
+            yield holder
+        finally:
+            holder.close()
 
     def measure_costs(self) -> None:
         """Measures, state by state, a guest with each program, and without one before and after."""

@@ -12,6 +12,7 @@ from tests.bench.host import Found
 REACTION_CASES = ("1x8", "4x64", "1x256", "1x334", "16x16")
 RECOVERY_CASES = (*REACTION_CASES, "16x16 defaulted")
 P99_CASES = (*REACTION_CASES, "4x64 at 1000/s")
+LATE = "1x8 late"
 STANDARD = "4x64 cost"
 MEMORY_MB = 30
 GROWTH_MB = 1.0
@@ -37,6 +38,14 @@ def targets(found: Sequence[Found]) -> list[Target]:
         ),
         floor(found),
         compare(found, "reaction to loss, p99", 4, P99_CASES, lambda spread: spread.p99, loss=True),
+        compare(
+            found,
+            "reaction to a loss that is announced late, p99",
+            4,
+            (LATE,),
+            lambda each: each.p99,
+            loss=True,
+        ),
         compare(found, "recovery, median", 4, RECOVERY_CASES, lambda spread: spread.median, loss=False),
         many_vfs(found),
         idle_cpu(found),
