@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from pf_status_relay import __version__, config
@@ -49,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
     # systemd's watchdog ends a hang with SIGABRT: let the log say where it was.
     with suppress(RuntimeError, OSError, ValueError):  # there may be no standard error to write to
         faulthandler.enable()
-    Service(configuration, log, Notifier(os.environ), options.dry_run).run()
+    reload = partial(config.load, options.config, os.environ)
+    Service(configuration, log, Notifier(os.environ), reload, options.dry_run).run()
     return EX_OK
 
 
@@ -74,7 +76,7 @@ def machineconfig(options: argparse.Namespace) -> int:
 def config_import(options: argparse.Namespace) -> int:
     """`pf-status-relay config import`: print a configuration file made of another configuration."""
     if options.from_env:
-        from pf_status_relay.machineconfig import toml
+        from pf_status_relay.configtext import toml
 
         try:
             return _print(toml(config.from_environment(os.environ)))
@@ -88,6 +90,16 @@ def config_import(options: argparse.Namespace) -> int:
         return _print(fleet.for_host(options.from_pflacpmonitor))
     except fleet.Unusable as error:
         return _refused(error.faults, EX_AT_ODDS if isinstance(error, fleet.AtOdds) else EX_DATAERR)
+
+
+def config_show(options: argparse.Namespace) -> int:
+    """`pf-status-relay config show`: print the configuration in effect, and where it is from."""
+    from pf_status_relay.configtext import explained
+
+    try:
+        return _print(explained(config.load(options.config, os.environ)))
+    except config.ConfigError as error:
+        return _refused(error.faults, EX_CONFIG)
 
 
 def _print(text: str) -> int:
@@ -193,8 +205,19 @@ def _add_machineconfig(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
 def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     of_config = commands.add_parser(
-        "config", help="make a configuration file", description="Make a configuration file."
+        "config", help="show or make a configuration", description="Show or make a configuration."
     ).add_subparsers(metavar="COMMAND", required=True)
+    command = of_config.add_parser(
+        "show",
+        help="print the configuration in effect, each value with where it is from",
+        description="Print the configuration that the service would take now, as TOML: the file, the "
+        "drop-ins over it, the environment over both. What only the unit has in its environment is not seen.",
+        epilog=f"Exit status {EX_CONFIG}: the configuration is at fault, each fault in a line.",
+    )
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="this file alone, without the default one and drop-ins"
+    )
+    command.set_defaults(command=config_show)
     command = of_config.add_parser(
         "import",
         help="print a configuration file made of another configuration",

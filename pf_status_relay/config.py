@@ -1,4 +1,4 @@
-"""The configuration: a TOML file and two environment variables, checked as a whole.
+"""The configuration: a TOML file, its drop-ins and two environment variables, checked as a whole.
 
 A `Config` is always valid. Whatever is wrong is collected and raised as one `ConfigError` with
 a line per fault, so that a file is mended in one go.
@@ -7,19 +7,13 @@ a line per fault, so that a file is mended in one go.
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from pf_status_relay import configfiles
 
 DEFAULT_PATH = Path("/etc/pf-status-relay.toml")
 
@@ -33,16 +27,20 @@ MAX_INTERVAL_MS = 60_000
 MIN_EARLY_DETECTION_MS = 1500
 MAX_EARLY_DETECTION_MS = 3000
 
-MAX_FILE_BYTES = 1 << 20
-"""A larger file was not written for this program."""
+MAX_RESTORE_DELAY_MS = 600_000
+
+AUTO = ("auto",)
+"""The interfaces of a configuration that leaves it to the kernel which PFs there are to relay for."""
+
+LEAVE = "leave"
+RESTORE = "restore"
 
 MAX_NAME_BYTES = 127
 """The longest name that the kernel takes for an interface: ALTIFNAMSIZ less the terminating zero."""
 
 _DECIMAL = re.compile("[0-9]{1,9}")
-_INTERFACES_ALLOWED = "allowed: a list of interface names, at least one, each once"
-_INTERVAL = (MIN_INTERVAL_MS, MAX_INTERVAL_MS)
-_EARLY_DETECTION = (MIN_EARLY_DETECTION_MS, MAX_EARLY_DETECTION_MS)
+_LIST_ALLOWED = "a list of interface names, at least one, each once"
+_INTERFACES_ALLOWED = f'allowed: "auto", or {_LIST_ALLOWED}'
 _NAME_ALLOWED = (
     f"allowed: an interface name of 1 to {MAX_NAME_BYTES} bytes "
     "without '/', ':' or white space, not '.' or '..'"
@@ -59,58 +57,63 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Config:
-    """A valid configuration.
+    """A valid configuration. Each field but the last has the name of its key.
 
-    `interfaces` are names or alternative names, at least one, each once.
+    `interfaces` are names, alternative names and patterns (`*`, `?` and `[…]` as in fnmatch(3)), at
+    least one, each once; or AUTO.
     `polling_interval_ms` is in milliseconds, MIN_INTERVAL_MS to MAX_INTERVAL_MS.
     `early_detection_ms` is in milliseconds, MIN_EARLY_DETECTION_MS to MAX_EARLY_DETECTION_MS, or
     None: off.
+    `restore_delay_ms` is in milliseconds, 0 to MAX_RESTORE_DELAY_MS: for how long LACP has to have been up
+    before VFs go back to auto.
+    `on_stop` is LEAVE or RESTORE: what becomes of disabled VFs when the service is stopped.
+    `origins` says of each key where its value is from.
     """
 
     interfaces: tuple[str, ...]
     polling_interval_ms: int = DEFAULT_INTERVAL_MS
     early_detection_ms: int | None = None
+    restore_delay_ms: int = 0
+    on_stop: str = LEAVE
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
-def load(path: Path | None, environment: Mapping[str, str]) -> Config:
-    """Read the configuration. The environment variables override the file.
+def load(
+    path: Path | None,
+    environment: Mapping[str, str],
+    folders: Sequence[Path] = configfiles.DROP_IN_FOLDERS,
+) -> Config:
+    """Read the configuration. Drop-ins override the file, environment variables override both.
 
-    `path` is the file that must exist; None stands for DEFAULT_PATH, which may be missing if
-    INTERFACES_VARIABLE is set. Raises ConfigError with every fault there is.
+    `path` is the file that must exist, and the only one that is read; None stands for DEFAULT_PATH and
+    the drop-ins in `folders`. That file may be missing if there are drop-ins or INTERFACES_VARIABLE is
+    set. Raises ConfigError with every fault there is.
     """
     faults: list[str] = []
     values: dict[str, Any] = {}
-    where = path or DEFAULT_PATH
-    optional = path is None and INTERFACES_VARIABLE in environment
-    try:
-        values = _read(where, optional)
-    except ConfigError as error:
-        faults += error.faults
+    origins: dict[str, str] = {}
+    main = path or DEFAULT_PATH
+    drop_ins = configfiles.drop_ins(folders, faults) if path is None else []
+    optional = path is None and (drop_ins or INTERFACES_VARIABLE in environment)
     readable = not faults
-
-    interfaces: tuple[str, ...] = ()
-    interval = DEFAULT_INTERVAL_MS
-    early_detection: int | None = None
-    for key, value in values.items():
-        if key == "interfaces":
-            interfaces = interfaces_at(f"{where}: {key}", value, faults)
-        elif key == "polling_interval_ms":
-            interval = polling_interval_at(f"{where}: {key}", value, faults)
-        elif key == "early_detection_ms":
-            early_detection = _milliseconds(f"{where}: {key}", value, _EARLY_DETECTION, faults)
-        else:
-            faults.append(
-                f"{where}: unknown key {shown(key)} with the value {shown(value)}; "
-                "allowed: interfaces, polling_interval_ms, early_detection_ms"
-            )
-
-    if INTERFACES_VARIABLE not in environment and readable and "interfaces" not in values:
-        faults.append(f"{where}: interfaces is missing; {_INTERFACES_ALLOWED}")
-    interfaces, interval = _overridden(interfaces, interval, environment, faults)
-
-    if faults:
-        raise ConfigError(faults)
-    return Config(interfaces, interval, early_detection)
+    for file in (main, *drop_ins):
+        before = len(faults)
+        found = configfiles.read(file, faults)
+        if found is None and not (file == main and optional):
+            faults.append(f"{file}: no such file; write one, or set {INTERFACES_VARIABLE} in the environment")
+        readable &= len(faults) == before
+        for key, value in (found or {}).items():
+            if key in KEYS:
+                values[key] = KEYS[key](f"{file}: {key}", value, faults)
+                origins[key] = str(file)
+            else:
+                faults.append(
+                    f"{file}: unknown key {shown(key)} with the value {shown(value)}; "
+                    f"allowed: {', '.join(KEYS)}"
+                )
+    if readable and "interfaces" not in values and INTERFACES_VARIABLE not in environment:
+        faults.append(f"{main}: interfaces is missing; {_INTERFACES_ALLOWED}")
+    return _overridden(values, origins, environment, faults)
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
@@ -121,10 +124,61 @@ def from_environment(environment: Mapping[str, str]) -> Config:
     faults: list[str] = []
     if INTERFACES_VARIABLE not in environment:
         faults.append(f"environment: {INTERFACES_VARIABLE} is not set; {_INTERFACES_ALLOWED}")
-    interfaces, interval = _overridden((), DEFAULT_INTERVAL_MS, environment, faults)
+    return _overridden({}, {}, environment, faults)
+
+
+def _overridden(
+    values: dict[str, Any], origins: dict[str, str], environment: Mapping[str, str], faults: list[str]
+) -> Config:
+    """Return the configuration of these values, those of the environment before them. Raises ConfigError."""
+    if INTERFACES_VARIABLE in environment:
+        names: object = [name.strip() for name in environment[INTERFACES_VARIABLE].split(",")]
+        names = AUTO[0] if names == list(AUTO) else names
+        values["interfaces"] = interfaces_at(f"environment: {INTERFACES_VARIABLE}", names, faults)
+        origins["interfaces"] = INTERFACES_VARIABLE
+    if INTERVAL_VARIABLE in environment:
+        text = environment[INTERVAL_VARIABLE].strip()
+        number: object = int(text) if _DECIMAL.fullmatch(text) else text
+        values["polling_interval_ms"] = polling_interval_at(
+            f"environment: {INTERVAL_VARIABLE}", number, faults
+        )
+        origins["polling_interval_ms"] = INTERVAL_VARIABLE
     if faults:
         raise ConfigError(faults)
-    return Config(interfaces, interval)
+    return Config(**values, origins=origins)
+
+
+def interfaces_at(
+    where: str, value: object, faults: list[str], *, literally: bool = False
+) -> tuple[str, ...]:
+    """Check interfaces that were found at `where`; `literally`: names alone, no patterns and no "auto".
+
+    Returns the valid ones among the value, and adds a line to `faults` for each other one.
+    """
+    if value == AUTO[0] and not literally:
+        return AUTO
+    allowed = f"allowed: {_LIST_ALLOWED}" if literally else _INTERFACES_ALLOWED
+    if not isinstance(value, list) or not value:
+        faults.append(f"{where} is {shown(value)}; {allowed}")
+        return ()
+    names: list[str] = []
+    for position, name in enumerate(value):
+        if not isinstance(name, str) or not _is_interface_name(name):
+            faults.append(f"{where}[{position}] is {shown(name)}; {_NAME_ALLOWED}")
+        elif literally and is_pattern(name):
+            faults.append(f"{where}[{position}] is {shown(name)}; allowed: an interface name, no pattern")
+        elif name in AUTO:
+            faults.append(f'{where}[{position}] is {shown(name)}; allowed: "auto" alone, instead of the list')
+        elif name in names:
+            faults.append(f"{where}[{position}] is {shown(name)} again; {allowed}")
+        else:
+            names.append(name)
+    return tuple(names)
+
+
+def is_pattern(name: str) -> bool:
+    """Tell whether a configured interface stands for all whose names match it (fnmatch(3))."""
+    return any(char in "*?[" for char in name)
 
 
 def polling_interval_at(where: str, value: object, faults: list[str]) -> int:
@@ -132,84 +186,32 @@ def polling_interval_at(where: str, value: object, faults: list[str]) -> int:
 
     Returns it if it is valid; otherwise adds a line to `faults` and returns some valid one.
     """
-    return _milliseconds(where, value, _INTERVAL, faults)
+    return _milliseconds(where, value, faults, MIN_INTERVAL_MS, MAX_INTERVAL_MS)
 
 
-def _overridden(
-    interfaces: tuple[str, ...], interval: int, environment: Mapping[str, str], faults: list[str]
-) -> tuple[tuple[str, ...], int]:
-    """Return interfaces and polling interval, each that of the environment if it is set there."""
-    if INTERFACES_VARIABLE in environment:
-        names = [name.strip() for name in environment[INTERFACES_VARIABLE].split(",")]
-        interfaces = interfaces_at(f"environment: {INTERFACES_VARIABLE}", names, faults)
-    if INTERVAL_VARIABLE in environment:
-        text = environment[INTERVAL_VARIABLE].strip()
-        number: object = int(text) if _DECIMAL.fullmatch(text) else text
-        interval = polling_interval_at(f"environment: {INTERVAL_VARIABLE}", number, faults)
-    return interfaces, interval
+def _early_detection_at(where: str, value: object, faults: list[str]) -> int:
+    return _milliseconds(where, value, faults, MIN_EARLY_DETECTION_MS, MAX_EARLY_DETECTION_MS)
 
 
-def _read(path: Path, optional: bool) -> dict[str, Any]:
-    try:
-        # O_NONBLOCK: a FIFO in the file's place must not hold up the start for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        if optional:
-            return {}
-        raise ConfigError(
-            [f"{path}: no such file; write one, or set {INTERFACES_VARIABLE} in the environment"]
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError([f"{path}: cannot be read: {_reason(error)}"]) from None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise ConfigError([f"{path}: is not a regular file; allowed: a TOML file"])
-    with open(descriptor, "rb") as file:
-        if status.st_size > MAX_FILE_BYTES:
-            raise ConfigError([f"{path}: has {status.st_size} bytes; allowed: up to {MAX_FILE_BYTES}"])
-        try:
-            text = file.read(MAX_FILE_BYTES).decode("utf-8")
-        except OSError as error:
-            raise ConfigError([f"{path}: cannot be read: {_reason(error)}"]) from None
-        except UnicodeDecodeError as error:
-            line = error.object.count(b"\n", 0, error.start) + 1
-            byte = error.object[error.start]
-            raise ConfigError(
-                [f"{path}: line {line} has the byte 0x{byte:02x}; allowed: UTF-8 text"]
-            ) from None
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
-        message = str(error).replace("at end of document", _end_of(text))
-        raise ConfigError([f"{path}: is not valid TOML: {message}"]) from None
+def _restore_delay_at(where: str, value: object, faults: list[str]) -> int:
+    return _milliseconds(where, value, faults, 0, MAX_RESTORE_DELAY_MS)
 
 
-def _end_of(text: str) -> str:
-    return f"at line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}"
+def _on_stop_at(where: str, value: object, faults: list[str]) -> str:
+    if value not in (LEAVE, RESTORE):
+        faults.append(f'{where} is {shown(value)}; allowed: "{LEAVE}" or "{RESTORE}"')
+        return LEAVE
+    return str(value)
 
 
-def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
-
-
-def interfaces_at(where: str, value: object, faults: list[str]) -> tuple[str, ...]:
-    """Check interfaces that were found at `where`.
-
-    Returns the valid names among the value, and adds a line to `faults` for each other one.
-    """
-    if not isinstance(value, list) or not value:
-        faults.append(f"{where} is {shown(value)}; {_INTERFACES_ALLOWED}")
-        return ()
-    names: list[str] = []
-    for position, name in enumerate(value):
-        if not isinstance(name, str) or not _is_interface_name(name):
-            faults.append(f"{where}[{position}] is {shown(name)}; {_NAME_ALLOWED}")
-        elif name in names:
-            faults.append(f"{where}[{position}] is {shown(name)} again; {_INTERFACES_ALLOWED}")
-        else:
-            names.append(name)
-    return tuple(names)
+KEYS: dict[str, Callable[[str, object, list[str]], Any]] = {
+    "interfaces": interfaces_at,
+    "polling_interval_ms": polling_interval_at,
+    "early_detection_ms": _early_detection_at,
+    "restore_delay_ms": _restore_delay_at,
+    "on_stop": _on_stop_at,
+}
+"""What checks the value of each key: given where it was found, and the faults to add to."""
 
 
 def _is_interface_name(name: str) -> bool:
@@ -223,8 +225,7 @@ def _is_interface_name(name: str) -> bool:
     return not any(char in "/:\0" or char.isspace() for char in name)
 
 
-def _milliseconds(where: str, value: object, allowed: tuple[int, int], faults: list[str]) -> int:
-    least, most = allowed
+def _milliseconds(where: str, value: object, faults: list[str], least: int, most: int) -> int:
     # A TOML boolean is a Python int, and no number of milliseconds.
     if type(value) is int and least <= value <= most:
         return value

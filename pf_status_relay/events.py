@@ -69,6 +69,46 @@ class InterfacesToMonitor(Event):
 
 
 @dataclass(frozen=True)
+class InterfaceDropped(Event):
+    """The interface is no longer among those to monitor. Its VFs, some disabled, stay as they are."""
+
+    level = Level.INFO
+    msg = "interface is no longer monitored, its VFs are left as they are"
+    message_id = "78f054b9e7ae40af9d4eae3f72b3dc9f"
+    interface: str
+    disabled: int
+
+
+@dataclass(frozen=True)
+class InterfacesNotListed(Event):
+    """The interfaces for `auto` or a pattern could not be listed; those known before are still monitored."""
+
+    level = Level.WARN
+    msg = "failed to list interfaces"
+    message_id = "397a02841b104d0984b30181c5cf1a43"
+    error: str
+
+
+@dataclass(frozen=True)
+class ConfigurationReloaded(Event):
+    """The configuration was read again and is in effect."""
+
+    level = Level.INFO
+    msg = "configuration was reloaded"
+    message_id = "b04152b12ff7475895ddf74403622ca8"
+
+
+@dataclass(frozen=True)
+class ConfigurationRefused(Event):
+    """The configuration was read again, has this fault, and is not in effect; the one before still is."""
+
+    level = Level.ERROR
+    msg = "configuration was refused"
+    message_id = "deceb5284c79437d82b7a6cbb36ba63e"
+    error: str
+
+
+@dataclass(frozen=True)
 class FetchFailed(Event):
     """An interface does not exist, or could not be read."""
 
@@ -145,6 +185,17 @@ class EarlyDetectionRefused(Event):
     message_id = "262cad5cad8f4ee08185196a4668f7fc"
     interface: str
     error: str
+
+
+@dataclass(frozen=True)
+class RestoreDelayed(Event):
+    """LACP is up, and VFs stay disabled until it has been for so many milliseconds more."""
+
+    level = Level.INFO
+    msg = "VFs stay disabled until lacp has been up for longer"
+    message_id = "84d18a427a20437d84d51e3c7e5a249a"
+    interface: str
+    wait_ms: int
 
 
 @dataclass(frozen=True)
@@ -271,8 +322,18 @@ class NetlinkFailed(Event):
 
 
 @dataclass(frozen=True)
+class NotRestored(Event):
+    """The service ends and does not restore VFs, though it is to on a stop, for the reason given."""
+
+    level = Level.WARN
+    msg = "VFs are not restored"
+    message_id = "7948a3c1724d471d9af3f2f58ef2bf55"
+    error: str
+
+
+@dataclass(frozen=True)
 class Stopping(Event):
-    """The service ends and leaves the VF link states as they are."""
+    """The service ends. Unless it is told to restore them, it leaves VF link states as they are."""
 
     level = Level.INFO
     msg = "Stopping application"

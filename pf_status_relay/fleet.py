@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pf_status_relay import config, machineconfig, nodepools, pflacpmonitor, resources
+from pf_status_relay import config, configtext, machineconfig, nodepools, pflacpmonitor, resources
 from pf_status_relay.nodepools import WORKER, Pool
 from pf_status_relay.pflacpmonitor import Monitor
 from pf_status_relay.resources import Resource, ResourceError
@@ -45,7 +45,7 @@ def for_role(role: str, path: Path | None, environment: Mapping[str, str]) -> st
     file = b""
     try:
         if path is None:
-            file = machineconfig.toml(config.from_environment(environment)).encode()
+            file = configtext.toml(config.from_environment(environment)).encode()
         else:
             config.load(path, {})
             file = path.read_bytes()
@@ -79,7 +79,7 @@ def for_host(files: Sequence[str]) -> str:
     faults: list[str] = []
     monitors = _monitors(files, faults)
     _raise(faults, nodepools.conflicts(monitors) + nodepools.apart(monitors))
-    return machineconfig.toml(nodepools.merged(monitors))
+    return configtext.toml(nodepools.merged(monitors))
 
 
 def _raise(faults: list[str], odds: list[str]) -> None:
@@ -136,4 +136,4 @@ def _of_pools(pools: list[Pool]) -> Iterator[tuple[str, dict[str, Any]]]:
         if pool.selector is not None:
             yield comment, machineconfig.machine_config_pool(pool.name, dict(pool.selector))
         # The comment stays out of the file: a renamed monitor is no reason to touch a node.
-        yield comment, machineconfig.machine_config(pool.name, machineconfig.toml(pool.config).encode())
+        yield comment, machineconfig.machine_config(pool.name, configtext.toml(pool.config).encode())

@@ -30,9 +30,11 @@ _JOURNAL_FIELDS = {
     "count": "VF_COUNT",
     "listed": "VF_LISTED",
     "served": "VF_SERVED",
+    "disabled": "VF_DISABLED",
     "actor": "ACTOR_STATE",
     "partner": "PARTNER_STATE",
     "silent_ms": "SILENT_MS",
+    "wait_ms": "WAIT_MS",
     "error": "ERROR",
 }
 

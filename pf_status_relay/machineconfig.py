@@ -1,4 +1,4 @@
-"""The configuration as files that bring it to hosts: TOML, MachineConfig, MachineConfigPool.
+"""The resources that bring a configuration to hosts: MachineConfig, MachineConfigPool.
 
 A MachineConfig holds an Ignition configuration (spec 3.2.0, which OpenShift 4.7 and later take):
 the file /etc/pf-status-relay.toml, and the unit enabled. The unit itself comes with the RPM.
@@ -7,24 +7,15 @@ Everything here is a plain value that is the same for the same input, and lives 
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 from urllib.parse import quote
 
-import tomli_w
-
-from pf_status_relay.config import DEFAULT_PATH, Config
+from pf_status_relay.config import DEFAULT_PATH
 
 API_VERSION = "machineconfiguration.openshift.io/v1"
 ROLE_LABEL = "machineconfiguration.openshift.io/role"
 IGNITION_VERSION = "3.2.0"
 UNIT = "pf-status-relay.service"
-
-
-def toml(config: Config) -> str:
-    """Return the configuration as the text of a configuration file; what is off is left out."""
-    values = dataclasses.asdict(config)  # a field has its key's name
-    return tomli_w.dumps({key: value for key, value in values.items() if value is not None})
 
 
 def machine_config(role: str, file: bytes) -> dict[str, Any]:

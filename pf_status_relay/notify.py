@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 
 from sdnotify import SystemdNotifier
+
+from pf_status_relay.relay import Memory, Standing
 
 
 class Notifier:
@@ -18,8 +21,13 @@ class Notifier:
         """Seconds without a ping after which systemd restarts the service, None without watchdog."""
 
     def ready(self) -> None:
-        """The first complete cycle is done."""
+        """The first complete cycle is done, or the configuration has been read again."""
         self._systemd.notify("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is being read again; `ready` ends that."""
+        microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._systemd.notify(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
 
     def cycle_done(self) -> None:
         """One more cycle is done: the service is alive."""
@@ -44,3 +52,20 @@ def _watchdog_s(environment: Mapping[str, str]) -> float | None:
     if not microseconds.isdecimal() or int(microseconds) == 0 or process != str(os.getpid()):
         return None
     return int(microseconds) / 1e6
+
+
+def status_line(memories: Iterable[Memory]) -> str:
+    """Say in one line what matters: `3 PFs: 2 up, 1 down (ens5f1), 8 VFs disabled`."""
+    memories = list(memories)
+    up = [memory for memory in memories if memory.standing is Standing.READY and memory.lacp_up]
+    down = [memory for memory in memories if memory.standing is Standing.READY and not memory.lacp_up]
+    rest = [memory for memory in memories if memory.standing is not Standing.READY]
+    parts = [f"{len(up)} up"]
+    parts += [
+        f"{len(group)} {what} ({', '.join(memory.interface for memory in group)})"
+        for what, group in (("down", down), ("not ready", rest))
+        if group
+    ]
+    disabled = sum(memory.disabled for memory in memories)
+    parts.append(f"{disabled} VF{'s' * (disabled != 1)} disabled")
+    return f"{len(memories)} PF{'s' * (len(memories) != 1)}: {', '.join(parts)}"

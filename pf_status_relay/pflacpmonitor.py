@@ -123,7 +123,7 @@ def _monitor(where: str, name: str, content: dict[str, Any], faults: list[str]) 
     if isinstance(names, list):
         # The operator's webhook trims before it compares, and the program before it looks.
         names = [name.strip() if isinstance(name, str) else name for name in names]
-    interfaces = config.interfaces_at(f"{where}: spec.interfaces", names, faults)
+    interfaces = config.interfaces_at(f"{where}: spec.interfaces", names, faults, literally=True)
     interval = config.DEFAULT_INTERVAL_MS
     if spec.get("pollingInterval") is not None:
         interval = config.polling_interval_at(

@@ -7,19 +7,20 @@ no clock, no logging. The law:
     not ready            is left alone    is left alone   is left alone
     ready, LACP down     becomes disable  is left alone   is left alone
     ready, LACP up       is left alone    becomes auto    is left alone
+    ... not for long     is left alone    is left alone   is left alone
 
 It is applied to what the last read found, at every look, so nothing depends on having seen a
-change. What is remembered between looks serves only to log each change once, and to hold back
-from a VF that the driver has just refused.
+change. What is remembered between looks serves only to log each change once, to know for how long LACP
+has been up, and to hold back from a VF that the driver has just refused (attempts.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from pf_status_relay import lacp
+from pf_status_relay import attempts, lacp
+from pf_status_relay.attempts import Attempts, Outcome
 from pf_status_relay.events import (
     Event,
     FetchFailed,
@@ -29,10 +30,8 @@ from pf_status_relay.events import (
     PfNotReady,
     PfReady,
     PortStateChanged,
-    SettingVfFailed,
+    RestoreDelayed,
     SlowLacpRate,
-    VfLinkStateSet,
-    VfLinkStateWouldBeSet,
     VfListIncomplete,
     VfsDetected,
 )
@@ -48,13 +47,6 @@ from pf_status_relay.link import (
     VirtualFunction,
 )
 
-RETRY_S = 1.0
-"""Seconds until a link state that a VF did not take is tried again."""
-
-_TRIES_WITHOUT_EFFECT = 2
-"""Writes that the driver takes and that change nothing, before the VF is held back from. The
-first can be somebody else's doing, who set the VF back at that moment."""
-
 
 @dataclass(frozen=True)
 class Policy:
@@ -62,9 +54,11 @@ class Policy:
 
     `early_detection_s`: seconds without a LACPDU after which LACP counts as down, although the
     port state does not say so yet. None leaves it to the port state.
+    `restore_delay_s`: seconds for which LACP has to have been up before VFs go back to auto.
     """
 
     early_detection_s: float | None = None
+    restore_delay_s: float = 0.0
 
 
 class Standing(Enum):
@@ -84,24 +78,11 @@ class Pace(Enum):
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """A write to a VF that has not yet been seen to work.
-
-    `error` is why it was refused, empty if the driver took it; `tries` counts the writes taken
-    in a row without effect; `retry_at` is in monotonic seconds.
-    """
-
-    state: VfLinkState
-    error: str
-    tries: int
-    retry_at: float
-
-
-@dataclass(frozen=True)
 class Memory:
     """What is known of one configured interface.
 
-    It is empty at start, and nothing in it is needed to decide rightly.
+    It is empty at start, and nothing in it is needed to decide rightly. `up_since` (monotonic seconds) is
+    when LACP was first seen up, None while it is not; `delayed` tells whether VFs stay disabled for that.
     """
 
     interface: str
@@ -109,6 +90,8 @@ class Memory:
     reason: str = ""
     unreadable: str = ""
     lacp_up: bool | None = None
+    up_since: float | None = None
+    delayed: bool = False
     port: BondPort | None = None
     carrier: bool | None = None
     slow_warned: bool = False
@@ -116,32 +99,28 @@ class Memory:
     vf_count: int | None = None
     listed: int | None = None
     disabled: int = 0
-    attempts: Mapping[int, Attempt] = field(default_factory=dict)
+    attempts: Attempts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What one look leads to: `writes` are VFs with the link state that they are to get."""
+    """What one look leads to: `writes` are VFs with the link state that they are to get.
+
+    `again_in_s`: seconds after which to look again, if that is sooner than the pace says.
+    """
 
     memory: Memory
     events: tuple[Event, ...]
     writes: tuple[VirtualFunction, ...]
     pace: Pace
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one write. `error` is empty when the driver took it."""
-
-    vf: VirtualFunction
-    error: str = ""
-    dry_run: bool = False
+    again_in_s: float | None = None
 
 
 def decide(memory: Memory, facts: Facts, now: float, policy: Policy = Policy()) -> Decision:
     """Decide on one look at the interface.
 
-    `now` is monotonic time in seconds: for the retries of refused VFs, and for early detection.
+    `now` is monotonic time in seconds: for early detection, for the delay of restoring VFs, and for
+    the retries of refused ones.
     """
     name = memory.interface
     if isinstance(facts, Unreadable):
@@ -175,34 +154,17 @@ def not_ready_reason(pf: PhysicalFunction) -> str:
 
 
 def settle(memory: Memory, outcomes: tuple[Outcome, ...], now: float) -> tuple[Memory, tuple[Event, ...]]:
-    """Take in what became of the writes of a decision, and say what is to be logged of it.
-
-    A refusal is logged when it is new; the VF is tried again after RETRY_S.
-    """
-    name = memory.interface
-    events: list[Event] = []
-    attempts = dict(memory.attempts)
-    for outcome in outcomes:
-        number, state = outcome.vf.id, outcome.vf.link_state
-        before = attempts.get(number)
-        refused = outcome.error or outcome.dry_run
-        if refused:
-            tries = 0
-            if not before or before.error != outcome.error:
-                events.append(_not_set(name, outcome))
-        else:
-            tries = 1 + (before.tries if before else 0)
-            if tries <= _TRIES_WITHOUT_EFFECT:
-                events.append(VfLinkStateSet(number, state, name))
-        attempts[number] = Attempt(state, outcome.error, tries, now + RETRY_S)
-    return replace(memory, attempts=attempts), tuple(events)
+    """Take in what became of the writes of a decision, and say what is to be logged of it."""
+    open_attempts, events = attempts.taken(memory.interface, outcomes, memory.attempts, now)
+    return replace(memory, attempts=open_attempts), events
 
 
-def _not_set(name: str, outcome: Outcome) -> Event:
-    number, state = outcome.vf.id, outcome.vf.link_state
-    if outcome.dry_run:
-        return VfLinkStateWouldBeSet(number, state, name)
-    return SettingVfFailed(number, name, outcome.error, state)
+def to_restore(facts: Facts) -> tuple[VirtualFunction, ...]:
+    """Return what to write so that no VF of a PF that is relayed for is left disabled."""
+    if not isinstance(facts, PhysicalFunction) or not_ready_reason(facts):
+        return ()
+    disabled = (vf for vf in facts.vfs if vf.link_state is VfLinkState.DISABLE)
+    return tuple(VirtualFunction(vf.id, VfLinkState.AUTO) for vf in disabled)
 
 
 def _absent(memory: Memory, facts: Absent) -> Decision:
@@ -231,36 +193,38 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
         events.append(SlowLacpRate(name))
     _follow_vf_count(memory, pf, events)
 
-    wrong, right = (VfLinkState.DISABLE, VfLinkState.AUTO) if up else (VfLinkState.AUTO, VfLinkState.DISABLE)
-    writes: list[VirtualFunction] = []
-    attempts: dict[int, Attempt] = {}
-    for vf in pf.vfs:
-        if vf.link_state is not wrong:
-            continue
-        attempt = memory.attempts.get(vf.id)
-        if attempt and attempt.state is right:
-            attempt = _without_effect(name, vf, attempt, events)
-            attempts[vf.id] = attempt
-        else:
-            attempt = None
-        if not attempt or _is_due(attempt, now):
-            writes.append(VirtualFunction(vf.id, right))
+    disabled = [vf for vf in pf.vfs if vf.link_state is VfLinkState.DISABLE]
+    up_since = (memory.up_since if memory.up_since is not None else now) if up else None
+    wait_s = 0.0 if up_since is None else max(0.0, up_since + policy.restore_delay_s - now)
+    delayed = bool(disabled) and wait_s > 0
+    if delayed and not memory.delayed:
+        events.append(RestoreDelayed(name, round(wait_s * 1000)))
+
+    if not up:
+        wrong, right = [vf for vf in pf.vfs if vf.link_state is VfLinkState.AUTO], VfLinkState.DISABLE
+    else:
+        wrong, right = [] if delayed else disabled, VfLinkState.AUTO
+    writes, open_attempts, failures = attempts.due(name, wrong, right, memory.attempts, now)
+    events += failures
 
     memory = replace(
         memory,
         lacp_up=up,
+        up_since=up_since,
+        delayed=delayed,
         port=pf.port,
         carrier=pf.carrier,
         hearing=hearing,
         slow_warned=up and (slow or memory.slow_warned),
         vf_count=pf.vf_count,
         listed=pf.vfs_listed,
-        disabled=sum(vf.link_state is VfLinkState.DISABLE for vf in pf.vfs),
-        attempts=attempts,
+        disabled=len(disabled),
+        attempts=open_attempts,
     )
     listening = policy.early_detection_s is not None and not hearing.refused
-    settling = not up or attempts or writes or listening
-    return Decision(memory, tuple(events), tuple(writes), Pace.QUICK if settling else Pace.INTERVAL)
+    settling = not up or open_attempts or writes or listening
+    pace = Pace.QUICK if settling else Pace.INTERVAL
+    return Decision(memory, tuple(events), writes, pace, wait_s if delayed else None)
 
 
 def _follow_lacp(memory: Memory, pf: PhysicalFunction, late: bool, events: list[Event]) -> bool:
@@ -280,21 +244,3 @@ def _follow_vf_count(memory: Memory, pf: PhysicalFunction, events: list[Event]) 
         events.append(VfsDetected(name, count) if count else NoVfs(name))
     if listed < count and (memory.vf_count, memory.listed) != (count, listed):
         events.append(VfListIncomplete(name, count, listed, len(pf.vfs)))
-
-
-def _is_due(attempt: Attempt, now: float) -> bool:
-    set_back = 0 < attempt.tries < _TRIES_WITHOUT_EFFECT
-    return set_back or attempt.retry_at <= now
-
-
-def _without_effect(name: str, vf: VirtualFunction, attempt: Attempt, events: list[Event]) -> Attempt:
-    """Log, once, that a VF reads as it did although the driver took every write.
-
-    Without this a driver that takes link states and ignores them would be written to, and
-    logged about, at every look; and the notification of each write would cause the next look.
-    """
-    if attempt.tries != _TRIES_WITHOUT_EFFECT:
-        return attempt
-    error = f"the driver took {attempt.state} without an error, and the VF still is {vf.link_state}"
-    events.append(SettingVfFailed(vf.id, name, error, attempt.state))
-    return replace(attempt, tries=attempt.tries + 1)

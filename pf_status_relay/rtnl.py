@@ -10,7 +10,15 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from pf_status_relay import linkinfo, messages, vflist
-from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, Unreadable, VirtualFunction
+from pf_status_relay.link import (
+    BOND_MODE_8023AD,
+    Absent,
+    Facts,
+    Master,
+    PhysicalFunction,
+    Unreadable,
+    VirtualFunction,
+)
 from pf_status_relay.linkevents import master_attribute, open_route_socket
 
 _NLM_F_REQUEST = 0x1
@@ -97,6 +105,19 @@ class Rtnl:
             lacpdus_received=lacpdus,
         )
 
+    def sole_lacp_ports(self) -> list[str]:
+        """Return the names of the interfaces that are the one port of a bond in mode 802.3ad.
+
+        Raises Refused, MalformedMessage, and OSError if the socket is unusable.
+        """
+        names: list[str] = []
+        for message in self._list(_list_bonds()):
+            bond = linkinfo.decode(message)
+            if bond.bond_mode == BOND_MODE_8023AD:
+                ports = self._ports(bond.ifindex)
+                names += [linkinfo.decode(port).name for port in ports] if len(ports) == 1 else []
+        return names
+
     def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> dict[int, str]:
         """Set the link states of VFs of one PF; return, by VF number, why some were refused.
 
@@ -142,7 +163,7 @@ class Rtnl:
         if link is None:
             return None
         # A bridge can have thousands of ports, and they do not matter.
-        ports = self._count_ports(ifindex) if link.bond_mode is not None else None
+        ports = len(self._ports(ifindex)) if link.bond_mode is not None else None
         if ports == 0:
             return None
         return Master(ifindex, link.name, link.kind, link.bond_mode, ports)
@@ -155,16 +176,18 @@ class Rtnl:
             return None
         return linkinfo.decode_lacpdus_received(answer[0]) if answer else None
 
-    def _count_ports(self, master: int) -> int:
+    def _ports(self, master: int) -> list[bytes]:
+        """List the ports of a master; a kernel that does not know the filter lists all links."""
         attribute = master_attribute(master)
+        return [link for link in self._list(_list_ports(master)) if attribute in link]
+
+    def _list(self, request: bytes) -> Sequence[bytes]:
         for _ in range(_READ_TRIES):
             try:
-                links = self._ask(_list_ports(master))
+                return self._ask(request)
             except Refused as error:
                 if error.errno != errno.EINTR:
                     raise
-            else:
-                return sum(attribute in link for link in links)
         raise Refused(errno.EINTR, "links change faster than their list can be read")
 
     def _ask(self, request: bytes) -> Sequence[bytes]:
@@ -215,6 +238,13 @@ def _get_link(name: str, ifindex: int) -> bytes:
         short = len(os.fsencode(name)) < _IFNAMSIZ
         attributes.append(("IFLA_IFNAME" if short else "IFLA_ALT_IFNAME", name))
     return _link_request(messages.RTM_GETLINK, 0, attributes, ifindex)
+
+
+@lru_cache(maxsize=1)
+def _list_bonds() -> bytes:
+    kind = {"attrs": [("IFLA_INFO_KIND", "bond")]}
+    attributes = [("IFLA_EXT_MASK", _RTEXT_FILTER_SKIP_STATS), ("IFLA_LINKINFO", kind)]
+    return _link_request(messages.RTM_GETLINK, _NLM_F_DUMP, attributes)
 
 
 @lru_cache(maxsize=_KEPT)

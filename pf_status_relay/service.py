@@ -3,109 +3,183 @@
 What happens when a part of it fails:
 
     one PF cannot be read        it is logged once and read again soon; the others are not kept waiting
-    a VF is refused              relay.py holds back from it and tries again
+    a VF is refused              attempts.py holds back from it and it is tried again
     a netlink socket is dead     both are opened anew at once and everything is read again
     ... and that fails too       it is logged once and tried every second; as no cycle succeeds,
                                  systemd's watchdog acts
     link events were lost        everything is read again
+    the new configuration is bad it is logged, and the one before stays in effect
 """
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import takewhile
 from types import FrameType
+from typing import Callable
 
-from pf_status_relay.config import Config
+from pf_status_relay import selection, unitjob
+from pf_status_relay.config import RESTORE, Config, ConfigError
 from pf_status_relay.events import (
+    ConfigurationRefused,
+    ConfigurationReloaded,
     Event,
+    InterfaceDropped,
+    InterfacesNotListed,
     InterfacesToMonitor,
     LinkEventsLost,
     NetlinkFailed,
     NetlinkReopened,
+    NotRestored,
     Starting,
     Stopping,
 )
-from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, Unreadable, VirtualFunction
+from pf_status_relay.interface import Interface, next_on_grid
+from pf_status_relay.link import Unreadable
 from pf_status_relay.linkevents import Concern, LinkEvents, Watched
 from pf_status_relay.log import Log
-from pf_status_relay.notify import Notifier
-from pf_status_relay.relay import Memory, Outcome, Pace, Policy, Standing, decide, settle
+from pf_status_relay.notify import Notifier, status_line
+from pf_status_relay.relay import Policy
 from pf_status_relay.rtnl import Rtnl
-
-QUICK_S = 0.1
-"""Seconds between looks at a PF whose LACP is down: the kernel does not announce its recovery."""
 
 REOPEN_S = 1.0
 """Seconds between attempts to open netlink sockets."""
 
-MASTER_S = 10.0
-"""Seconds after which a PF's bond is read again although no event was about it: for good measure,
-as the kernel announces each change of a bond's ports."""
-
 _CYCLES_PER_WATCHDOG = 3  # so that one slow cycle is not taken for a hang
+_NEVER = float("inf")
 
 
 class Service:
     """Relays for the configured interfaces until SIGTERM or SIGINT.
 
-    With `dry_run` it says what it would set and sets nothing.
+    `load` reads the configuration again, on SIGHUP, and raises ConfigError as config.load does. With
+    `dry_run` it says what it would set and sets nothing.
     """
 
-    def __init__(self, config: Config, log: Log, notifier: Notifier, dry_run: bool = False) -> None:
-        self._names = config.interfaces
-        early_ms = config.early_detection_ms
-        self._policy = Policy(early_detection_s=None if early_ms is None else early_ms / 1000)
-        self._interval_s = config.polling_interval_ms / 1000
-        if notifier.watchdog_s is not None:
-            self._interval_s = min(self._interval_s, notifier.watchdog_s / _CYCLES_PER_WATCHDOG)
+    def __init__(
+        self, config: Config, log: Log, notifier: Notifier, load: Callable[[], Config], dry_run: bool = False
+    ) -> None:
         self._log = log
         self._notifier = notifier
+        self._load = load
         self._dry_run = dry_run
         self._stop = False
-        self._memories = {name: Memory(name) for name in self._names}
-        self._facts: dict[str, Facts] = {}
-        self._due = dict.fromkeys(self._names, 0.0)
-        self._masters: dict[str, tuple[Master, float]] = {}  # of PFs that are ready, and until when known
+        self._reload = False
+        self._refused = False
+        self._interfaces: dict[str, Interface] = {}
+        self._selected = False
+        self._select_due = 0.0
+        self._not_listed = ""
         self._netlink_error = ""
         self._netlink_failed = False
         self._rtnl: Rtnl | None = None
         self._link_events: LinkEvents | None = None
+        self._configure(config)
 
     def run(self) -> None:
-        """Relay until the process is asked to end. VF link states are left as they are then."""
+        """Relay until the process is asked to end."""
         wake, wakeup = socket.socketpair()
         for end in (wake, wakeup):
             end.setblocking(False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
 
-        self._log([Starting(), InterfacesToMonitor(self._names)])
+        self._log([Starting()])
         ready = False
         woken: set[str] = set()
         while not self._stop:
             try:
+                if self._reload:
+                    self._reload_configuration()
                 self._open()
                 if self._cycle(woken):
                     self._netlink_works()
-                    self._notifier.status(status_line(self._memories.values()))
+                    self._notifier.status(self._status())
                     if not ready:
                         self._notifier.ready()
                         ready = True
                     self._notifier.cycle_done()
                 woken = self._wait(wake)
             except OSError as error:
-                woken = set(self._names)
+                woken = set(self._interfaces)
                 self._netlink_fails(error, wake)
         self._notifier.stopping()
+        if self._config.on_stop == RESTORE:
+            self._restore()
         self._log([Stopping()])
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop = True
+        if number == signal.SIGHUP:
+            self._reload = True
+        else:
+            self._stop = True
+
+    # Configuration
+
+    def _configure(self, config: Config) -> None:
+        """Take a configuration, and look at everything anew."""
+        early_ms = config.early_detection_ms
+        self._config = config
+        self._policy = Policy(
+            early_detection_s=None if early_ms is None else early_ms / 1000,
+            restore_delay_s=config.restore_delay_ms / 1000,
+        )
+        self._interval_s = config.polling_interval_ms / 1000
+        if self._notifier.watchdog_s is not None:
+            self._interval_s = min(self._interval_s, self._notifier.watchdog_s / _CYCLES_PER_WATCHDOG)
+        self._select_due = 0.0
+        for interface in self._interfaces.values():
+            interface.due = 0.0
+
+    def _reload_configuration(self) -> None:
+        self._reload = False
+        self._notifier.reloading()
+        try:
+            self._configure(self._load())
+        except ConfigError as error:
+            self._refused = True
+            self._log([ConfigurationRefused(fault) for fault in error.faults])
+        else:
+            self._refused = False
+            self._log([ConfigurationReloaded()])
+        self._notifier.status(self._status())
+        self._notifier.ready()
+
+    def _select(self, rtnl: Rtnl) -> None:
+        """Find out which interfaces are meant, and follow those that come and go."""
+        now = time.monotonic()
+        if now < self._select_due:
+            return
+        configured = self._config.interfaces
+        by_host = selection.depends_on_host(configured)
+        self._select_due = next_on_grid(now, self._interval_s) if by_host else _NEVER
+        try:
+            names = selection.select(configured, rtnl)
+        except selection.NotListed as error:
+            if str(error) != self._not_listed:
+                self._not_listed = str(error)
+                self._log([InterfacesNotListed(self._not_listed)])
+            return
+        self._not_listed = ""
+        if names == tuple(self._interfaces) and self._selected:
+            return
+        self._selected = True
+        dropped = [each for name, each in self._interfaces.items() if name not in names]
+        self._interfaces = {
+            name: self._interfaces.get(name) or Interface(name, self._dry_run) for name in names
+        }
+        events: list[Event] = [InterfacesToMonitor(names)]
+        events += [InterfaceDropped(each.name, each.memory.disabled) for each in dropped]
+        self._log(events)
+
+    # The round
 
     def _cycle(self, woken: set[str]) -> bool:
         """Look at the PFs that are due or woken; return whether any could be read.
@@ -113,71 +187,52 @@ class Service:
         Those that an event was about come first, and all VF states are written before anything
         is logged.
         """
+        assert self._rtnl is not None
+        self._select(self._rtnl)
         now = time.monotonic()
-        due = [name for name in self._names if name in woken or self._due[name] <= now]
+        due = [each for each in self._interfaces.values() if each.name in woken or each.due <= now]
         events: list[Event] = []
         try:
-            for name in sorted(due, key=lambda name: name not in woken):
-                events += self._look(name)
+            for each in sorted(due, key=lambda each: each.name not in woken):
+                events += each.look(self._rtnl, self._policy, self._interval_s, self._before(each))
         finally:
             self._log(events)
-        return not due or any(not isinstance(self._facts[name], Unreadable) for name in due)
+        return not due or any(not isinstance(each.facts, Unreadable) for each in due)
 
-    def _look(self, name: str) -> Sequence[Event]:
-        assert self._rtnl is not None
-        count_lacpdus = self._policy.early_detection_s is not None
-        known = self._known_master(name)
-        facts = self._unless_named_twice(name, self._rtnl.read(name, count_lacpdus, known))
-        self._facts[name] = facts
-        now = time.monotonic()
-        decision = decide(self._memories[name], facts, now, self._policy)
-        memory, events = decision.memory, decision.events
-        if decision.writes and isinstance(facts, PhysicalFunction):
-            outcomes = self._write(facts.ifindex, decision.writes)
-            memory, settled = settle(memory, outcomes, time.monotonic())
-            events += settled
-        self._memories[name] = memory
-        if isinstance(facts, PhysicalFunction) and facts.master and memory.standing is Standing.READY:
-            if facts.master is not known:
-                self._masters[name] = facts.master, now + MASTER_S
-        else:
-            self._masters.pop(name, None)
-        wait_s = min(QUICK_S, self._interval_s) if decision.pace is Pace.QUICK else self._interval_s
-        self._due[name] = next_on_grid(now, wait_s)
-        return events
+    def _before(self, interface: Interface) -> Iterable[Interface]:
+        """Return the interfaces that are configured before this one."""
+        return takewhile(lambda each: each is not interface, self._interfaces.values())
 
-    def _known_master(self, name: str) -> Master | None:
-        """Return the PF's master if it was read within MASTER_S and no event was about it since."""
-        master, until = self._masters.get(name, (None, 0.0))
-        return master if time.monotonic() < until else None
+    def _restore(self) -> None:
+        """Set back the VFs that are disabled, if the service is not to go on after this."""
+        reason = unitjob.why_not_for_good(os.environ)
+        events: list[Event] = []
+        try:
+            if not reason:
+                self._open()
+                assert self._rtnl is not None
+                for each in self._interfaces.values():
+                    events += each.restore(self._rtnl)
+        except OSError as error:
+            reason = error.strerror or str(error)
+        if reason:
+            events.append(NotRestored(reason))
+        self._log(events)
 
-    def _unless_named_twice(self, name: str, facts: Facts) -> Facts:
-        """An interface configured by two of its names is served under the first alone."""
-        if isinstance(facts, PhysicalFunction):
-            for earlier in self._names[: self._names.index(name)]:
-                other = self._facts.get(earlier)
-                if isinstance(other, PhysicalFunction) and other.ifindex == facts.ifindex:
-                    return Absent(f"is the same interface as {earlier}")
-        return facts
-
-    def _write(self, ifindex: int, vfs: tuple[VirtualFunction, ...]) -> tuple[Outcome, ...]:
-        if self._dry_run:
-            return tuple(Outcome(vf, dry_run=True) for vf in vfs)
-        assert self._rtnl is not None
-        refused = self._rtnl.set_vf_link_states(ifindex, vfs)
-        return tuple(Outcome(vf, error=refused.get(vf.id, "")) for vf in vfs)
+    # Waiting
 
     def _wait(self, wake: socket.socket) -> set[str]:
         """Wait until a PF is due, an event concerns one, or a signal comes; return who is woken."""
         assert self._link_events is not None
         if self._link_events.watch(self._watched()):
-            return set(self._names)  # of what changed before it was watched nothing was heard
+            return set(self._interfaces)  # of what changed before it was watched nothing was heard
         poller = select.poll()
         poller.register(wake, select.POLLIN)
         poller.register(self._link_events, select.POLLIN)
         concerned: set[Concern] = set()
-        while not self._stop and not concerned:
-            left_s = min(self._due.values()) - time.monotonic()
+        due = min([self._select_due, *(each.due for each in self._interfaces.values())])
+        while not self._stop and not self._reload and not concerned:
+            left_s = due - time.monotonic()
             if left_s <= 0:
                 break
             ready = [descriptor for descriptor, _ in poller.poll(left_s * 1000)]
@@ -185,28 +240,21 @@ class Service:
                 concerned, lost = self._link_events.drain()
                 if lost:
                     self._log([LinkEventsLost()])
-                    concerned = {Concern(name, master=True) for name in self._names}
-        for name in (each.interface for each in concerned if each.master):
-            self._masters.pop(name, None)
+                    concerned = {Concern(name, master=True) for name in self._interfaces}
+        _empty(wake)
+        for each in concerned:
+            if each.master:
+                self._interfaces[each.interface].forget_master()
         return {each.interface for each in concerned}
 
     def _watched(self) -> Watched:
-        """Return what link events concern which PF: those about it, its master, or a port of its master.
-
-        Of a PF that is not there, those about an interface of its name.
-        """
+        """Return what link events concern which PF."""
         watched = Watched({}, {}, {})
-        for name in self._names:
-            facts = self._facts.get(name)
-            if not isinstance(facts, PhysicalFunction):
-                watched.names.setdefault(name, set()).add(Concern(name))
-                continue
-            watched.interfaces.setdefault(facts.ifindex, set()).add(Concern(name))
-            if facts.master:
-                master = Concern(name, master=True)
-                watched.interfaces.setdefault(facts.master.ifindex, set()).add(master)
-                watched.masters.setdefault(facts.master.ifindex, set()).add(master)
+        for each in self._interfaces.values():
+            each.watch(watched)
         return watched
+
+    # Netlink
 
     def _open(self) -> None:
         if self._rtnl is None:
@@ -215,12 +263,13 @@ class Service:
             self._link_events = LinkEvents()
 
     def _close(self) -> None:
-        for each in (self._rtnl, self._link_events):
-            if each is not None:
-                each.close()
+        for socket_ in (self._rtnl, self._link_events):
+            if socket_ is not None:
+                socket_.close()
         self._rtnl = None
         self._link_events = None
-        self._masters.clear()
+        for each in self._interfaces.values():
+            each.forget_master()
 
     def _netlink_fails(self, error: OSError, wake: socket.socket) -> None:
         """Drop the sockets, for the next cycle to open new ones: at once the first time, then slowly."""
@@ -233,6 +282,7 @@ class Service:
             self._netlink_failed = True
             self._log([NetlinkFailed(reason)])
         select.select([wake], [], [], REOPEN_S)
+        _empty(wake)
 
     def _netlink_works(self) -> None:
         if self._netlink_error:
@@ -240,25 +290,12 @@ class Service:
         self._netlink_error = ""
         self._netlink_failed = False
 
-
-def next_on_grid(now: float, step_s: float) -> float:
-    """Return the next multiple of a step, to the millisecond: looks that share a grid share wake-ups."""
-    step_ms = round(step_s * 1000)
-    return (round(now * 1000) // step_ms + 1) * step_ms / 1000
+    def _status(self) -> str:
+        line = status_line(each.memory for each in self._interfaces.values())
+        return f"{line}; the new configuration is refused, see the log" if self._refused else line
 
 
-def status_line(memories: Iterable[Memory]) -> str:
-    """Say in one line what matters: `3 PFs: 2 up, 1 down (ens5f1), 8 VFs disabled`."""
-    memories = list(memories)
-    up = [memory for memory in memories if memory.standing is Standing.READY and memory.lacp_up]
-    down = [memory for memory in memories if memory.standing is Standing.READY and not memory.lacp_up]
-    rest = [memory for memory in memories if memory.standing is not Standing.READY]
-    parts = [f"{len(up)} up"]
-    parts += [
-        f"{len(group)} {what} ({', '.join(memory.interface for memory in group)})"
-        for what, group in (("down", down), ("not ready", rest))
-        if group
-    ]
-    disabled = sum(memory.disabled for memory in memories)
-    parts.append(f"{disabled} VF{'s' * (disabled != 1)} disabled")
-    return f"{len(memories)} PF{'s' * (len(memories) != 1)}: {', '.join(parts)}"
+def _empty(wake: socket.socket) -> None:
+    """Take what signals have left: each has set its flag."""
+    with suppress(BlockingIOError):
+        wake.recv(4096)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -28,12 +29,15 @@ class Started:
     def __init__(self) -> None:
         self.config: Config | None = None
         self.log: Log | None = None
+        self.load: Callable[[], Config] | None = None
         self.dry_run: bool | None = None
         self.ran = False
 
-    def __call__(self, config: Config, log: Log, notifier: Notifier, dry_run: bool) -> Started:
+    def __call__(
+        self, config: Config, log: Log, notifier: Notifier, load: Callable[[], Config], dry_run: bool
+    ) -> Started:
         """Be constructed."""
-        self.config, self.log, self.dry_run = config, log, dry_run
+        self.config, self.log, self.load, self.dry_run = config, log, load, dry_run
         return self
 
     def run(self) -> None:

@@ -16,9 +16,10 @@ NAMES = config.INTERFACES_VARIABLE
 INTERVAL = config.INTERVAL_VARIABLE
 
 NAME_ALLOWED = "allowed: an interface name of 1 to 127 bytes without '/', ':' or white space, not '.' or '..'"
-NAMES_ALLOWED = "allowed: a list of interface names, at least one, each once"
+DELAY_ALLOWED = "allowed: a whole number of milliseconds from 0 to 600000"
+NAMES_ALLOWED = 'allowed: "auto", or a list of interface names, at least one, each once'
 INTERVAL_ALLOWED = "allowed: a whole number of milliseconds from 100 to 60000"
-KEYS_ALLOWED = "allowed: interfaces, polling_interval_ms, early_detection_ms"
+KEYS_ALLOWED = "allowed: interfaces, polling_interval_ms, early_detection_ms, restore_delay_ms, on_stop"
 
 
 @pytest.fixture
@@ -96,6 +97,15 @@ A = 'interfaces = ["a"]\n'
         (A + "polling_interval_ms = true", f"FILE: polling_interval_ms is true; {INTERVAL_ALLOWED}"),
         (A + "polling_interval_ms = 500.0", f"FILE: polling_interval_ms is 500.0; {INTERVAL_ALLOWED}"),
         (A + "polling_interval_ms = '500'", f'FILE: polling_interval_ms is "500"; {INTERVAL_ALLOWED}'),
+        ('interfaces = "Auto"', f'FILE: interfaces is "Auto"; {NAMES_ALLOWED}'),
+        (
+            'interfaces = ["a", "auto"]',
+            'FILE: interfaces[1] is "auto"; allowed: "auto" alone, instead of the list',
+        ),
+        (A + "restore_delay_ms = -1", f"FILE: restore_delay_ms is -1; {DELAY_ALLOWED}"),
+        (A + "restore_delay_ms = 600001", f"FILE: restore_delay_ms is 600001; {DELAY_ALLOWED}"),
+        (A + 'on_stop = "Leave"', 'FILE: on_stop is "Leave"; allowed: "leave" or "restore"'),
+        (A + "on_stop = []", 'FILE: on_stop is []; allowed: "leave" or "restore"'),
         (A + "polling = 1", f'FILE: unknown key "polling" with the value 1; {KEYS_ALLOWED}'),
         (
             A + "day = 1979-05-27",
@@ -291,3 +301,24 @@ def test_early_detection_takes_half_to_the_whole_of_lacps_patience(file: Path, v
     assert faults(file) == [
         f"FILE: early_detection_ms is {value}; allowed: a whole number of milliseconds from 1500 to 3000"
     ]
+
+
+def test_all_pfs_can_be_left_to_the_kernel(file: Path) -> None:
+    file.write_text('interfaces = "auto"')
+    assert load(file, {}).interfaces == load(None, {NAMES: " auto "}).interfaces == config.AUTO
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"), [("ens*f0", True), ("ens?f0", True), ("ens[56]f0", True), ("ens5f0", False)]
+)
+def test_a_name_may_be_a_pattern(file: Path, name: str, pattern: bool) -> None:
+    file.write_text(f'interfaces = ["{name}"]')
+    assert load(file, {}).interfaces == (name,)
+    assert config.is_pattern(name) is pattern
+
+
+def test_what_is_not_set_delays_nothing_and_restores_nothing(file: Path) -> None:
+    file.write_text(A)
+    assert (load(file, {}).restore_delay_ms, load(file, {}).on_stop) == (0, "leave")
+    file.write_text(f'{A}restore_delay_ms = 600000\non_stop = "restore"')
+    assert (load(file, {}).restore_delay_ms, load(file, {}).on_stop) == (600_000, "restore")

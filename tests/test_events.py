@@ -38,6 +38,22 @@ VOCABULARY = [
     ("LinkEventsLost", "DEBUG", "link events were lost", "d1fc628003c54146b0ff3dc9cfce30de"),
     ("NetlinkReopened", "WARN", "netlink socket was reopened", "d55faebe5e134e5aa73e2e589d99a336"),
     ("NetlinkFailed", "ERROR", "netlink is not available", "52c9032b65064201a5e722d07ab02f6d"),
+    (
+        "InterfaceDropped",
+        "INFO",
+        "interface is no longer monitored, its VFs are left as they are",
+        "78f054b9e7ae40af9d4eae3f72b3dc9f",
+    ),
+    ("InterfacesNotListed", "WARN", "failed to list interfaces", "397a02841b104d0984b30181c5cf1a43"),
+    ("ConfigurationReloaded", "INFO", "configuration was reloaded", "b04152b12ff7475895ddf74403622ca8"),
+    ("ConfigurationRefused", "ERROR", "configuration was refused", "deceb5284c79437d82b7a6cbb36ba63e"),
+    (
+        "RestoreDelayed",
+        "INFO",
+        "VFs stay disabled until lacp has been up for longer",
+        "84d18a427a20437d84d51e3c7e5a249a",
+    ),
+    ("NotRestored", "WARN", "VFs are not restored", "7948a3c1724d471d9af3f2f58ef2bf55"),
     ("Stopping", "INFO", "Stopping application", "7ec784283c6940348b7f8641f25f5e59"),
 ]
 """Names, levels, messages and MESSAGE_IDs as released. A line may be added and none changed."""

@@ -27,6 +27,44 @@ LOG = [
         {"PF_INTERFACES": "ens5f0,ens5f1"},
     ),
     (
+        events.InterfaceDropped("ens5f0", disabled=4),
+        'INFO","msg":"interface is no longer monitored, its VFs are left as they are"'
+        ',"interface":"ens5f0","disabled":4',
+        "interface is no longer monitored, its VFs are left as they are interface=ens5f0 disabled=4",
+        {"PF_INTERFACE": "ens5f0", "VF_DISABLED": "4"},
+    ),
+    (
+        events.InterfacesNotListed("Permission denied"),
+        'WARN","msg":"failed to list interfaces","error":"Permission denied"',
+        'failed to list interfaces error="Permission denied"',
+        {"ERROR": "Permission denied"},
+    ),
+    (
+        events.ConfigurationReloaded(),
+        'INFO","msg":"configuration was reloaded"',
+        "configuration was reloaded",
+        {},
+    ),
+    (
+        events.ConfigurationRefused("x: no such file"),
+        'ERROR","msg":"configuration was refused","error":"x: no such file"',
+        'configuration was refused error="x: no such file"',
+        {"ERROR": "x: no such file"},
+    ),
+    (
+        events.RestoreDelayed("ens5f0", wait_ms=5000),
+        'INFO","msg":"VFs stay disabled until lacp has been up for longer"'
+        ',"interface":"ens5f0","wait_ms":5000',
+        "VFs stay disabled until lacp has been up for longer interface=ens5f0 wait_ms=5000",
+        {"PF_INTERFACE": "ens5f0", "WAIT_MS": "5000"},
+    ),
+    (
+        events.NotRestored("the service is restarted"),
+        'WARN","msg":"VFs are not restored","error":"the service is restarted"',
+        'VFs are not restored error="the service is restarted"',
+        {"ERROR": "the service is restarted"},
+    ),
+    (
         events.FetchFailed("ens5f0", "Link not found"),
         'WARN","msg":"failed to fetch interface","interface":"ens5f0","error":"Link not found"',
         'failed to fetch interface interface=ens5f0 error="Link not found"',

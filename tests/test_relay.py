@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pf_status_relay import events
+from pf_status_relay.attempts import Outcome
 from pf_status_relay.events import Event
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import (
@@ -20,7 +21,7 @@ from pf_status_relay.link import (
     VfLinkState,
     VirtualFunction,
 )
-from pf_status_relay.relay import Decision, Memory, Outcome, Pace, decide, not_ready_reason, settle
+from pf_status_relay.relay import Decision, Memory, Pace, Policy, decide, not_ready_reason, settle
 
 States = tuple[VfLinkState, ...]
 AUTO, ENABLE, DISABLE = VfLinkState
@@ -50,14 +51,15 @@ def pf(port: BondPort | None, *states: VfLinkState, carrier: bool = True) -> Phy
 class Watched:
     """One interface that is looked at again and again; the driver answers as `outcomes` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy()
         self.memory = Memory("ens5f0")
         self.now = 100.0
 
     def look(self, facts: Facts, *, error: str = "", dry_run: bool = False, after: float = 0.0) -> Decision:
         """Return the decision, with the events of the writes' outcomes added to it."""
         self.now += after
-        decision = decide(self.memory, facts, self.now)
+        decision = decide(self.memory, facts, self.now, self.policy)
         outcomes = tuple(Outcome(vf, error, dry_run) for vf in decision.writes)
         self.memory, settled = settle(decision.memory, outcomes, self.now)
         return replace(decision, events=decision.events + settled)

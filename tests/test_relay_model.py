@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pf_status_relay import events
+from pf_status_relay.attempts import Outcome
 from pf_status_relay.events import Event
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import (
@@ -26,7 +27,7 @@ from pf_status_relay.link import (
     VfLinkState,
     VirtualFunction,
 )
-from pf_status_relay.relay import Decision, Memory, Outcome, Pace, decide, settle
+from pf_status_relay.relay import Decision, Memory, Pace, decide, settle
 
 NAME = "ens5f0"
 AUTO, ENABLE, DISABLE = VfLinkState

@@ -11,8 +11,8 @@ from typing import Callable
 
 import pytest
 
-from pf_status_relay import events, linkevents, service
-from pf_status_relay.config import Config
+from pf_status_relay import events, interface, linkevents, service
+from pf_status_relay.config import Config, ConfigError
 from pf_status_relay.events import Event
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import (
@@ -32,6 +32,7 @@ AUTO, ENABLE, DISABLE = VfLinkState
 UP = BondPort(PortState(63), PortState(63))
 DOWN = BondPort(PortState(143), PortState(55))
 GONE = Absent("Link not found")
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Happening = tuple[str, object]
 
 
@@ -60,6 +61,7 @@ class World:
         self.link_events: list[tuple[int, bytes]] = []
         self.lost = False
         self.more = False
+        self.loads: list[Config | ConfigError] = []
         self.known: list[Master | None] = []
         self.before_read: Callable[[str], None] = lambda name: None
         self.before_drain: Callable[[], None] = lambda: None
@@ -72,7 +74,7 @@ class World:
                 world.before_open()
                 world.happened.append(("open", None))
 
-            def read(self, name: str, count_lacpdus: bool, known: Master | None) -> Facts:
+            def read(self, name: str, count_lacpdus: bool = False, known: Master | None = None) -> Facts:
                 world.read_at.append((round(world.now - 100, 6), name))
                 world.known.append(known)
                 assert len(world.read_at) < 2000, "the loop runs hot"
@@ -130,11 +132,12 @@ class World:
         monkeypatch.setattr(service, "Rtnl", Rtnl)
         monkeypatch.setattr(service, "LinkEvents", LinkEvents)
         monkeypatch.setattr(service, "socket", SimpleNamespace(socketpair=self._socketpair))
-        monkeypatch.setattr(service, "time", SimpleNamespace(monotonic=lambda: world.now))
+        for module in (service, interface):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: world.now))
         monkeypatch.setattr(service, "select", SimpleNamespace(poll=Poll, select=wait_for_any, POLLIN=1))
 
     def __enter__(self) -> World:
-        self._handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._handlers = {number: signal.getsignal(number) for number in SIGNALS}
         # The service lives as long as its process, and leaves these to it.
         self._sockets: list[socket.socket] = []
         return self
@@ -178,9 +181,15 @@ class World:
         self.at(seconds, lambda: self.link_events.append((ifindex, content)))
 
     def run(
-        self, until: float, *, interval_ms: int = 1000, watchdog_s: float | None = None, dry_run: bool = False
+        self,
+        until: float,
+        *,
+        interval_ms: int = 1000,
+        watchdog_s: float | None = None,
+        dry_run: bool = False,
+        configured: Config | None = None,
     ) -> None:
-        """Run the service on all interfaces there are facts for, and end it by SIGTERM."""
+        """Run the service, on all interfaces there are facts for unless configured, and end it by SIGTERM."""
         world = self
 
         class Systemd(Notifier):
@@ -189,6 +198,9 @@ class World:
 
             def ready(self) -> None:
                 world.happened.append(("ready", None))
+
+            def reloading(self) -> None:
+                world.happened.append(("reloading", None))
 
             def cycle_done(self) -> None:
                 world.happened.append(("alive", None))
@@ -200,12 +212,18 @@ class World:
                 world.happened.append(("stopping", None))
 
         self.at(until, lambda: signal.raise_signal(signal.SIGTERM))
-        config = Config(tuple(self.facts), interval_ms)
-        Service(config, self._log, Systemd(), dry_run).run()
+        config = configured or Config(tuple(self.facts), interval_ms)
+        Service(config, self._log, Systemd(), self._load, dry_run).run()
 
     def all(self, what: str) -> list[object]:
         """Return all that happened of one sort."""
         return [value for kind, value in self.happened if kind == what]
+
+    def _load(self) -> Config:
+        loaded = self.loads.pop(0)
+        if isinstance(loaded, ConfigError):
+            raise loaded
+        return loaded
 
     def _log(self, logged: Sequence[Event]) -> None:
         self.happened += [("log", event) for event in logged]
@@ -226,8 +244,8 @@ def test_a_service_starts_serves_and_stops(world: World) -> None:
     world.run(until=0.05)
     assert [each for each in world.happened if not isinstance(each[1], events.PortStateChanged)] == [
         ("log", events.Starting()),
-        ("log", events.InterfacesToMonitor(("ens5f0",))),
         ("open", None),
+        ("log", events.InterfacesToMonitor(("ens5f0",))),
         ("write", (5, {0: "disable"})),
         ("log", events.PfReady("ens5f0")),
         ("log", events.LacpDown("ens5f0", PortState(143), PortState(55), True)),

@@ -9,8 +9,8 @@ import pytest
 
 from pf_status_relay import events
 from pf_status_relay.link import Absent, Unreadable, VfLinkState
+from pf_status_relay.notify import status_line
 from pf_status_relay.relay import Memory, Standing
-from pf_status_relay.service import status_line
 from tests.test_service import DOWN, GONE, UP, World, pf
 
 AUTO, ENABLE, DISABLE = VfLinkState
