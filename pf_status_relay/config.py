@@ -65,11 +65,13 @@ class Config:
     `polling_interval_ms` is in milliseconds, MIN_INTERVAL_MS to MAX_INTERVAL_MS.
     `early_detection_ms` is in milliseconds, MIN_EARLY_DETECTION_MS to MAX_EARLY_DETECTION_MS, or
     None: off.
+    `metrics_textfile` is the absolute path of a file whose name ends in `.prom`, or None: off.
     """
 
     interfaces: tuple[str, ...]
     polling_interval_ms: int = DEFAULT_INTERVAL_MS
     early_detection_ms: int | None = None
+    metrics_textfile: str | None = None
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Config:
@@ -91,6 +93,7 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Config:
     interfaces: tuple[str, ...] = ()
     interval = DEFAULT_INTERVAL_MS
     early_detection: int | None = None
+    metrics_textfile: str | None = None
     for key, value in values.items():
         if key == "interfaces":
             interfaces = interfaces_at(f"{where}: {key}", value, faults)
@@ -98,10 +101,12 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Config:
             interval = polling_interval_at(f"{where}: {key}", value, faults)
         elif key == "early_detection_ms":
             early_detection = _milliseconds(f"{where}: {key}", value, _EARLY_DETECTION, faults)
+        elif key == "metrics_textfile":
+            metrics_textfile = _metrics_textfile(f"{where}: {key}", value, faults)
         else:
             faults.append(
                 f"{where}: unknown key {shown(key)} with the value {shown(value)}; "
-                "allowed: interfaces, polling_interval_ms, early_detection_ms"
+                "allowed: interfaces, polling_interval_ms, early_detection_ms, metrics_textfile"
             )
 
     if INTERFACES_VARIABLE not in environment and readable and "interfaces" not in values:
@@ -110,7 +115,7 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Config:
 
     if faults:
         raise ConfigError(faults)
-    return Config(interfaces, interval, early_detection)
+    return Config(interfaces, interval, early_detection, metrics_textfile)
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
@@ -232,6 +237,16 @@ def _milliseconds(where: str, value: object, allowed: tuple[int, int], faults: l
         f"{where} is {shown(value)}; allowed: a whole number of milliseconds from {least} to {most}"
     )
     return least
+
+
+def _metrics_textfile(where: str, value: object, faults: list[str]) -> str | None:
+    """Check a path for metrics: node_exporter reads the files of its folder whose names end in `.prom`."""
+    if isinstance(value, str) and value.startswith("/") and "\0" not in value:
+        name = value.rpartition("/")[2]
+        if name.endswith(".prom") and name != ".prom":
+            return value
+    faults.append(f"{where} is {shown(value)}; allowed: the absolute path of a file named *.prom")
+    return None
 
 
 def shown(value: object) -> str:

@@ -8,6 +8,7 @@ What happens when a part of it fails:
     ... and that fails too       it is logged once and tried every second; as no cycle succeeds,
                                  systemd's watchdog acts
     link events were lost        everything is read again
+    metrics cannot be written    it is logged once and tried again when they change, or after 15 s
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from pf_status_relay.events import (
 from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, Unreadable, VirtualFunction
 from pf_status_relay.linkevents import Concern, LinkEvents, master_attribute, name_content
 from pf_status_relay.log import Log
+from pf_status_relay.metrics import open_metrics
 from pf_status_relay.notify import Notifier
 from pf_status_relay.relay import Memory, Outcome, Pace, Policy, Standing, decide, settle
 from pf_status_relay.rtnl import Rtnl
@@ -48,7 +50,9 @@ _CYCLES_PER_WATCHDOG = 3  # so that one slow cycle is not taken for a hang
 class Service:
     """Relays for the configured interfaces until SIGTERM or SIGINT.
 
-    With `dry_run` it says what it would set and sets nothing.
+    With `dry_run` it says what it would set and sets nothing; it writes no metrics, which are those
+    of the service that runs beside it. Raises ImportError if metrics are configured and
+    prometheus-client is not installed.
     """
 
     def __init__(self, config: Config, log: Log, notifier: Notifier, dry_run: bool = False) -> None:
@@ -61,6 +65,7 @@ class Service:
         self._log = log
         self._notifier = notifier
         self._dry_run = dry_run
+        self._metrics = open_metrics(None if dry_run else config.metrics_textfile)
         self._stop = False
         self._memories = {name: Memory(name) for name in self._names}
         self._facts: dict[str, Facts] = {}
@@ -87,13 +92,17 @@ class Service:
         while not self._stop:
             try:
                 self._open()
-                if self._cycle(woken):
+                began = time.monotonic()
+                relaying = self._cycle(woken)
+                self._metrics.cycle_done(time.monotonic() - began)
+                if relaying:
                     self._netlink_works()
                     self._notifier.status(status_line(self._memories.values()))
                     if not ready:
                         self._notifier.ready()
                         ready = True
                     self._notifier.cycle_done()
+                self._write_metrics()
                 woken = self._wait(wake)
             except OSError as error:
                 woken = set(self._names)
@@ -118,7 +127,9 @@ class Service:
                 events += self._look(name)
         finally:
             for event in events:
-                self._log(event)
+                self._tell(event)
+        for name in due:
+            self._metrics.looked(self._memories[name], self._facts[name])
         return not due or any(not isinstance(self._facts[name], Unreadable) for name in due)
 
     def _look(self, name: str) -> Sequence[Event]:
@@ -132,7 +143,9 @@ class Service:
         memory, events = decision.memory, decision.events
         if decision.writes and isinstance(facts, PhysicalFunction):
             outcomes = self._write(facts.ifindex, decision.writes)
-            memory, settled = settle(memory, outcomes, time.monotonic())
+            done = time.monotonic()
+            self._metrics.wrote(decision, outcomes, done - now)
+            memory, settled = settle(memory, outcomes, done)
             events += settled
         self._memories[name] = memory
         if isinstance(facts, PhysicalFunction) and facts.master and memory.standing is Standing.READY:
@@ -166,7 +179,10 @@ class Service:
         return tuple(Outcome(vf, error=refused.get(vf.id, "")) for vf in vfs)
 
     def _wait(self, wake: socket.socket) -> set[str]:
-        """Wait until a PF is due, an event concerns one, or a signal comes; return who is woken."""
+        """Wait until a PF is due, an event concerns one, or a signal comes; return who is woken.
+
+        Metrics that are due end it too.
+        """
         assert self._link_events is not None
         poller = select.poll()
         poller.register(wake, select.POLLIN)
@@ -174,14 +190,14 @@ class Service:
         concerned: set[Concern] = set()
         by_ifindex, by_content = self._watched()
         while not self._stop and not concerned:
-            left_s = min(self._due.values()) - time.monotonic()
+            left_s = min(*self._due.values(), self._metrics.due) - time.monotonic()
             if left_s <= 0:
                 break
             ready = [descriptor for descriptor, _ in poller.poll(left_s * 1000)]
             if self._link_events.fileno() in ready:
                 concerned, lost = self._link_events.drain(by_ifindex, by_content)
                 if lost:
-                    self._log(LinkEventsLost())
+                    self._tell(LinkEventsLost())
                     concerned = {Concern(name, master=True) for name in self._names}
         for name in (each.interface for each in concerned if each.master):
             self._masters.pop(name, None)
@@ -224,6 +240,7 @@ class Service:
     def _netlink_fails(self, error: OSError, wake: socket.socket) -> None:
         """Drop the sockets, for the next cycle to open new ones: at once the first time, then slowly."""
         self._close()
+        self._metrics.netlink_failed()
         reason = error.strerror or str(error)
         if not self._netlink_error:
             self._netlink_error = reason
@@ -231,6 +248,7 @@ class Service:
         if not self._netlink_failed:
             self._netlink_failed = True
             self._log(NetlinkFailed(reason))
+        self._write_metrics()
         select.select([wake], [], [], REOPEN_S)
 
     def _netlink_works(self) -> None:
@@ -238,6 +256,29 @@ class Service:
             self._log(NetlinkReopened(self._netlink_error))
         self._netlink_error = ""
         self._netlink_failed = False
+
+    def _tell(self, event: Event) -> None:
+        self._log(event)
+        self._metrics.happened(event)
+
+    def _write_metrics(self) -> None:
+        """Write the metrics if they will be due before another cycle, or have changed and no event waits.
+
+        A file takes as long to write as some VFs to set, and after a write to VFs an event always
+        waits: the PF is then read again first, and the file written once.
+        """
+        due = self._metrics.due < min(self._due.values())
+        if due or (self._metrics.changed and not self._event_waits()):
+            event = self._metrics.write(time.monotonic())
+            if event:
+                self._log(event)
+
+    def _event_waits(self) -> bool:
+        if self._link_events is None:
+            return False
+        poller = select.poll()
+        poller.register(self._link_events, select.POLLIN)
+        return bool(poller.poll(0))
 
 
 def status_line(memories: Iterable[Memory]) -> str:

@@ -38,6 +38,8 @@ VOCABULARY = [
     ("LinkEventsLost", "DEBUG", "link events were lost", "d1fc628003c54146b0ff3dc9cfce30de"),
     ("NetlinkReopened", "WARN", "netlink socket was reopened", "d55faebe5e134e5aa73e2e589d99a336"),
     ("NetlinkFailed", "ERROR", "netlink is not available", "52c9032b65064201a5e722d07ab02f6d"),
+    ("WritingMetricsFailed", "WARN", "failed to write metrics", "c25813e3cb024f34b2c859203654e4d6"),
+    ("MetricsWrittenAgain", "INFO", "metrics are written again", "266fb2bf46af49c3a45c677d4eb6b853"),
     ("Stopping", "INFO", "Stopping application", "7ec784283c6940348b7f8641f25f5e59"),
 ]
 """Names, levels, messages and MESSAGE_IDs as released. A line may be added and none changed."""

@@ -172,7 +172,13 @@ class World:
         self.at(seconds, lambda: self.link_events.append((ifindex, content)))
 
     def run(
-        self, until: float, *, interval_ms: int = 1000, watchdog_s: float | None = None, dry_run: bool = False
+        self,
+        until: float,
+        *,
+        interval_ms: int = 1000,
+        watchdog_s: float | None = None,
+        dry_run: bool = False,
+        metrics_textfile: str | None = None,
     ) -> None:
         """Run the service on all interfaces there are facts for, and end it by SIGTERM."""
         world = self
@@ -194,7 +200,7 @@ class World:
                 world.happened.append(("stopping", None))
 
         self.at(until, lambda: signal.raise_signal(signal.SIGTERM))
-        config = Config(tuple(self.facts), interval_ms)
+        config = Config(tuple(self.facts), interval_ms, metrics_textfile=metrics_textfile)
         Service(config, lambda event: self.happened.append(("log", event)), Systemd(), dry_run).run()
 
     def all(self, what: str) -> list[object]:
