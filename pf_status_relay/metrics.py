@@ -223,7 +223,7 @@ class Textfile(Metrics):
 
     def forget(self, interface: str) -> None:
         """Drop every series of the interface."""
-        del self._shown[interface]
+        self._shown.pop(interface, None)
         self.changed = True
         for gauge in (self._ready, self._lacp_up, self._actor, self._partner):
             gauge.remove(interface)

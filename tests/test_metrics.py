@@ -156,7 +156,8 @@ def test_of_an_interface_that_is_forgotten_nothing_is_left(textfile: Textfile) -
     leaving.look(pf(5, UP, DISABLE), "Operation not supported")
     staying.look(pf(5, UP, AUTO))
     before = of_interface(written(textfile), "ens5f1")
-    textfile.forget("ens5f0")
+    for interface in ("ens5f0", "never looked at"):
+        textfile.forget(interface)
     assert textfile.changed
     text = written(textfile)
     assert "ens5f0" not in text
