@@ -47,11 +47,17 @@ def run(options: argparse.Namespace) -> int:
     except ImportError as error:
         print(f"pf-status-relay: the journal needs systemd-python: {error}", file=sys.stderr)
         return EX_UNAVAILABLE
+    reload = partial(config.load, options.config, os.environ)
+    try:
+        service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run)
+    except ImportError as error:
+        hint = "install pf-status-relay[metrics]"
+        print(f"pf-status-relay: metrics_textfile needs prometheus-client ({error}); {hint}", file=sys.stderr)
+        return EX_UNAVAILABLE
     # systemd's watchdog ends a hang with SIGABRT: let the log say where it was.
     with suppress(RuntimeError, OSError, ValueError):  # there may be no standard error to write to
         faulthandler.enable()
-    reload = partial(config.load, options.config, os.environ)
-    Service(configuration, log, Notifier(os.environ), reload, options.dry_run).run()
+    service.run()
     return EX_OK
 
 

@@ -67,6 +67,7 @@ class Config:
     `restore_delay_ms` is in milliseconds, 0 to MAX_RESTORE_DELAY_MS: for how long LACP has to have been up
     before VFs go back to auto.
     `on_stop` is LEAVE or RESTORE: what becomes of disabled VFs when the service is stopped.
+    `metrics_textfile` is the absolute path of a file whose name ends in `.prom`, or None: off.
     `origins` says of each key where its value is from.
     """
 
@@ -75,6 +76,7 @@ class Config:
     early_detection_ms: int | None = None
     restore_delay_ms: int = 0
     on_stop: str = LEAVE
+    metrics_textfile: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -204,12 +206,23 @@ def _on_stop_at(where: str, value: object, faults: list[str]) -> str:
     return str(value)
 
 
+def _metrics_textfile_at(where: str, value: object, faults: list[str]) -> str | None:
+    """Check a path for metrics: node_exporter reads the files of its folder whose names end in `.prom`."""
+    if isinstance(value, str) and value.startswith("/") and "\0" not in value:
+        name = value.rpartition("/")[2]
+        if name.endswith(".prom") and name != ".prom":
+            return value
+    faults.append(f"{where} is {shown(value)}; allowed: the absolute path of a file named *.prom")
+    return None
+
+
 KEYS: dict[str, Callable[[str, object, list[str]], Any]] = {
     "interfaces": interfaces_at,
     "polling_interval_ms": polling_interval_at,
     "early_detection_ms": _early_detection_at,
     "restore_delay_ms": _restore_delay_at,
     "on_stop": _on_stop_at,
+    "metrics_textfile": _metrics_textfile_at,
 }
 """What checks the value of each key: given where it was found, and the faults to add to."""
 

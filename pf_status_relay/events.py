@@ -332,6 +332,25 @@ class NotRestored(Event):
 
 
 @dataclass(frozen=True)
+class WritingMetricsFailed(Event):
+    """The file with the metrics could not be written; the one from before, if any, stays as it is."""
+
+    level = Level.WARN
+    msg = "failed to write metrics"
+    message_id = "c25813e3cb024f34b2c859203654e4d6"
+    error: str
+
+
+@dataclass(frozen=True)
+class MetricsWrittenAgain(Event):
+    """The file with the metrics could be written after it could not."""
+
+    level = Level.INFO
+    msg = "metrics are written again"
+    message_id = "266fb2bf46af49c3a45c677d4eb6b853"
+
+
+@dataclass(frozen=True)
 class Stopping(Event):
     """The service ends. Unless it is told to restore them, it leaves VF link states as they are."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pf_status_relay.attempts import Outcome
 from pf_status_relay.events import Event
 from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, VirtualFunction
 from pf_status_relay.linkevents import Concern, Watched
-from pf_status_relay.relay import Memory, Pace, Policy, Standing, decide, settle, to_restore
+from pf_status_relay.relay import Decision, Memory, Pace, Policy, Standing, decide, settle, to_restore
 from pf_status_relay.rtnl import Rtnl
 
 QUICK_S = 0.1
@@ -18,6 +19,19 @@ QUICK_S = 0.1
 MASTER_S = 10.0
 """Seconds after which a PF's bond is read again although no event was about it: for good measure,
 as the kernel announces each change of a bond's ports."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one round came to: `events` are to be logged, `outcomes` are those of the decision's writes.
+
+    The writes were done `seconds` after the PF was read.
+    """
+
+    decision: Decision
+    events: tuple[Event, ...]
+    outcomes: tuple[Outcome, ...] = ()
+    seconds: float = 0.0
 
 
 class Interface:
@@ -35,10 +49,8 @@ class Interface:
         self._master: Master | None = None  # of a PF that is ready
         self._master_until = 0.0
 
-    def look(
-        self, rtnl: Rtnl, policy: Policy, interval_s: float, earlier: Iterable[Interface]
-    ) -> Sequence[Event]:
-        """Go the round once, and return what is to be logged. Raises OSError if the socket is unusable.
+    def look(self, rtnl: Rtnl, policy: Policy, interval_s: float, earlier: Iterable[Interface]) -> Look:
+        """Go the round once. Raises OSError if the socket is unusable.
 
         An interface that is one of the `earlier` ones under another name is left to that.
         """
@@ -47,17 +59,19 @@ class Interface:
         self.facts = _unless_named_twice(rtnl.read(self.name, count_lacpdus, known), earlier)
         now = time.monotonic()
         decision = decide(self.memory, self.facts, now, policy)
-        self.memory, events = decision.memory, decision.events
+        self.memory = decision.memory
+        look = Look(decision, decision.events)
         if decision.writes and isinstance(self.facts, PhysicalFunction):
             outcomes = self._write(rtnl, self.facts.ifindex, decision.writes)
-            self.memory, settled = settle(self.memory, outcomes, time.monotonic())
-            events += settled
+            done = time.monotonic()
+            self.memory, settled = settle(self.memory, outcomes, done)
+            look = Look(decision, decision.events + settled, outcomes, done - now)
         self._keep_master(known, now)
         wait_s = min(QUICK_S, interval_s) if decision.pace is Pace.QUICK else interval_s
         self.due = next_on_grid(now, wait_s)
         if decision.again_in_s is not None:
             self.due = min(self.due, now + decision.again_in_s)
-        return events
+        return look
 
     def restore(self, rtnl: Rtnl) -> Sequence[Event]:
         """Set the VFs back that are disabled, whatever LACP says, and return what is to be logged.

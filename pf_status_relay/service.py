@@ -8,6 +8,7 @@ What happens when a part of it fails:
     ... and that fails too       it is logged once and tried every second; as no cycle succeeds,
                                  systemd's watchdog acts
     link events were lost        everything is read again
+    metrics cannot be written    it is logged once and tried again when they change, or after 15 s
     the new configuration is bad it is logged, and the one before stays in effect
 """
 
@@ -18,21 +19,18 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import takewhile
 from types import FrameType
 from typing import Callable
 
-from pf_status_relay import selection, unitjob
+from pf_status_relay import unitjob
 from pf_status_relay.config import RESTORE, Config, ConfigError
 from pf_status_relay.events import (
     ConfigurationRefused,
     ConfigurationReloaded,
     Event,
     InterfaceDropped,
-    InterfacesNotListed,
-    InterfacesToMonitor,
     LinkEventsLost,
     NetlinkFailed,
     NetlinkReopened,
@@ -40,10 +38,12 @@ from pf_status_relay.events import (
     Starting,
     Stopping,
 )
-from pf_status_relay.interface import Interface, next_on_grid
+from pf_status_relay.interface import Interface, Look
+from pf_status_relay.interfaces import Interfaces
 from pf_status_relay.link import Unreadable
-from pf_status_relay.linkevents import Concern, LinkEvents, Watched
+from pf_status_relay.linkevents import Concern, LinkEvents
 from pf_status_relay.log import Log
+from pf_status_relay.metrics import open_metrics
 from pf_status_relay.notify import Notifier, status_line
 from pf_status_relay.relay import Policy
 from pf_status_relay.rtnl import Rtnl
@@ -52,14 +52,15 @@ REOPEN_S = 1.0
 """Seconds between attempts to open netlink sockets."""
 
 _CYCLES_PER_WATCHDOG = 3  # so that one slow cycle is not taken for a hang
-_NEVER = float("inf")
 
 
 class Service:
     """Relays for the configured interfaces until SIGTERM or SIGINT.
 
     `load` reads the configuration again, on SIGHUP, and raises ConfigError as config.load does. With
-    `dry_run` it says what it would set and sets nothing.
+    `dry_run` it says what it would set and sets nothing; it writes no metrics, which are those
+    of the service that runs beside it. Raises ImportError if metrics are configured and
+    prometheus-client is not installed.
     """
 
     def __init__(
@@ -72,10 +73,8 @@ class Service:
         self._stop = False
         self._reload = False
         self._refused = False
-        self._interfaces: dict[str, Interface] = {}
-        self._selected = False
-        self._select_due = 0.0
-        self._not_listed = ""
+        self._interfaces = Interfaces(dry_run)
+        self._metrics = open_metrics(None if dry_run else config.metrics_textfile)
         self._netlink_error = ""
         self._netlink_failed = False
         self._rtnl: Rtnl | None = None
@@ -91,7 +90,7 @@ class Service:
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
 
-        self._log([Starting()])
+        self._tell([Starting()])
         ready = False
         woken: set[str] = set()
         while not self._stop:
@@ -99,21 +98,25 @@ class Service:
                 if self._reload:
                     self._reload_configuration()
                 self._open()
-                if self._cycle(woken):
+                began = time.monotonic()
+                relaying = self._cycle(woken)
+                self._metrics.cycle_done(time.monotonic() - began)
+                if relaying:
                     self._netlink_works()
                     self._notifier.status(self._status())
                     if not ready:
                         self._notifier.ready()
                         ready = True
                     self._notifier.cycle_done()
+                self._write_metrics()
                 woken = self._wait(wake)
             except OSError as error:
-                woken = set(self._interfaces)
+                woken = self._interfaces.names()
                 self._netlink_fails(error, wake)
         self._notifier.stopping()
         if self._config.on_stop == RESTORE:
             self._restore()
-        self._log([Stopping()])
+        self._tell([Stopping()])
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
@@ -134,74 +137,59 @@ class Service:
         self._interval_s = config.polling_interval_ms / 1000
         if self._notifier.watchdog_s is not None:
             self._interval_s = min(self._interval_s, self._notifier.watchdog_s / _CYCLES_PER_WATCHDOG)
-        self._select_due = 0.0
-        for interface in self._interfaces.values():
-            interface.due = 0.0
+        self._interfaces.hurry()
 
     def _reload_configuration(self) -> None:
         self._reload = False
         self._notifier.reloading()
-        try:
-            self._configure(self._load())
-        except ConfigError as error:
-            self._refused = True
-            self._log([ConfigurationRefused(fault) for fault in error.faults])
-        else:
-            self._refused = False
-            self._log([ConfigurationReloaded()])
+        faults = self._take_new_configuration()
+        self._refused = bool(faults)
+        self._tell([ConfigurationRefused(fault) for fault in faults] or [ConfigurationReloaded()])
         self._notifier.status(self._status())
         self._notifier.ready()
 
-    def _select(self, rtnl: Rtnl) -> None:
-        """Find out which interfaces are meant, and follow those that come and go."""
-        now = time.monotonic()
-        if now < self._select_due:
-            return
-        configured = self._config.interfaces
-        by_host = selection.depends_on_host(configured)
-        self._select_due = next_on_grid(now, self._interval_s) if by_host else _NEVER
+    def _take_new_configuration(self) -> list[str]:
+        """Read the configuration again; return what is wrong with it, and keep the one before then."""
         try:
-            names = selection.select(configured, rtnl)
-        except selection.NotListed as error:
-            if str(error) != self._not_listed:
-                self._not_listed = str(error)
-                self._log([InterfacesNotListed(self._not_listed)])
-            return
-        self._not_listed = ""
-        if names == tuple(self._interfaces) and self._selected:
-            return
-        self._selected = True
-        dropped = [each for name, each in self._interfaces.items() if name not in names]
-        self._interfaces = {
-            name: self._interfaces.get(name) or Interface(name, self._dry_run) for name in names
-        }
-        events: list[Event] = [InterfacesToMonitor(names)]
-        events += [InterfaceDropped(each.name, each.memory.disabled) for each in dropped]
-        self._log(events)
+            config = self._load()
+            if config.metrics_textfile != self._config.metrics_textfile and not self._dry_run:
+                before, self._metrics = self._metrics, open_metrics(config.metrics_textfile)
+                before.close()
+        except ConfigError as error:
+            return error.faults
+        except ImportError as error:
+            return [f"metrics_textfile needs prometheus-client: {error}"]
+        self._configure(config)
+        return []
 
     # The round
 
     def _cycle(self, woken: set[str]) -> bool:
         """Look at the PFs that are due or woken; return whether any could be read.
 
-        Those that an event was about come first, and all VF states are written before anything
-        is logged.
+        All VF states are written before anything is logged.
         """
         assert self._rtnl is not None
         self._select(self._rtnl)
-        now = time.monotonic()
-        due = [each for each in self._interfaces.values() if each.name in woken or each.due <= now]
-        events: list[Event] = []
+        looks: list[tuple[Interface, Look]] = []
         try:
-            for each in sorted(due, key=lambda each: each.name not in woken):
-                events += each.look(self._rtnl, self._policy, self._interval_s, self._before(each))
+            for each in self._interfaces.look(woken, self._rtnl, self._policy, self._interval_s):
+                looks.append(each)
         finally:
-            self._log(events)
-        return not due or any(not isinstance(each.facts, Unreadable) for each in due)
+            self._tell([event for _, look in looks for event in look.events])
+        for interface, look in looks:
+            assert interface.facts is not None
+            self._metrics.looked(interface.memory, interface.facts)
+            if look.outcomes:
+                self._metrics.wrote(look.decision, look.outcomes, look.seconds)
+        return not looks or any(not isinstance(interface.facts, Unreadable) for interface, _ in looks)
 
-    def _before(self, interface: Interface) -> Iterable[Interface]:
-        """Return the interfaces that are configured before this one."""
-        return takewhile(lambda each: each is not interface, self._interfaces.values())
+    def _select(self, rtnl: Rtnl) -> None:
+        events = self._interfaces.select(self._config.interfaces, rtnl, self._interval_s)
+        self._tell(events)
+        for event in events:
+            if isinstance(event, InterfaceDropped):
+                self._metrics.forget(event.interface)
 
     def _restore(self) -> None:
         """Set back the VFs that are disabled, if the service is not to go on after this."""
@@ -211,26 +199,42 @@ class Service:
             if not reason:
                 self._open()
                 assert self._rtnl is not None
-                for each in self._interfaces.values():
-                    events += each.restore(self._rtnl)
+                events += self._interfaces.restore(self._rtnl)
         except OSError as error:
             reason = error.strerror or str(error)
         if reason:
             events.append(NotRestored(reason))
+        self._tell(events)
+
+    def _tell(self, events: Sequence[Event]) -> None:
         self._log(events)
+        for event in events:
+            self._metrics.happened(event)
+
+    def _write_metrics(self) -> None:
+        """Write the metrics if they will be due before another cycle, or have changed and no event waits.
+
+        A file takes as long to write as some VFs to set, and after a write to VFs an event always
+        waits: the PF is then read again first, and the file written once.
+        """
+        due = self._metrics.due < self._interfaces.due()
+        if due or (self._metrics.changed and not self._event_waits()):
+            event = self._metrics.write(time.monotonic())
+            if event:
+                self._log([event])
 
     # Waiting
 
     def _wait(self, wake: socket.socket) -> set[str]:
         """Wait until a PF is due, an event concerns one, or a signal comes; return who is woken."""
         assert self._link_events is not None
-        if self._link_events.watch(self._watched()):
-            return set(self._interfaces)  # of what changed before it was watched nothing was heard
+        if self._link_events.watch(self._interfaces.watched()):
+            return self._interfaces.names()  # of what changed before it was watched nothing was heard
         poller = select.poll()
         poller.register(wake, select.POLLIN)
         poller.register(self._link_events, select.POLLIN)
         concerned: set[Concern] = set()
-        due = min([self._select_due, *(each.due for each in self._interfaces.values())])
+        due = min(self._interfaces.due(), self._metrics.due)
         while not self._stop and not self._reload and not concerned:
             left_s = due - time.monotonic()
             if left_s <= 0:
@@ -239,20 +243,18 @@ class Service:
             if self._link_events.fileno() in ready:
                 concerned, lost = self._link_events.drain()
                 if lost:
-                    self._log([LinkEventsLost()])
-                    concerned = {Concern(name, master=True) for name in self._interfaces}
+                    self._tell([LinkEventsLost()])
+                    concerned = {Concern(name, master=True) for name in self._interfaces.names()}
         _empty(wake)
-        for each in concerned:
-            if each.master:
-                self._interfaces[each.interface].forget_master()
+        self._interfaces.forget_masters({each.interface for each in concerned if each.master})
         return {each.interface for each in concerned}
 
-    def _watched(self) -> Watched:
-        """Return what link events concern which PF."""
-        watched = Watched({}, {}, {})
-        for each in self._interfaces.values():
-            each.watch(watched)
-        return watched
+    def _event_waits(self) -> bool:
+        if self._link_events is None:
+            return False
+        poller = select.poll()
+        poller.register(self._link_events, select.POLLIN)
+        return bool(poller.poll(0))
 
     # Netlink
 
@@ -268,11 +270,11 @@ class Service:
                 socket_.close()
         self._rtnl = None
         self._link_events = None
-        for each in self._interfaces.values():
-            each.forget_master()
+        self._interfaces.forget_masters(self._interfaces.names())
 
     def _netlink_fails(self, error: OSError, wake: socket.socket) -> None:
         """Drop the sockets, for the next cycle to open new ones: at once the first time, then slowly."""
+        self._metrics.netlink_failed()
         self._close()
         reason = error.strerror or str(error)
         if not self._netlink_error:
@@ -280,18 +282,19 @@ class Service:
             return
         if not self._netlink_failed:
             self._netlink_failed = True
-            self._log([NetlinkFailed(reason)])
+            self._tell([NetlinkFailed(reason)])
+        self._write_metrics()
         select.select([wake], [], [], REOPEN_S)
         _empty(wake)
 
     def _netlink_works(self) -> None:
         if self._netlink_error:
-            self._log([NetlinkReopened(self._netlink_error)])
+            self._tell([NetlinkReopened(self._netlink_error)])
         self._netlink_error = ""
         self._netlink_failed = False
 
     def _status(self) -> str:
-        line = status_line(each.memory for each in self._interfaces.values())
+        line = status_line(each.memory for each in self._interfaces)
         return f"{line}; the new configuration is refused, see the log" if self._refused else line
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Callable
 
 import pytest
@@ -107,6 +108,18 @@ def test_a_journal_that_cannot_be_had_is_one_line_and_status_69(
     assert not started.ran
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("pf-status-relay: the journal needs systemd-python: ")
+
+
+def test_metrics_without_prometheus_client_are_one_line_and_status_69(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.setattr(cli, "Notifier", lambda environment: SimpleNamespace(watchdog_s=None))
+    file.write_text(f"{file.read_text()}metrics_textfile = '/a.prom'\n")
+    assert cli.main(["run", "--config", str(file), "--log-format", "json"]) == 69
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("pf-status-relay: metrics_textfile needs prometheus-client (")
+    assert line.endswith("); install pf-status-relay[metrics]")
 
 
 @pytest.mark.parametrize(

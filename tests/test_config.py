@@ -19,7 +19,7 @@ NAME_ALLOWED = "allowed: an interface name of 1 to 127 bytes without '/', ':' or
 DELAY_ALLOWED = "allowed: a whole number of milliseconds from 0 to 600000"
 NAMES_ALLOWED = 'allowed: "auto", or a list of interface names, at least one, each once'
 INTERVAL_ALLOWED = "allowed: a whole number of milliseconds from 100 to 60000"
-KEYS_ALLOWED = "allowed: interfaces, polling_interval_ms, early_detection_ms, restore_delay_ms, on_stop"
+KEYS_ALLOWED = "allowed: " + ", ".join(config.KEYS)
 
 
 @pytest.fixture
@@ -285,6 +285,33 @@ def test_a_name_that_is_no_text_is_refused_for_no_message_could_carry_it() -> No
     (fault,) = faults(None, {NAMES: name})
     assert fault.startswith(f"environment: {NAMES}[0] is ")
     assert fault.encode(sys.getfilesystemencoding(), "backslashreplace")
+
+
+def test_metrics_are_off_unless_a_file_is_named(file: Path) -> None:
+    file.write_text(A)
+    assert load(file, {}).metrics_textfile is None
+    file.write_text(f"{A}metrics_textfile = '/srv/metrics/pf_status_relay.prom'")
+    assert load(file, {}).metrics_textfile == "/srv/metrics/pf_status_relay.prom"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"pf_status_relay.prom"',
+        '"/srv/metrics/pf_status_relay.txt"',
+        '"/srv/metrics.prom/"',
+        '"/srv/metrics/.prom"',
+        '"/srv/a\\u0000.prom"',
+        '""',
+        "true",
+        '["/srv/metrics/a.prom"]',
+    ],
+)
+def test_metrics_take_the_absolute_path_of_a_file_that_node_exporter_reads(file: Path, value: str) -> None:
+    file.write_text(f"{A}metrics_textfile = {value}")
+    assert faults(file) == [
+        f"FILE: metrics_textfile is {value}; allowed: the absolute path of a file named *.prom"
+    ]
 
 
 @pytest.mark.parametrize("milliseconds", [1500, 2500, 3000])

@@ -22,6 +22,7 @@ configurations = st.builds(
     st.none() | st.integers(config.MIN_EARLY_DETECTION_MS, config.MAX_EARLY_DETECTION_MS),
     st.integers(0, config.MAX_RESTORE_DELAY_MS),
     st.sampled_from([config.LEAVE, config.RESTORE]),
+    st.none() | st.just("/run/pf.prom"),
 )
 
 
@@ -55,4 +56,6 @@ def test_what_is_shown_says_of_each_key_where_its_value_is_from(tmp_path: Path) 
         "restore_delay_ms = 0",
         f"# {path}",
         'on_stop = "restore"',
+        "# default",
+        "# metrics_textfile is off",
     ]

@@ -54,6 +54,8 @@ VOCABULARY = [
         "84d18a427a20437d84d51e3c7e5a249a",
     ),
     ("NotRestored", "WARN", "VFs are not restored", "7948a3c1724d471d9af3f2f58ef2bf55"),
+    ("WritingMetricsFailed", "WARN", "failed to write metrics", "c25813e3cb024f34b2c859203654e4d6"),
+    ("MetricsWrittenAgain", "INFO", "metrics are written again", "266fb2bf46af49c3a45c677d4eb6b853"),
     ("Stopping", "INFO", "Stopping application", "7ec784283c6940348b7f8641f25f5e59"),
 ]
 """Names, levels, messages and MESSAGE_IDs as released. A line may be added and none changed."""

@@ -194,6 +194,18 @@ LOG = [
         "netlink is not available error=EPERM",
         {"ERROR": "EPERM"},
     ),
+    (
+        events.WritingMetricsFailed("/a.prom: Permission denied"),
+        'WARN","msg":"failed to write metrics","error":"/a.prom: Permission denied"',
+        'failed to write metrics error="/a.prom: Permission denied"',
+        {"ERROR": "/a.prom: Permission denied"},
+    ),
+    (
+        events.MetricsWrittenAgain(),
+        'INFO","msg":"metrics are written again"',
+        "metrics are written again",
+        {},
+    ),
     (events.Stopping(), 'INFO","msg":"Stopping application"', "Stopping application", {}),
 ]
 NAMES = [type(row[0]).__name__ for row in LOG]

@@ -81,7 +81,7 @@ def test_what_is_bundled_is_declared_and_pinned() -> None:
     parsed = spec()
     declared = dict(re.findall(r"bundled\(python3dist\((\S+)\)\) = (\S+)", parsed))
     assert declared == pinned()
-    sources = [tag for number in range(1, 5) for tag in tags(parsed, f"Source{number}")]
+    sources = [tag for number in range(1, 6) for tag in tags(parsed, f"Source{number}")]
     stems = {f"{name.replace('-', '_')}-{version}" for name, version in pinned().items()}
     assert {re.sub(r"(-py3-none-any\.whl|\.tar\.gz)$", "", source) for source in sources} == stems
 

@@ -11,7 +11,7 @@ from typing import Callable
 
 import pytest
 
-from pf_status_relay import events, interface, linkevents, service
+from pf_status_relay import events, interface, interfaces, linkevents, service
 from pf_status_relay.config import Config, ConfigError
 from pf_status_relay.events import Event
 from pf_status_relay.lacp import PortState
@@ -132,7 +132,7 @@ class World:
         monkeypatch.setattr(service, "Rtnl", Rtnl)
         monkeypatch.setattr(service, "LinkEvents", LinkEvents)
         monkeypatch.setattr(service, "socket", SimpleNamespace(socketpair=self._socketpair))
-        for module in (service, interface):
+        for module in (service, interface, interfaces):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: world.now))
         monkeypatch.setattr(service, "select", SimpleNamespace(poll=Poll, select=wait_for_any, POLLIN=1))
 
@@ -188,6 +188,7 @@ class World:
         watchdog_s: float | None = None,
         dry_run: bool = False,
         configured: Config | None = None,
+        metrics_textfile: str | None = None,
     ) -> None:
         """Run the service, on all interfaces there are facts for unless configured, and end it by SIGTERM."""
         world = self
@@ -212,7 +213,7 @@ class World:
                 world.happened.append(("stopping", None))
 
         self.at(until, lambda: signal.raise_signal(signal.SIGTERM))
-        config = configured or Config(tuple(self.facts), interval_ms)
+        config = configured or Config(tuple(self.facts), interval_ms, metrics_textfile=metrics_textfile)
         Service(config, self._log, Systemd(), self._load, dry_run).run()
 
     def all(self, what: str) -> list[object]:
