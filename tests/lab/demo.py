@@ -166,6 +166,7 @@ class Story:
         follow.terminate()
         follow.wait()
         pod_recorder.stop()
+        ended = lab.now
         sent, lost = ping.stop()
         recorder.stop()
         lab.systemctl("stop", "pf-status-relay")
@@ -186,7 +187,7 @@ class Story:
         self._say("things, and are no benchmark.")
         run = timeline.Run(
             started=started,
-            ended=lab.now,
+            ended=ended,
             pfs=recorder.timelines,
             ports=pod_recorder.ports,
             pings=pod_recorder.pings(),
