@@ -15,15 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from tests.lab import guest, kernel, package, scenario
+from tests.lab import guest, kernel, package, scenario, timeline
 from tests.lab.lab import RESULTS, Lab
-from tests.lab.pod import Pod
+from tests.lab.pod import Pod, PodRecorder
 from tests.lab.recorder import Recorder, Sample
 from tests.lab.topology import Pf
 
 VFS = 8
-SAMPLE_S = 0.002
+SAMPLE_S = 0.005
 PING_S = 0.1
+PICTURE = Path("build/demo/timeline.svg")
+"""Where in the checkout the picture of the last run is."""
 COLOUR = "PF_STATUS_RELAY_DEMO_COLOUR"
 TIMEOUT_S = 180.0
 
@@ -68,7 +70,10 @@ def main() -> int:
     if result.status:
         print(f"demo: it failed; what the guest left is in {folder}", file=sys.stderr)
     else:
+        (guest.CHECKOUT / PICTURE).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / PICTURE.name, guest.CHECKOUT / PICTURE)
         shutil.rmtree(folder)
+        print(f"   The run as a picture: {PICTURE}")
     return result.status
 
 
@@ -129,19 +134,22 @@ class Story:
         ping = pod.ping(RESULTS / "ping", interval=PING_S)
         self._bonding(pod)
 
-        timeline = lab.record(first, second)
+        recorder = lab.record(first, second)
+        pod_recorder = PodRecorder(ping, SAMPLE_S)
+        started = lab.now
         lab.sleep(1)
         self._title(
             "The switch behind ens5f0 dies: no LACPDU, no frame comes through, but the carrier stays up"
         )
         follow = self._follow_journal()
-        silenced = lab.now
         pod.silence(first)
+        silenced = lab.now
         self._say(
             f"switch sw0 is silent; carrier of ens5f0: {'up' if first.carrier() else 'down'}. The journal:"
         )
-        lab.wait_until(lambda: pod.active_port() == "net2", within=20, what="the pod on its other port")
-        failed_over = lab.now
+        lab.wait_until(
+            lambda: pod_recorder.ports[-1][1] == "net2", within=20, what="the pod on its other port"
+        )
         lab.sleep(0.5)
         self._pfs(first, second)
         self._status()
@@ -151,18 +159,21 @@ class Story:
         revived = lab.now
         pod.revive(first)
         lab.wait_until(lambda: set(first.vf_states()) == {"auto"}, within=60, what="VFs back in auto")
-        lab.sleep(0.5)
+        lab.sleep(1)
         self._pfs(first, second)
         self._status()
         self._bonding(pod)
         follow.terminate()
         follow.wait()
+        pod_recorder.stop()
+        ended = lab.now
         sent, lost = ping.stop()
-        timeline.stop()
+        recorder.stop()
         lab.systemctl("stop", "pf-status-relay")
 
-        down = timeline.first(first, lambda sample: not sample.lacp_up(), since=silenced)
-        up = timeline.first(first, Sample.lacp_up, since=revived)
+        down = recorder.first(first, lambda sample: not sample.lacp_up(), since=silenced)
+        up = recorder.first(first, Sample.lacp_up, since=revived)
+        failed_over = pod_recorder.failed_over("net2", since=silenced)
         self._table(
             [
                 ("LACP silenced -> port state down (the kernel's LACP timeout)", seconds(down - silenced)),
@@ -174,13 +185,31 @@ class Story:
         )
         self._say("Times are this machine's, with a kernel that runs as a process: they show the order of")
         self._say("things, and are no benchmark.")
+        run = timeline.Run(
+            started=started,
+            ended=ended,
+            pfs=recorder.timelines,
+            ports=pod_recorder.ports,
+            pings=pod_recorder.pings(),
+            failed=first.name,
+            silenced=silenced,
+            down=down,
+            disabled=self._all(first, "disable", down),
+            failed_over=failed_over,
+            revived=revived,
+            restored=self._all(first, "auto", up),
+        )
+        (RESULTS / PICTURE.name).write_text(timeline.draw(run))
         lab.close()
+
+    def _all(self, pf: Pf, state: str, since: float) -> float:
+        """Tell when all VFs were in a state, as the recorder saw it."""
+        return self._lab.recorder.first(pf, lambda sample: set(sample.vf_states) == {state}, since=since)
 
     def _took(self, pf: Pf, state: str, since: float) -> str:
         """Say how long after `since` the last VF was in a state, as far as the recorder can tell."""
-        timeline = self._lab.recorder
-        took = timeline.first(pf, lambda sample: set(sample.vf_states) == {state}, since=since) - since
-        return f"at most {(took + timeline.uncertainty(since)) * 1000:.0f} ms"
+        took = self._all(pf, state, since) - since
+        return f"at most {(took + self._lab.recorder.uncertainty(since)) * 1000:.0f} ms"
 
     def _title(self, text: str) -> None:
         print(f"\n\033[1m== {text}\033[0m" if self._colour else f"\n== {text}")

@@ -16,11 +16,13 @@ import re
 import select
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.lab import netlink as nl
-from tests.lab import observer
+from tests.lab import observer, waiting
 from tests.lab.commands import ip, run
 from tests.lab.switch import Switch
 from tests.lab.topology import Pf
@@ -122,12 +124,24 @@ class Pod:
 
     def active_port(self) -> str | None:
         """The port that the pod's bond uses: "net1", "net2" or None."""
-        found = re.search(r"^Currently Active Slave: (\S+)$", self.bonding(), re.MULTILINE)
-        return found.group(1) if found and found.group(1) != "None" else None
+        return active_port(self.bonding())
 
     def ping(self, output: Path, *, interval: float = 0.1) -> Ping:
         """Starts pinging the target every `interval` seconds."""
         return Ping(output, interval)
+
+
+def active_port(bonding: str) -> str | None:
+    """The port that a bond uses, in the text of its /proc/net/bonding file."""
+    found = re.search(r"^Currently Active Slave: (\S+)$", bonding, re.MULTILINE)
+    return found.group(1) if found and found.group(1) != "None" else None
+
+
+class Sent(NamedTuple):
+    """One ping: when it left the pod (seconds, monotonic), and whether an answer came."""
+
+    time: float
+    answered: bool
 
 
 class Ping:
@@ -138,6 +152,12 @@ class Ping:
         self._output = output
         with output.open("wb") as file:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        self.pid = self._process.pid
+        waiting.wait_until(
+            lambda: Path(f"/proc/{self.pid}/ns/net").samefile(f"/run/netns/{POD}"),
+            within=5,
+            what="ping in the pod",
+        )
 
     def stop(self) -> tuple[int, int]:
         """Ends it. Returns how many pings were sent and how many were lost."""
@@ -147,3 +167,60 @@ class Ping:
         assert found, f"ping says nothing: {self._output.read_text()}"
         sent, received = int(found.group(1)), int(found.group(2))
         return sent, sent - received
+
+    def answered(self) -> set[int]:
+        """The numbers of the pings that were answered, from 1."""
+        return set(map(int, re.findall(r"bytes from .* icmp_seq=(\d+)", self._output.read_text())))
+
+
+class PodRecorder:
+    """Reads the pod's active port and how many pings have left it every `interval` seconds, in a thread.
+
+    Both are the kernel's own word, in the /proc/net of the pod. ping, which lives there, shows the way to it:
+    reading that takes no process. To be stopped before ping is.
+    """
+
+    def __init__(self, ping: Ping, interval: float) -> None:
+        self.ports: list[tuple[float, str | None]] = []
+        """The active port from a time on (seconds, monotonic)."""
+        self._ping = ping
+        self._folder = Path(f"/proc/{ping.pid}/net")
+        self._sent: list[float] = []
+        self._interval = interval
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pod recorder", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            self._look()
+
+    def _look(self) -> None:
+        port = active_port((self._folder / "bonding" / "bond0").read_text())
+        sent = echo_requests((self._folder / "snmp").read_text())
+        now = time.monotonic()
+        if not self.ports or self.ports[-1][1] != port:
+            self.ports.append((now, port))
+        self._sent += [now] * (sent - len(self._sent))
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stop.set()
+        self._thread.join()
+
+    def pings(self) -> list[Sent]:
+        """The pings that left the pod until `stop`. Ask once ping has ended, when all answers are in."""
+        answered = self._ping.answered()
+        return [Sent(time, number in answered) for number, time in enumerate(self._sent, start=1)]
+
+    def failed_over(self, port: str, *, since: float) -> float:
+        """When a port was active first (seconds, monotonic) since a time. Fails if it never was."""
+        times = [time for time, active in self.ports if active == port and time >= since]
+        assert times, f"{port} was not active: {self.ports}"
+        return times[0]
+
+
+def echo_requests(snmp: str) -> int:
+    """How many ICMP echo requests were sent, in the text of a network namespace's /proc/net/snmp."""
+    names, counts = (line.split() for line in snmp.splitlines() if line.startswith("Icmp:"))
+    return int(dict(zip(names, counts))["OutEchos"])

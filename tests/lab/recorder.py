@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from tests.lab import netlink as nl
 from tests.lab import observer
 from tests.lab.topology import Pf
 
@@ -26,7 +30,11 @@ class Sample(NamedTuple):
 
 
 class Recorder:
-    """Reads each PF every `interval` seconds in a thread of its own, and keeps what changed."""
+    """Reads each PF every `interval` seconds, and at each link event, and keeps what changed.
+
+    Its thread runs before everything else in the guest, or it would often see a port state only when the
+    VFs have followed.
+    """
 
     def __init__(self, interval: float) -> None:
         self.timelines: dict[str, list[Sample]] = {}
@@ -74,7 +82,13 @@ class Recorder:
             timeline.append(sample)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._interval):
+        # This thread alone, and nothing that it starts.
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+        events = nl.RouteSocket(groups=nl.RTMGRP_LINK)
+        while not self._stop.is_set():
+            if select.select([events], [], [], self._interval)[0]:
+                with contextlib.suppress(OSError):  # an overrun is a reason to look like any other
+                    events.receive()
             self.sample()
 
     def uncertainty(self, seen: float) -> float:

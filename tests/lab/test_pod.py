@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.lab.lab import RESULTS, Lab
-from tests.lab.pod import Pod
+from tests.lab.pod import Pod, PodRecorder
 
 
 def test_pod_fails_over_when_its_vf_is_disabled(lab: Lab) -> None:
@@ -13,13 +13,16 @@ def test_pod_fails_over_when_its_vf_is_disabled(lab: Lab) -> None:
     pod = Pod(first, second)
     lab.wait_until(lambda: pod.active_port() == "net1", within=5, what="net1 active")
     ping = pod.ping(RESULTS / "ping")
+    recorder = PodRecorder(ping, interval=0.005)
     lab.sleep(1)
+    silenced = lab.now
     pod.silence(first)
     lab.sleep(1)
     assert first.carrier()
     assert pod.active_port() == "net1", "a bond sees carrier only"
     first.set_vf_state(0, "disable")
     lab.wait_until(lambda: pod.active_port() == "net2", within=2, what="net2 active")
+    failed_over = lab.now
     lab.sleep(1)
     first.set_vf_state(0, "auto")
     second.cable.pull()
@@ -28,6 +31,21 @@ def test_pod_fails_over_when_its_vf_is_disabled(lab: Lab) -> None:
         lambda: pod.active_port() == "net1", within=2, what="net1 active: net2's PF has no carrier"
     )
     lab.sleep(1)
+    recorder.stop()
     sent, lost = ping.stop()
     assert sent >= 30
     assert 8 <= lost <= 20, f"{lost} of {sent} lost: about those of one second, when the switch was dead"
+
+    assert [port for _, port in recorder.ports] == ["net1", "net2", "net1"]
+    assert 0 <= failed_over - recorder.failed_over("net2", since=silenced) < 0.02
+    pings = recorder.pings()
+    assert len(pings) in (sent, sent - 1), "ping may send one after the last look"
+    gaps = [later.time - earlier.time for earlier, later in zip(pings, pings[1:])]
+    assert all(0.095 < gap < 0.120 for gap in gaps), "0.1 s, and what the guest's clock ticks add"
+    assert sum(not ping.answered for ping in pings) == lost
+    while_dead = [ping for ping in pings if silenced + 0.01 < ping.time < failed_over - 0.02]
+    assert len(while_dead) > 5
+    assert not any(ping.answered for ping in while_dead)
+    before = [ping for ping in pings if ping.time < silenced]
+    assert len(before) > 5
+    assert all(ping.answered for ping in before)
