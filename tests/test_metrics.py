@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import stat
 import subprocess
 import sys
@@ -28,6 +29,9 @@ from tests.test_service import DOWN, GONE, UP, pf
 CHECKOUT = Path(__file__).parents[1]
 PAGE = CHECKOUT / "docs" / "monitoring.md"
 ALERTS = CHECKOUT / "docs" / "alerts.yml"
+
+PROMTOOL = shutil.which("promtool") or str(CHECKOUT / ".venv" / "bin" / "promtool")
+"""Installed, or where tests/setup puts it."""
 
 AUTO, ENABLE, DISABLE = VfLinkState
 TWO_PORTS = replace(pf(5, UP, AUTO), master=Master(105, "bond5", "bond", 4, 2))
@@ -330,7 +334,7 @@ def everything(textfile: Textfile) -> str:
 def test_promtool_finds_nothing_to_say_of_the_metrics(textfile: Textfile) -> None:
     text = everything(textfile)
     said = subprocess.run(
-        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+        [PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
 
@@ -355,9 +359,9 @@ def test_the_pages_example_is_of_metrics_that_there_are(textfile: Textfile) -> N
 
 
 def test_the_alerts_are_valid_rules_and_ring_as_their_tests_say() -> None:
-    said = output_of("promtool", "check", "rules", ALERTS)
+    said = output_of(PROMTOOL, "check", "rules", ALERTS)
     assert "SUCCESS: 4 rules found" in said, said
-    said = output_of("promtool", "test", "rules", CHECKOUT / "tests" / "alerts.test.yml")
+    said = output_of(PROMTOOL, "test", "rules", CHECKOUT / "tests" / "alerts.test.yml")
     assert "SUCCESS" in said, said
 
 
