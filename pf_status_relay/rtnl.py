@@ -6,11 +6,19 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from pf_status_relay import linkinfo, messages, vflist
-from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, Unreadable, VirtualFunction
+from pf_status_relay.link import (
+    Absent,
+    Facts,
+    Master,
+    PhysicalFunction,
+    Unreadable,
+    VirtualFunction,
+    unless_named_twice,
+)
 from pf_status_relay.linkevents import master_attribute, open_route_socket
 
 _NLM_F_REQUEST = 0x1
@@ -97,6 +105,13 @@ class Rtnl:
             lacpdus_received=lacpdus,
         )
 
+    def read_all(self, names: Iterable[str]) -> dict[str, Facts]:
+        """Read the PFs that have these names, once. Raises OSError if the socket is unusable."""
+        read: dict[str, Facts] = {}
+        for name in names:
+            read[name] = unless_named_twice(self.read(name), read)
+        return read
+
     def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> dict[int, str]:
         """Set the link states of VFs of one PF; return, by VF number, why some were refused.
 
@@ -145,7 +160,7 @@ class Rtnl:
         ports = self._count_ports(ifindex) if link.bond_mode is not None else None
         if ports == 0:
             return None
-        return Master(ifindex, link.name, link.kind, link.bond_mode, ports)
+        return Master(ifindex, link.name, link.kind, link.bond_mode, ports, link.miimon_ms, link.lacp_fast)
 
     def _lacpdus_received(self, ifindex: int) -> int | None:
         """Read the bond port's counter of received LACPDUs; None where the kernel has none."""

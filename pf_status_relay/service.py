@@ -12,6 +12,7 @@ What happens when a part of it fails:
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import socket
@@ -29,12 +30,20 @@ from pf_status_relay.events import (
     Starting,
     Stopping,
 )
-from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, Unreadable, VirtualFunction
+from pf_status_relay.link import (
+    Facts,
+    Master,
+    PhysicalFunction,
+    Unreadable,
+    VirtualFunction,
+    unless_named_twice,
+)
 from pf_status_relay.linkevents import Concern, LinkEvents, master_attribute, name_content
 from pf_status_relay.log import Log
 from pf_status_relay.notify import Notifier
 from pf_status_relay.relay import Memory, Outcome, Pace, Policy, Standing, decide, settle
 from pf_status_relay.rtnl import Rtnl
+from pf_status_relay.statefile import StateFile
 
 QUICK_S = 0.1
 """Seconds between looks at a PF whose LACP is down: the kernel does not announce its recovery."""
@@ -60,6 +69,7 @@ class Service:
             self._interval_s = min(self._interval_s, notifier.watchdog_s / _CYCLES_PER_WATCHDOG)
         self._log = log
         self._notifier = notifier
+        self._state_file = StateFile(os.environ)
         self._dry_run = dry_run
         self._stop = False
         self._memories = {name: Memory(name) for name in self._names}
@@ -90,6 +100,7 @@ class Service:
                 if self._cycle(woken):
                     self._netlink_works()
                     self._notifier.status(status_line(self._memories.values()))
+                    self._state_file.write(self._memories.values())
                     if not ready:
                         self._notifier.ready()
                         ready = True
@@ -150,13 +161,8 @@ class Service:
         return master if time.monotonic() < until else None
 
     def _unless_named_twice(self, name: str, facts: Facts) -> Facts:
-        """An interface configured by two of its names is served under the first alone."""
-        if isinstance(facts, PhysicalFunction):
-            for earlier in self._names[: self._names.index(name)]:
-                other = self._facts.get(earlier)
-                if isinstance(other, PhysicalFunction) and other.ifindex == facts.ifindex:
-                    return Absent(f"is the same interface as {earlier}")
-        return facts
+        earlier = self._names[: self._names.index(name)]
+        return unless_named_twice(facts, {each: self._facts[each] for each in earlier if each in self._facts})
 
     def _write(self, ifindex: int, vfs: tuple[VirtualFunction, ...]) -> tuple[Outcome, ...]:
         if self._dry_run:
