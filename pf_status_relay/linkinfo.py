@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from pf_status_relay import messages, vflist
 from pf_status_relay.lacp import PortState
@@ -85,7 +86,7 @@ def _decode_short(message: bytes) -> Link:
         link.decode()
         info = link.get_attr("IFLA_LINKINFO")
         kind = (info and info.get_attr("IFLA_INFO_KIND")) or ""
-        bond = info.get_attr("IFLA_INFO_DATA") if kind == "bond" else None
+        bond: Any = info.get_attr("IFLA_INFO_DATA") if kind == "bond" else None
         return Link(
             ifindex=ifindex,
             name=link.get_attr("IFLA_IFNAME") or "",

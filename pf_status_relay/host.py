@@ -1,0 +1,60 @@
+"""The host, besides rtnetlink: what sysfs says of an interface, and who may set VF link states."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from pf_status_relay.rivals import UNIT, in_unit
+
+_CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
+_SYSTEMCTL_TIMEOUT_S = 10
+
+
+def is_sriov_pf(ifindex: int, sysfs: Path = Path("/sys")) -> bool:
+    """Tell whether an interface belongs to a device that can have VFs.
+
+    The kernel gives those, and no others, the file sriov_numvfs (Documentation/PCI/pci-iov-howto).
+    """
+    try:
+        name = socket.if_indextoname(ifindex)
+    except OSError:  # it is gone
+        return False
+    return (sysfs / "class" / "net" / name / "device" / "sriov_numvfs").exists()
+
+
+def has_net_admin(proc: Path = Path("/proc")) -> bool:
+    """Tell whether this process may set VF link states: CAP_NET_ADMIN is in its effective set."""
+    with suppress(OSError, ValueError):
+        for line in (proc / "self" / "status").read_text().splitlines():
+            if line.startswith("CapEff:"):
+                return bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
+    return False
+
+
+def unit_has_net_admin() -> bool | None:
+    """Tell whether the shipped unit gives CAP_NET_ADMIN to the service, by asking systemd.
+
+    None where there is no systemd, it has no such unit, or this process belongs to the unit and
+    knows by itself.
+    """
+    if in_unit(os.getpid()):
+        return None
+    command = ["systemctl", "show", "--property=LoadState,User,DynamicUser"]
+    command += ["--property=AmbientCapabilities,CapabilityBoundingSet", UNIT]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SYSTEMCTL_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.decode(errors="replace").splitlines()
+    unit = {key: value for key, _, value in (line.partition("=") for line in lines)}
+    if unit.get("LoadState") != "loaded":
+        return None
+    root = unit.get("User", "") in ("", "root", "0") and unit.get("DynamicUser") != "yes"
+    given = unit.get("CapabilityBoundingSet" if root else "AmbientCapabilities", "")
+    return "cap_net_admin" in given.split()
