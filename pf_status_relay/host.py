@@ -38,11 +38,11 @@ def has_net_admin(proc: Path = Path("/proc")) -> bool:
 def unit_has_net_admin() -> bool | None:
     """Tell whether the shipped unit gives CAP_NET_ADMIN to the service, by asking systemd.
 
-    None where there is no systemd, it has no such unit, or this process belongs to the unit and
-    knows by itself.
+    None where there is no such unit, or no systemd that could be asked. A process of the unit itself,
+    as one that ExecCondition= runs, goes by what it has.
     """
     if in_unit(os.getpid()):
-        return None
+        return has_net_admin()
     command = ["systemctl", "show", "--property=LoadState,User,DynamicUser"]
     command += ["--property=AmbientCapabilities,CapabilityBoundingSet", UNIT]
     try:

@@ -134,9 +134,9 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = commands.add_parser(
         "check",
         help="check all that the service needs to do its job",
-        description="Check the configuration, each PF and its bond, the capability to set VF link states, and "
-        "that no other relay runs: a line each, passed, warning or failed, with what to do about it. Change "
-        "nothing.",
+        description="Check the configuration, each PF and its bond, the capability to set VF link states, "
+        "and that no other relay runs: a line each, passed, warning or failed, with what to do about it. "
+        "Change nothing.",
         epilog=f"""A warning is not failed: the service does its job, or will (no carrier, LACP down, no VFs).
 
 {_ENVIRONMENT}

@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from pf_status_relay import __version__, config, log, parser
+from pf_status_relay.check import Outlook
 from pf_status_relay.events import Event
+from pf_status_relay.status import Condition
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGING = CHECKOUT / "packaging"
@@ -242,7 +244,8 @@ def test_the_manual_has_every_command_and_option() -> None:
 def test_the_manual_has_every_exit_status_and_variable() -> None:
     text = page("pf-status-relay.8")
     listed = text[text.index(".SH EXIT STATUS") :]
-    statuses = {value for name, value in vars(parser).items() if name.startswith("EX_")} | {2}
+    statuses = {value for name, value in vars(parser).items() if name.startswith("EX_")}
+    statuses |= {each.value for each in (*Condition, *Outlook)}
     assert statuses == {int(number) for number in re.findall(r"^\.B (\d+)$", listed, re.MULTILINE)}
     for variable in (config.INTERFACES_VARIABLE, config.INTERVAL_VARIABLE):
         assert f".B {variable}\n" in text
