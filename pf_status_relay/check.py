@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pf_status_relay import lacp
+from pf_status_relay.lacp import PortState
 from pf_status_relay.link import (
     BOND_MODE_8023AD,
     Absent,
@@ -256,24 +257,22 @@ def _lacp(name: str, port: BondPort | None) -> list[Line]:
 
 
 def _lacp_down(port: BondPort) -> tuple[str, str]:
-    """Say in words why LACP is down, and what to do."""
-    if port.actor & lacp.PortState.DEFAULTED:
-        return (
-            "the switch sends no LACPDUs (defaulted)",
-            "look whether the switch is alive and runs LACP on this port",
-        )
-    if port.actor & lacp.PortState.EXPIRED:
-        return ("LACPDUs from the switch have stopped (expired)", "look whether the switch is alive")
-    for who, state, mend in (
-        ("the switch", port.partner, "look at the switch's LACP configuration and log for this port"),
-        ("the bond", port.actor, "wait a few seconds; then look at the kernel's log for the bond"),
-    ):
-        if state & (lacp.PortState.DEFAULTED | lacp.PortState.EXPIRED):
-            return f"{who} does not hear us ({' '.join(lacp.names(state))})", mend
-        missing = [each for each in lacp.names(lacp.CARRYING) if each not in lacp.names(state)]
-        if missing:
-            return f"{who} lacks {', '.join(missing)}", mend
-    raise AssertionError("LACP is up")
+    """Say in words why LACP is down, and what to do. Each end tells in its state what it hears."""
+    if port.actor & PortState.DEFAULTED:
+        found = "the switch sends no LACPDUs (defaulted)"
+        return found, "look whether the switch is alive and runs LACP on this port"
+    if port.actor & PortState.EXPIRED:
+        return "LACPDUs from the switch have stopped (expired)", "look whether the switch is alive"
+    mend = "look at the switch's LACP configuration and log for this port"
+    if port.partner & lacp.FAILED:
+        return f"the switch does not hear us ({' '.join(lacp.names(port.partner & lacp.FAILED))})", mend
+    if missing := lacp.names(lacp.CARRYING & ~port.partner):
+        return f"the switch lacks {', '.join(missing)}", mend
+    missing = lacp.names(lacp.CARRYING & ~port.actor)
+    return (
+        f"the bond lacks {', '.join(missing)}",
+        "wait some seconds; then look at the kernel's log for the bond",
+    )
 
 
 def text(lines: Iterable[Line], terminal: Terminal) -> str:

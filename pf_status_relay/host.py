@@ -31,7 +31,7 @@ def has_net_admin(proc: Path = Path("/proc")) -> bool:
     with suppress(OSError, ValueError):
         for line in (proc / "self" / "status").read_text().splitlines():
             if line.startswith("CapEff:"):
-                return bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
+                return bool(int(line.partition(":")[2], 16) >> _CAP_NET_ADMIN & 1)
     return False
 
 

@@ -25,8 +25,10 @@ class PortState(IntFlag):
 CARRYING = PortState.AGGREGATION | PortState.SYNCHRONIZATION | PortState.COLLECTING | PortState.DISTRIBUTING
 """The bits that both ends have set when LACP is up."""
 
-_FAILED = PortState.DEFAULTED | PortState.EXPIRED
-_LETTERED = tuple(flag for flag in PortState if not flag & _FAILED)
+FAILED = PortState.DEFAULTED | PortState.EXPIRED
+"""The bits that say that an end does not hear the other."""
+
+_LETTERED = tuple(flag for flag in PortState if not flag & FAILED)
 
 
 def is_up(actor: PortState, partner: PortState) -> bool:
@@ -35,7 +37,7 @@ def is_up(actor: PortState, partner: PortState) -> bool:
     Defaulted or Expired on either end means that the state was not learnt from a living
     partner, whatever the other bits say.
     """
-    return all(state & CARRYING == CARRYING and not state & _FAILED for state in (actor, partner))
+    return all(state & CARRYING == CARRYING and not state & FAILED for state in (actor, partner))
 
 
 def is_fast(actor: PortState) -> bool:
@@ -61,4 +63,4 @@ def letters(state: PortState) -> str:
     follows in words: `ATAS-- expired`.
     """
     places = "".join(flag.name[0] if flag.name and state & flag else "-" for flag in _LETTERED)
-    return " ".join([places, *names(state & _FAILED)])
+    return " ".join([places, *names(state & FAILED)])
