@@ -105,7 +105,7 @@ def of_configuration(faults: Sequence[str], interfaces: Sequence[str]) -> list[L
     """Judge the configuration: by its faults, or if there are none by the interfaces that it names."""
     if faults:
         return [Line(CONFIGURATION, Verdict.FAILED, fault, "see pf-status-relay.toml(5)") for fault in faults]
-    return [Line(CONFIGURATION, Verdict.PASSED, f"is valid and names {_count(len(interfaces), 'interface')}")]
+    return [Line(CONFIGURATION, Verdict.PASSED, f"is valid and names {', '.join(interfaces)}")]
 
 
 def netlink_failed(error: str) -> Line:

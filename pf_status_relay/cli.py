@@ -20,6 +20,7 @@ from pf_status_relay.parser import (
     EX_AT_ODDS,
     EX_CONFIG,
     EX_DATAERR,
+    EX_IOERR,
     EX_NOPERM,
     EX_OK,
     EX_OSERR,
@@ -38,11 +39,7 @@ WATCH_S = 1.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, and return its exit status."""
     options = parser().parse_args(arguments)
-    try:
-        return _COMMANDS[options.command](options)
-    except BrokenPipeError:  # head(1) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EX_PIPE
+    return _COMMANDS[options.command](options)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -80,18 +77,20 @@ def status(options: argparse.Namespace) -> int:
     terminal = Terminal(sys.stdout, os.environ)
     try:
         found = look()
-        if options.watch:
-            # Whoever ends it gets the terminal back as it was.
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            with suppress(KeyboardInterrupt), terminal.screen():
-                while True:
-                    terminal.show(f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n\n{text(found, terminal)}")
-                    time.sleep(WATCH_S)
-                    found = look()
-        else:
-            _print(as_json(found) if options.json else text(found, terminal))
+        if not options.watch:
+            return _print(as_json(found) if options.json else text(found, terminal), found.condition.value)
+        # Whoever ends it gets the terminal back as it was.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt), terminal.screen():
+            while True:
+                shown = f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n\n{text(found, terminal)}"
+                terminal.show(shown)
+                time.sleep(WATCH_S)
+                found = look()
     except _NoNetlinkError as error:
         return _refused([str(error)], EX_OSERR)
+    except OSError as error:
+        return _unwritten(error)
     return found.condition.value
 
 
@@ -121,10 +120,8 @@ def check(options: argparse.Namespace) -> int:
     lines += checks.of_host(found)
     outlook = checks.outlook(lines, list(facts))
     if options.json:
-        _print(checks.as_json(lines, outlook))
-    else:
-        _print(checks.text(lines, Terminal(sys.stdout, os.environ)))
-    return outlook.value
+        return _print(checks.as_json(lines, outlook), outlook.value)
+    return _print(checks.text(lines, Terminal(sys.stdout, os.environ)), outlook.value)
 
 
 def machineconfig(options: argparse.Namespace) -> int:
@@ -197,11 +194,25 @@ def _probe(facts: Facts) -> str | None:
         return error.strerror or str(error)
 
 
-def _print(text: str) -> int:
-    """Print what may be written to a file: UTF-8 in every locale."""
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.flush()
-    return EX_OK
+def _print(text: str, status: int = EX_OK) -> int:
+    """Print what may be written to a file: UTF-8 in every locale. Return the status, or why it failed."""
+    if sys.stdout is None:  # it was closed by whoever started this
+        return status
+    try:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.flush()
+    except OSError as error:
+        return _unwritten(error)
+    return status
+
+
+def _unwritten(error: OSError) -> int:
+    """Give up standard output, without a word if its reader has seen enough, as head(1) does."""
+    # What is left in the buffer would be written, and fail again, at the end of the process.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return EX_PIPE
+    return _refused([f"standard output cannot be written: {error.strerror or error}"], EX_IOERR)
 
 
 def _refused(faults: Sequence[str], status: int) -> int:

@@ -5,6 +5,7 @@ The control sequences are those of ECMA-48 and xterm, which every terminal but a
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import textwrap
@@ -38,9 +39,9 @@ class Terminal:
     (https://no-color.org), so nothing may be said by them alone.
     """
 
-    def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
-        self._stream = stream
-        self.in_place = stream.isatty() and environment.get("TERM", "dumb") != "dumb"
+    def __init__(self, stream: TextIO | None, environment: Mapping[str, str]) -> None:
+        self._stream = stream or io.StringIO()  # it can have been closed
+        self.in_place = self._stream.isatty() and environment.get("TERM", "dumb") != "dumb"
         self._coloured = self.in_place and not environment.get("NO_COLOR")
 
     def paint(self, text: str, colour: Colour) -> str:

@@ -288,6 +288,37 @@ def test_a_reader_that_leaves_ends_it_without_a_word(command: list[str]) -> None
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize(
+    "command", [["status"], ["status", "--watch"], ["check"], ["config", "import", "--from-env"]]
+)
+def test_a_full_disk_is_one_line_and_status_74(command: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pf_status_relay", *command],
+            cwd=ROOT,
+            env={**os.environ, config.INTERFACES_VARIABLE: "lo"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 74
+    assert done.stderr == "pf-status-relay: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["status", "check", "status --json"])
+def test_a_closed_standard_output_leaves_the_status(command: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m pf_status_relay {command} >&-"],
+        cwd=ROOT,
+        env={**os.environ, config.INTERFACES_VARIABLE: "lo"},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, "")
+
+
 def no_socket(*arguments: object) -> socket.socket:
     raise PermissionError(errno.EPERM, "Operation not permitted")
 
