@@ -5,33 +5,46 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import os
+import signal
 import sys
+import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
-from pathlib import Path
 
-from pf_status_relay import __version__, config
+from pf_status_relay import config, selection
 from pf_status_relay.events import Level
+from pf_status_relay.link import Facts, PhysicalFunction
 from pf_status_relay.log import LogFormat, open_log
 from pf_status_relay.notify import Notifier
+from pf_status_relay.parser import (
+    EX_AT_ODDS,
+    EX_CONFIG,
+    EX_DATAERR,
+    EX_INTERRUPTED,
+    EX_IOERR,
+    EX_NOPERM,
+    EX_OK,
+    EX_OSERR,
+    EX_PIPE,
+    EX_UNAVAILABLE,
+    EX_USAGE,
+    parser,
+)
+from pf_status_relay.rtnl import Rtnl
 from pf_status_relay.service import Service
 
-EX_OK = 0
-EX_USAGE = 2
-EX_AT_ODDS = 3
-EX_DATAERR = 65
-EX_UNAVAILABLE = 69
-EX_CONFIG = 78
-"""Exit statuses: 2 is argparse's, 3 our own, the others those of sysexits.h. The unit does not restart
-after EX_CONFIG."""
+WATCH_S = 1.0
+"""Seconds between two looks of `status --watch`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, and return its exit status."""
-    options = _parser().parse_args(arguments)
-    status: int = options.command(options)
-    return status
+    options = parser().parse_args(arguments)
+    try:
+        return _COMMANDS[options.command](options)
+    except KeyboardInterrupt:
+        return EX_INTERRUPTED
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,9 +52,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         configuration = config.load(options.config, os.environ)
     except config.ConfigError as error:
-        for fault in error.faults:
-            print(f"pf-status-relay: {fault}", file=sys.stderr)
-        return EX_CONFIG
+        return _refused(error.faults, EX_CONFIG)
     try:
         log = open_log(LogFormat(options.log_format), Level[options.log_level.upper()], os.environ)
     except ImportError as error:
@@ -52,13 +63,76 @@ def run(options: argparse.Namespace) -> int:
         service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run)
     except ImportError as error:
         hint = "install pf-status-relay[metrics]"
-        print(f"pf-status-relay: metrics_textfile needs prometheus-client ({error}); {hint}", file=sys.stderr)
-        return EX_UNAVAILABLE
+        return _refused([f"metrics_textfile needs prometheus-client ({error}); {hint}"], EX_UNAVAILABLE)
     # systemd's watchdog ends a hang with SIGABRT: let the log say where it was.
     with suppress(RuntimeError, OSError, ValueError):  # there may be no standard error to write to
         faulthandler.enable()
     service.run()
     return EX_OK
+
+
+def status(options: argparse.Namespace) -> int:
+    """`pf-status-relay status`: show how the PFs are; the exit status is the worst of them."""
+    from pf_status_relay import statefile
+    from pf_status_relay.status import Report, as_json, report, text
+    from pf_status_relay.terminal import Terminal
+
+    try:
+        configuration = config.load(options.config, os.environ)
+    except config.ConfigError as error:
+        return _refused(error.faults, EX_CONFIG)
+
+    def look() -> Report:
+        return report(_facts(configuration), statefile.read())
+
+    terminal = Terminal(sys.stdout, os.environ)
+    try:
+        found = look()
+        if not options.watch:
+            return _print(as_json(found) if options.json else text(found, terminal), found.condition.value)
+        # Whoever ends it gets the terminal back as it was.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt), terminal.screen():
+            while True:
+                shown = f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n\n{text(found, terminal)}"
+                terminal.show(shown)
+                time.sleep(WATCH_S)
+                found = look()
+    except _NoNetlinkError as error:
+        return _refused([str(error)], EX_OSERR)
+    except OSError as error:
+        return _unwritten(error)
+    return found.condition.value
+
+
+def check(options: argparse.Namespace) -> int:
+    """`pf-status-relay check`: say what the service needs and whether it has it."""
+    from pf_status_relay import check as checks
+    from pf_status_relay import host, rivals, sysfs
+    from pf_status_relay.terminal import Terminal
+
+    capable = host.has_net_admin()
+    if options.probe and not capable:
+        return _refused(["--probe needs CAP_NET_ADMIN: run it as root"], EX_NOPERM)
+    lines: list[checks.Line] = []
+    facts: dict[str, Facts] = {}
+    try:
+        configuration = config.load(options.config, os.environ)
+        facts = _facts(configuration)
+        lines += checks.of_configuration([], list(facts))
+    except config.ConfigError as error:
+        lines += checks.of_configuration(error.faults, [])
+    except _NoNetlinkError as error:
+        lines.append(checks.netlink_failed(str(error)))
+    for name, each in facts.items():
+        sriov = sysfs.is_pf(each.ifindex) if isinstance(each, PhysicalFunction) else None
+        lines += checks.of_interface(name, each, sriov, _probe(each) if options.probe else None)
+    found = checks.Host(capable, host.unit_has_net_admin(), rivals.find(), not rivals.can_look())
+    lines += checks.of_host(found)
+    outlook = checks.outlook(lines, list(facts))
+    if options.json:
+        return _print(checks.as_json(lines, outlook), outlook.value)
+    return _print(checks.text(lines, Terminal(sys.stdout, os.environ)), outlook.value)
 
 
 def machineconfig(options: argparse.Namespace) -> int:
@@ -77,6 +151,16 @@ def machineconfig(options: argparse.Namespace) -> int:
     except fleet.Unusable as error:
         return _refused(error.faults, EX_AT_ODDS if isinstance(error, fleet.AtOdds) else EX_DATAERR)
     return _print(text)
+
+
+def config_show(options: argparse.Namespace) -> int:
+    """`pf-status-relay config show`: print the configuration in effect, and where it is from."""
+    from pf_status_relay.configtext import explained
+
+    try:
+        return _print(explained(config.load(options.config, os.environ)))
+    except config.ConfigError as error:
+        return _refused(error.faults, EX_CONFIG)
 
 
 def config_import(options: argparse.Namespace) -> int:
@@ -98,21 +182,61 @@ def config_import(options: argparse.Namespace) -> int:
         return _refused(error.faults, EX_AT_ODDS if isinstance(error, fleet.AtOdds) else EX_DATAERR)
 
 
-def config_show(options: argparse.Namespace) -> int:
-    """`pf-status-relay config show`: print the configuration in effect, and where it is from."""
-    from pf_status_relay.configtext import explained
+_COMMANDS = {
+    "run": run,
+    "status": status,
+    "check": check,
+    "machineconfig": machineconfig,
+    "config show": config_show,
+    "config import": config_import,
+}
 
+
+class _NoNetlinkError(Exception):
+    """The kernel cannot be asked. The message is for a person."""
+
+
+def _facts(configuration: config.Config) -> dict[str, Facts]:
+    """Read the interfaces that are meant from the kernel, once. Raises _NoNetlinkError."""
     try:
-        return _print(explained(config.load(options.config, os.environ)))
-    except config.ConfigError as error:
-        return _refused(error.faults, EX_CONFIG)
+        with closing(Rtnl()) as rtnl:
+            return rtnl.read_all(selection.select(configuration.interfaces, rtnl))
+    except selection.NotListed as error:
+        raise _NoNetlinkError(f"the kernel does not list its interfaces: {error}") from None
+    except OSError as error:
+        raise _NoNetlinkError(f"the kernel cannot be asked by netlink: {error.strerror or error}") from None
 
 
-def _print(text: str) -> int:
-    """Print what may be written to a file: UTF-8 in every locale."""
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.flush()
-    return EX_OK
+def _probe(facts: Facts) -> str | None:
+    """Set a PF's first VF to what it is; return why the driver refused, None if there is no VF."""
+    if not isinstance(facts, PhysicalFunction) or not facts.vfs:
+        return None
+    try:
+        with closing(Rtnl()) as rtnl:
+            return rtnl.set_vf_link_states(facts.ifindex, facts.vfs[:1]).get(facts.vfs[0].id, "")
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _print(text: str, status: int = EX_OK) -> int:
+    """Print what may be written to a file: UTF-8 in every locale. Return the status, or why it failed."""
+    if sys.stdout is None:  # it was closed by whoever started this
+        return status
+    try:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.flush()
+    except OSError as error:
+        return _unwritten(error)
+    return status
+
+
+def _unwritten(error: OSError) -> int:
+    """Give up standard output, without a word if its reader has seen enough, as head(1) does."""
+    # What is left in the buffer would be written, and fail again, at the end of the process.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return EX_PIPE
+    return _refused([f"standard output cannot be written: {error.strerror or error}"], EX_IOERR)
 
 
 def _refused(faults: Sequence[str], status: int) -> int:
@@ -127,109 +251,3 @@ def _yaml_missing(error: ImportError) -> int:
     hint = "install pf-status-relay[openshift], or the distribution's python3-pyyaml"
     print(f"pf-status-relay: YAML needs PyYAML ({error}); {hint}", file=sys.stderr)
     return EX_UNAVAILABLE
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pf-status-relay",
-        description="Carry the LACP verdict of SR-IOV physical functions to their virtual functions.",
-    )
-    parser.add_argument("--version", action="version", version=f"pf-status-relay {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    command = commands.add_parser(
-        "run",
-        help="relay until SIGTERM",
-        description="Watch the LACP port state of each configured PF. Set its VFs from auto to disable "
-        "while LACP is down, and from disable to auto while it is up. A VF in enable is never touched.",
-        epilog=f"{config.INTERFACES_VARIABLE} (comma separated) and {config.INTERVAL_VARIABLE} "
-        "(milliseconds) in the environment override the file. Exit status 78: the configuration is at fault.",
-    )
-    command.add_argument(
-        "--config", type=Path, metavar="FILE", help=f"configuration file (default: {config.DEFAULT_PATH})"
-    )
-    command.add_argument(
-        "--dry-run", action="store_true", help="log the VF link states that would be set, and set none"
-    )
-    command.add_argument(
-        "--log-format",
-        choices=[each.value for each in LogFormat],
-        default=LogFormat.AUTO.value,
-        help="native journal entries, or JSON lines on standard output (default: auto, "
-        "which is journal when started by systemd)",
-    )
-    command.add_argument(
-        "--log-level",
-        choices=[each.name.lower() for each in Level],
-        default=Level.INFO.name.lower(),
-        help="the least level to log (default: info)",
-    )
-    command.set_defaults(command=run)
-    _add_machineconfig(commands)
-    _add_config(commands)
-    return parser
-
-
-_STATUSES = (
-    f"Exit status {EX_DATAERR}: what was given is invalid, each fault in a line. {EX_AT_ODDS}: the "
-    f"PFLACPMonitors are in conflict, or cannot be had together. {EX_UNAVAILABLE}: PyYAML is missing. "
-    "Nothing is printed on standard output then."
-)
-
-
-def _add_sources(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
-    sources = command.add_mutually_exclusive_group(required=True)
-    sources.add_argument(
-        "--from-env",
-        action="store_true",
-        help=f"take {config.INTERFACES_VARIABLE} and {config.INTERVAL_VARIABLE} from the environment",
-    )
-    sources.add_argument(
-        "--from-pflacpmonitor",
-        nargs="+",
-        metavar="FILE",
-        help="take the Go operator's PFLACPMonitor resources from YAML files (-: standard input)",
-    )
-    return sources
-
-
-def _add_machineconfig(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "machineconfig",
-        help="print what brings a configuration to a pool of OpenShift nodes",
-        description="Print a MachineConfig that writes the configuration file to the nodes of a pool and "
-        "enables the service. From PFLACPMonitors, print for each set of nodes its MachineConfigPool "
-        "and its MachineConfig. Apply nothing.",
-        epilog=_STATUSES,
-    )
-    command.add_argument("--role", help="the pool (default: worker); PFLACPMonitors say it themselves")
-    _add_sources(command).add_argument(
-        "--config", type=Path, metavar="FILE", help="take this configuration file, as it is"
-    )
-    command.set_defaults(command=machineconfig)
-
-
-def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    of_config = commands.add_parser(
-        "config", help="show or make a configuration", description="Show or make a configuration."
-    ).add_subparsers(metavar="COMMAND", required=True)
-    command = of_config.add_parser(
-        "show",
-        help="print the configuration in effect, each value with where it is from",
-        description="Print the configuration that the service would take now, as TOML: the file, the "
-        "drop-ins over it, the environment over both. What only the unit has in its environment is not seen.",
-        epilog=f"Exit status {EX_CONFIG}: the configuration is at fault, each fault in a line.",
-    )
-    command.add_argument(
-        "--config", type=Path, metavar="FILE", help="this file alone, without the default one and drop-ins"
-    )
-    command.set_defaults(command=config_show)
-    command = of_config.add_parser(
-        "import",
-        help="print a configuration file made of another configuration",
-        description=f"Print a configuration file as {config.DEFAULT_PATH} holds it. "
-        "PFLACPMonitors have to be those of one host.",
-        epilog=_STATUSES,
-    )
-    _add_sources(command)
-    command.set_defaults(command=config_import)

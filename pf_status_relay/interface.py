@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pf_status_relay.attempts import Outcome
 from pf_status_relay.events import Event
-from pf_status_relay.link import Absent, Facts, Master, PhysicalFunction, VirtualFunction
+from pf_status_relay.link import Facts, Master, PhysicalFunction, VirtualFunction, unless_named_twice
 from pf_status_relay.linkevents import Concern, Watched
 from pf_status_relay.relay import Decision, Memory, Pace, Policy, Standing, decide, settle, to_restore
 from pf_status_relay.rtnl import Rtnl
@@ -56,7 +56,8 @@ class Interface:
         """
         count_lacpdus = policy.early_detection_s is not None
         known = self._master if time.monotonic() < self._master_until else None
-        self.facts = _unless_named_twice(rtnl.read(self.name, count_lacpdus, known), earlier)
+        before = {each.name: each.facts for each in earlier if each.facts is not None}
+        self.facts = unless_named_twice(rtnl.read(self.name, count_lacpdus, known), before)
         now = time.monotonic()
         decision = decide(self.memory, self.facts, now, policy)
         self.memory = decision.memory
@@ -121,11 +122,3 @@ def next_on_grid(now: float, step_s: float) -> float:
     """Return the next multiple of a step, to the millisecond: looks that share a grid share wake-ups."""
     step_ms = round(step_s * 1000)
     return (round(now * 1000) // step_ms + 1) * step_ms / 1000
-
-
-def _unless_named_twice(facts: Facts, earlier: Iterable[Interface]) -> Facts:
-    if isinstance(facts, PhysicalFunction):
-        for other in earlier:
-            if isinstance(other.facts, PhysicalFunction) and other.facts.ifindex == facts.ifindex:
-                return Absent(f"is the same interface as {other.name}")
-    return facts

@@ -22,8 +22,13 @@ class PortState(IntFlag):
     EXPIRED = 0x80
 
 
-_CARRYING = PortState.AGGREGATION | PortState.SYNCHRONIZATION | PortState.COLLECTING | PortState.DISTRIBUTING
-_FAILED = PortState.DEFAULTED | PortState.EXPIRED
+CARRYING = PortState.AGGREGATION | PortState.SYNCHRONIZATION | PortState.COLLECTING | PortState.DISTRIBUTING
+"""The bits that both ends have set when LACP is up."""
+
+FAILED = PortState.DEFAULTED | PortState.EXPIRED
+"""The bits that say that an end does not hear the other."""
+
+_LETTERED = tuple(flag for flag in PortState if not flag & FAILED)
 
 
 def is_up(actor: PortState, partner: PortState) -> bool:
@@ -32,7 +37,7 @@ def is_up(actor: PortState, partner: PortState) -> bool:
     Defaulted or Expired on either end means that the state was not learnt from a living
     partner, whatever the other bits say.
     """
-    return all(state & _CARRYING == _CARRYING and not state & _FAILED for state in (actor, partner))
+    return all(state & CARRYING == CARRYING and not state & FAILED for state in (actor, partner))
 
 
 def is_fast(actor: PortState) -> bool:
@@ -42,5 +47,20 @@ def is_fast(actor: PortState) -> bool:
 
 def describe(state: PortState) -> str:
     """Return a port state for a person: hexadecimal, then the names of the bits that are set."""
-    names = [flag.name.lower() for flag in PortState if flag.name and state & flag]
-    return f"0x{int(state):02x} ({' '.join(names) or 'none'})"
+    return f"0x{int(state):02x} ({' '.join(names(state)) or 'none'})"
+
+
+def names(state: PortState) -> list[str]:
+    """Return the names of the bits that are set, in lower case, from the lowest bit to the highest."""
+    return [flag.name.lower() for flag in PortState if flag.name and state & flag]
+
+
+def letters(state: PortState) -> str:
+    """Return a port state in a few columns: `ATASCD` is healthy and fast.
+
+    Activity, Timeout (short), Aggregation, Synchronization, Collecting and Distributing each have
+    their place and their initial, `-` where the bit is clear. What makes the others worthless
+    follows in words: `ATAS-- expired`.
+    """
+    places = "".join(flag.name[0] if flag.name and state & flag else "-" for flag in _LETTERED)
+    return " ".join([places, *names(state & FAILED)])

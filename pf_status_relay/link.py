@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Union
@@ -48,6 +49,8 @@ class Master:
     `kind` is the kernel's name for its type (IFLA_INFO_KIND: `bond`, `bridge`, `team`, ...).
     `bond_mode` is the number of the bond's mode, None where the master is no bond.
     `port_count` is how many ports, the PF among them, the bond has, None where it is no bond.
+    `miimon_ms` is how often the bond looks at the carrier, in milliseconds, 0 if it does not.
+    `lacp_fast` is whether it is set to the fast LACP rate. Both are None where it is no bond.
     """
 
     ifindex: int
@@ -55,6 +58,8 @@ class Master:
     kind: str
     bond_mode: int | None
     port_count: int | None
+    miimon_ms: int | None = None
+    lacp_fast: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -99,3 +104,15 @@ class Unreadable:
 
 Facts = Union[PhysicalFunction, Absent, Unreadable]
 """What one look at a configured interface brought back."""
+
+
+def unless_named_twice(facts: Facts, earlier: Mapping[str, Facts]) -> Facts:
+    """Return the facts about an interface, `Absent` if it is among the `earlier` under another name.
+
+    An interface configured by two of its names is served under the first alone.
+    """
+    if isinstance(facts, PhysicalFunction):
+        for name, other in earlier.items():
+            if isinstance(other, PhysicalFunction) and other.ifindex == facts.ifindex:
+                return Absent(f"is the same interface as {name}")
+    return facts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from pf_status_relay import messages, vflist
 from pf_status_relay.lacp import PortState
@@ -42,6 +43,7 @@ class Link:
     `carrier` is true when the interface is administratively up and has carrier: an interface
     that is down passes no traffic, whatever its driver says of the carrier.
     `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
+    `miimon_ms` and `lacp_fast` are a bond's settings, None where it is no bond.
     `port` is None unless the interface is a port of an 802.3ad bond.
     """
 
@@ -55,6 +57,8 @@ class Link:
     vf_count: int
     vfs_listed: int
     vfs: tuple[VirtualFunction, ...]
+    miimon_ms: int | None = None
+    lacp_fast: bool | None = None
 
 
 def ifindex_of(message: bytes) -> int:
@@ -82,17 +86,20 @@ def _decode_short(message: bytes) -> Link:
         link.decode()
         info = link.get_attr("IFLA_LINKINFO")
         kind = (info and info.get_attr("IFLA_INFO_KIND")) or ""
+        bond: Any = info.get_attr("IFLA_INFO_DATA") if kind == "bond" else None
         return Link(
             ifindex=ifindex,
             name=link.get_attr("IFLA_IFNAME") or "",
             carrier=bool(link["flags"] & _IFF_UP and link.get_attr("IFLA_CARRIER")),
             master=link.get_attr("IFLA_MASTER") or 0,
             kind=kind,
-            bond_mode=_bond_mode(info) if kind == "bond" else None,
+            bond_mode=bond.get_attr("IFLA_BOND_MODE") if kind == "bond" else None,
             port=_port(info) if info else None,
             vf_count=link.get_attr("IFLA_NUM_VF") or 0,
             vfs_listed=0,
             vfs=(),
+            miimon_ms=bond.get_attr("IFLA_BOND_MIIMON") if kind == "bond" else None,
+            lacp_fast=bool(bond.get_attr("IFLA_BOND_AD_LACP_RATE")) if kind == "bond" else None,
         )
     # pyroute2 raises whatever its decoders run into: struct, key, index, Unicode errors.
     except Exception as error:
@@ -139,12 +146,6 @@ def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
     attributes = b"".join(kept)
     header = _U32.pack(HEADER_BYTES + len(attributes)) + bytes(_NLMSGHDR_BYTES - 4)
     return header + message[_NLMSGHDR_BYTES:HEADER_BYTES] + attributes, vf_list
-
-
-def _bond_mode(info: messages.link_info) -> int:
-    data = info.get_attr("IFLA_INFO_DATA")
-    mode: int = data.get_attr("IFLA_BOND_MODE")
-    return mode
 
 
 def _port(info: messages.link_info) -> BondPort | None:

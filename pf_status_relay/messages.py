@@ -82,7 +82,11 @@ class link_info(nla):  # type: ignore[misc]
 
     class bond(nla):  # type: ignore[misc]
         prefix = "IFLA_"
-        nla_map = ((1, "IFLA_BOND_MODE", "uint8"),)
+        nla_map = (
+            (1, "IFLA_BOND_MODE", "uint8"),
+            (3, "IFLA_BOND_MIIMON", "uint32"),
+            (21, "IFLA_BOND_AD_LACP_RATE", "uint8"),
+        )
 
     class bond_port(nla):  # type: ignore[misc]
         prefix = "IFLA_"

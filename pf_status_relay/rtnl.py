@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from pf_status_relay import linkinfo, messages, vflist
@@ -18,6 +18,7 @@ from pf_status_relay.link import (
     PhysicalFunction,
     Unreadable,
     VirtualFunction,
+    unless_named_twice,
 )
 from pf_status_relay.linkevents import master_attribute, open_route_socket
 
@@ -118,6 +119,13 @@ class Rtnl:
                 names += [linkinfo.decode(port).name for port in ports] if len(ports) == 1 else []
         return names
 
+    def read_all(self, names: Iterable[str]) -> dict[str, Facts]:
+        """Read the PFs that have these names, once. Raises OSError if the socket is unusable."""
+        read: dict[str, Facts] = {}
+        for name in names:
+            read[name] = unless_named_twice(self.read(name), read)
+        return read
+
     def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> dict[int, str]:
         """Set the link states of VFs of one PF; return, by VF number, why some were refused.
 
@@ -166,7 +174,7 @@ class Rtnl:
         ports = len(self._ports(ifindex)) if link.bond_mode is not None else None
         if ports == 0:
             return None
-        return Master(ifindex, link.name, link.kind, link.bond_mode, ports)
+        return Master(ifindex, link.name, link.kind, link.bond_mode, ports, link.miimon_ms, link.lacp_fast)
 
     def _lacpdus_received(self, ifindex: int) -> int | None:
         """Read the bond port's counter of received LACPDUs; None where the kernel has none."""

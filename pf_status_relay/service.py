@@ -47,6 +47,7 @@ from pf_status_relay.metrics import open_metrics
 from pf_status_relay.notify import Notifier, status_line
 from pf_status_relay.relay import Policy
 from pf_status_relay.rtnl import Rtnl
+from pf_status_relay.statefile import StateFile
 
 REOPEN_S = 1.0
 """Seconds between attempts to open netlink sockets."""
@@ -69,6 +70,7 @@ class Service:
         self._log = log
         self._notifier = notifier
         self._load = load
+        self._state_file = StateFile(os.environ)
         self._dry_run = dry_run
         self._stop = False
         self._reload = False
@@ -104,6 +106,7 @@ class Service:
                 if relaying:
                     self._netlink_works()
                     self._notifier.status(self._status())
+                    self._state_file.write(each.memory for each in self._interfaces)
                     if not ready:
                         self._notifier.ready()
                         ready = True

@@ -1,17 +1,22 @@
-"""What only sysfs tells of an interface: whether it is an SR-IOV PF.
-
-See Documentation/ABI/testing/sysfs-bus-pci of the kernel.
-"""
+"""What only sysfs tells of an interface: whether it is an SR-IOV PF (Documentation/PCI/pci-iov-howto)."""
 
 from __future__ import annotations
 
 import os
+import socket
 
 _INTERFACES = "/sys/class/net"
 
 
-def is_pf(name: str) -> bool:
-    """Tell whether an interface is a PF: one whose device can have VFs, whether or not it has some."""
+def is_pf(interface: str | int) -> bool:
+    """Tell whether an interface, by name or ifindex, is a PF: one whose device can have VFs.
+
+    The kernel gives such devices, and no others, the file sriov_numvfs.
+    """
+    try:
+        name = interface if isinstance(interface, str) else socket.if_indextoname(interface)
+    except OSError:  # it is gone
+        return False
     return os.path.exists(f"{_INTERFACES}/{name}/device/sriov_numvfs")
 
 

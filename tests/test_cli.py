@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import os
+import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +17,7 @@ from typing import Callable
 
 import pytest
 
-from pf_status_relay import __version__, cli, config
+from pf_status_relay import __version__, cli, config, host
 from pf_status_relay.config import Config
 from pf_status_relay.events import LinkEventsLost, PfNotReady, PfReady, SlowLacpRate
 from pf_status_relay.log import Log
@@ -173,6 +176,7 @@ def test_help_names_the_variables_and_the_exit_status_that_a_user_needs(
         (["machineconfig"], "one of the arguments --from-env --from-pflacpmonitor --config is required"),
         (["machineconfig", "--from-env", "--config", "x"], "not allowed with argument --from-env"),
         (["machineconfig", "--from-pflacpmonitor"], "--from-pflacpmonitor: expected at least one argument"),
+        (["status", "--json", "--watch"], "argument --watch: not allowed with argument --json"),
         (["config"], "the following arguments are required: COMMAND"),
         (["config", "import"], "one of the arguments --from-env --from-pflacpmonitor is required"),
     ],
@@ -241,3 +245,156 @@ def test_it_runs_without_standard_input_output_and_error(tmp_path: Path) -> None
                 told = systemd.recv(1024)
         relay.terminate()
         assert relay.wait() == 0
+
+
+def watch(*, environment: dict[str, str], signal_number: int) -> tuple[int, str]:
+    """Run `status --watch` on a terminal until it has shown two looks; return its status and all it sent."""
+    master, slave = pty.openpty()
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "pf_status_relay", "status", "--watch"],
+        cwd=ROOT,
+        env={**os.environ, config.INTERFACES_VARIABLE: "lo", **environment},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    sent = b""
+    while sent.count(b"PF  LINK") < 2:
+        sent += os.read(master, 1 << 16)
+    watching.send_signal(signal_number)
+    with suppress(OSError):  # EIO: the terminal's last user has gone
+        while more := os.read(master, 1 << 16):
+            sent += more
+    os.close(master)
+    return watching.wait(), sent.decode()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_watching_gives_the_terminal_back_and_ends_with_the_status_of_its_last_look(
+    signal_number: int,
+) -> None:
+    status, sent = watch(environment={"TERM": "xterm"}, signal_number=signal_number)
+    assert status == 2, "lo is not ready"
+    assert sent.startswith("\x1b[?1049h")
+    assert sent.count("\x1b[H") >= 2
+    assert sent.endswith("\x1b[?7h\x1b[?25h\x1b[?1049l")
+    assert "Traceback" not in sent
+
+
+def test_watching_on_a_dumb_terminal_moves_no_cursor() -> None:
+    status, sent = watch(environment={"TERM": "dumb"}, signal_number=signal.SIGINT)
+    assert status == 2
+    assert "\x1b" not in sent
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "--watch"], ["status", "--json"], ["check"]])
+def test_a_reader_that_leaves_ends_it_without_a_word(command: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "pf_status_relay", *command],
+        cwd=ROOT,
+        env={**os.environ, config.INTERFACES_VARIABLE: "lo"},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["status", "--watch"], ["check"], ["config", "import", "--from-env"]]
+)
+def test_a_full_disk_is_one_line_and_status_74(command: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pf_status_relay", *command],
+            cwd=ROOT,
+            env={**os.environ, config.INTERFACES_VARIABLE: "lo"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 74
+    assert done.stderr == "pf-status-relay: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["status", "check", "status --json"])
+def test_a_closed_standard_output_leaves_the_status(command: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m pf_status_relay {command} >&-"],
+        cwd=ROOT,
+        env={**os.environ, config.INTERFACES_VARIABLE: "lo"},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+def no_socket(*arguments: object) -> socket.socket:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+def test_without_netlink_status_is_one_line_and_status_71(
+    file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "socket", no_socket)
+    assert cli.main(["status", "--config", str(file)]) == 71
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "pf-status-relay: the kernel cannot be asked by netlink: Operation not permitted\n"
+
+
+def test_without_netlink_check_fails_and_goes_on(
+    file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "socket", no_socket)
+    assert cli.main(["check", "--config", str(file)]) == 2
+    out = capsys.readouterr().out
+    assert "failed   host: the kernel cannot be asked by netlink: Operation not permitted\n" in out
+    assert "CAP_NET_ADMIN" in out
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]])
+def test_a_bad_configuration_is_a_line_each_for_status_and_status_78(
+    file: Path, capsys: Capture, json: list[str]
+) -> None:
+    file.write_text("interfaces = []\n")
+    assert cli.main(["status", "--config", str(file), *json]) == 78
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"pf-status-relay: {file}: interfaces is []; allowed: ")
+
+
+def test_the_probe_without_the_capability_is_one_line_and_status_77(
+    file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "has_net_admin", lambda: False)
+    assert cli.main(["check", "--probe", "--config", str(file)]) == 77
+    assert capsys.readouterr().err == "pf-status-relay: --probe needs CAP_NET_ADMIN: run it as root\n"
+
+
+def test_the_daemon_loads_nothing_of_the_other_commands() -> None:
+    code = "import sys, pf_status_relay.cli; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "pf_status_relay.service" in loaded
+    others = ("terminal", "rivals", "host", "check", "status", "machineconfig", "fleet", "resources")
+    assert {f"pf_status_relay.{each}" for each in others}.isdisjoint(loaded)
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    file.write_text('interfaces = ["lo"]')
+    monkeypatch.setattr(cli, "Rtnl", interrupt)
+    assert cli.main(["status", "--config", str(file)]) == 130
+    assert capsys.readouterr() == ("", "")

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from pf_status_relay.lacp import PortState, describe, is_fast, is_up
+from pf_status_relay.lacp import PortState, describe, is_fast, is_up, letters
 
 STATES_OF_A_WORKING_PORT = {0b0011_1100, 0b0011_1101, 0b0011_1110, 0b0011_1111}
 """Neither Activity nor Timeout matters; each other bit does."""
@@ -59,3 +59,25 @@ def test_the_timeout_bit_asks_for_the_fast_rate(actor: int, fast: bool) -> None:
 )
 def test_a_port_state_is_described_in_hexadecimal_and_by_name(state: int, text: str) -> None:
     assert describe(PortState(state)) == text
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        (0x00, "------"),
+        (0x01, "A-----"),
+        (0x02, "-T----"),
+        (0x04, "--A---"),
+        (0x08, "---S--"),
+        (0x10, "----C-"),
+        (0x20, "-----D"),
+        (0x3F, "ATASCD"),
+        (0x40, "------ defaulted"),
+        (0x80, "------ expired"),
+        (0x4F, "ATAS-- defaulted"),
+        (0x8F, "ATAS-- expired"),
+        (0xFF, "ATASCD defaulted expired"),
+    ],
+)
+def test_a_port_state_in_letters_has_a_place_for_each_bit(state: int, shown: str) -> None:
+    assert letters(PortState(state)) == shown

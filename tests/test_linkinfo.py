@@ -114,6 +114,13 @@ def test_a_port_of_a_bridge_has_no_port_state() -> None:
 def test_a_bond_has_its_mode(mode: int) -> None:
     link = decode(link_message(7, pf_attributes("bond0"), bond(mode)))
     assert (link.ifindex, link.name, link.kind, link.bond_mode) == (7, "bond0", "bond", mode)
+    assert (link.miimon_ms, link.lacp_fast) == (100, True)
+
+
+def test_a_bond_without_miimon_and_on_the_slow_rate_says_so() -> None:
+    info = nest(18, text(1, "bond"), nest(2, u8(1, 4), u32(3, 0), u8(21, 0)))
+    link = decode(link_message(7, text(3, "bond0"), info))
+    assert (link.miimon_ms, link.lacp_fast) == (0, False)
 
 
 @pytest.mark.parametrize("kind", ["bridge", "team", "vlan", "netdevsim"])
@@ -121,6 +128,7 @@ def test_another_interface_has_its_kind_and_no_mode(kind: str) -> None:
     info = nest(18, text(1, kind), nest(2, u8(1, 4)))
     link = decode(link_message(7, pf_attributes("x"), info))
     assert (link.kind, link.bond_mode) == (kind, None)
+    assert (link.miimon_ms, link.lacp_fast) == (None, None)
 
 
 def test_a_port_of_a_bond_can_be_a_bond_or_a_vlan_itself() -> None:

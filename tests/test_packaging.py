@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pf_status_relay import __version__, cli, config, log
+from pf_status_relay import __version__, config, log, parser
+from pf_status_relay.check import Outlook
 from pf_status_relay.events import Event
+from pf_status_relay.status import Condition
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGING = CHECKOUT / "packaging"
@@ -206,9 +208,9 @@ def page(name: str) -> str:
     return (CHECKOUT / "man" / name).read_text().replace("\\-", "-")
 
 
-def words(parser: argparse.ArgumentParser, command: str = "") -> Iterator[str]:
+def words(program: argparse.ArgumentParser, command: str = "") -> Iterator[str]:
     """Yield every command and option that the command line knows."""
-    for action in parser._actions:
+    for action in program._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, sub in action.choices.items():
                 yield from words(sub, f"{command} {name}".strip())
@@ -235,14 +237,15 @@ def test_a_page_is_of_this_version(path: Path) -> None:
 
 def test_the_manual_has_every_command_and_option() -> None:
     text = page("pf-status-relay.8")
-    missing = {word for word in words(cli._parser()) if not re.search(rf"{word}(?![\w-])", text)}
+    missing = {word for word in words(parser.parser()) if not re.search(rf"{word}(?![\w-])", text)}
     assert missing == set()
 
 
 def test_the_manual_has_every_exit_status_and_variable() -> None:
     text = page("pf-status-relay.8")
     listed = text[text.index(".SH EXIT STATUS") :]
-    statuses = {value for name, value in vars(cli).items() if name.startswith("EX_")} | {2}
+    statuses = {value for name, value in vars(parser).items() if name.startswith("EX_")}
+    statuses |= {each.value for each in (*Condition, *Outlook)}
     assert statuses == {int(number) for number in re.findall(r"^\.B (\d+)$", listed, re.MULTILINE)}
     for variable in (config.INTERFACES_VARIABLE, config.INTERVAL_VARIABLE):
         assert f".B {variable}\n" in text

@@ -79,7 +79,7 @@ def test_a_pf_is_read_with_its_master_and_the_number_of_its_ports(kernel: Netlin
     assert rtnl.read("ens5f0") == PhysicalFunction(
         ifindex=5,
         carrier=True,
-        master=Master(ifindex=7, name="bond0", kind="bond", bond_mode=4, port_count=2),
+        master=Master(7, "bond0", "bond", 4, port_count=2, miimon_ms=100, lacp_fast=True),
         port=BondPort(PortState(63), PortState(0x8F)),
         vf_count=2,
         vfs_listed=2,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.lab import service, waiting
-from tests.lab.program import Relay, toml
+from tests.lab.guest import CHECKOUT
+from tests.lab.program import Relay, command, toml
 from tests.lab.recorder import Recorder
 from tests.lab.storm import LinkStorm
 from tests.lab.switch import Cable, Switch
@@ -107,6 +109,25 @@ class Lab:
             lambda: relay.lines or relay.status is not None, within=10, what="the relay's first line"
         )
         return relay
+
+    def call(
+        self, *words: str, interfaces: Sequence[str] | None = None, uid: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a command of the program to its end.
+
+        With `interfaces` it gets a configuration file that names them. `uid` is the user; one other than root
+        has no capabilities, and runs the installed program: the checkout may be closed to it.
+        """
+        line = [*words]
+        if interfaces is not None:
+            config = RESULTS / "call.toml"
+            config.write_text(toml(interfaces, None))
+            line += ["--config", str(config)]
+        if uid:
+            line = ["setpriv", f"--reuid={uid}", "--clear-groups", service.PROGRAM, *line]
+        else:
+            line = command(*line)
+        return subprocess.run(line, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
     # The service, in scenarios marked `systemd`
 

@@ -26,6 +26,11 @@ def toml(interfaces: Sequence[str], polling_interval_ms: int | None) -> str:
     return text if polling_interval_ms is None else f"{text}polling_interval_ms = {polling_interval_ms}\n"
 
 
+def command(*words: str) -> list[str]:
+    """The command line that runs the program under test, outside the service."""
+    return [python(), "-m", "pf_status_relay", *words]
+
+
 class Relay:
     """A running relay. Its output goes to relay-N.log and relay-N.err in the results folder too."""
 
@@ -37,7 +42,7 @@ class Relay:
         self._error = record.with_suffix(".err")
         with self._error.open("wb") as error:
             self.process = subprocess.Popen(
-                [python(), "-m", "pf_status_relay", *arguments],
+                command(*arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=error,

@@ -12,6 +12,7 @@ from tests.lab.commands import run
 from tests.lab.waiting import wait_until
 
 UNIT = "pf-status-relay"
+PROGRAM = "/usr/bin/pf-status-relay"
 CONFIGURATION = Path("/etc/pf-status-relay.toml")
 
 Entry = dict[str, Any]

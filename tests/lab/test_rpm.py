@@ -228,12 +228,17 @@ def test_the_commands_of_the_install_page_work_as_written(lab: Lab) -> None:
         elif "--dry-run" in command:
             ended = subprocess.run(["timeout", "-s", "INT", "2", *command.split()], check=False)
             assert ended.returncode == 124, "it ran until Ctrl-C"
+        elif command == "pf-status-relay status":
+            shown = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+            assert shown.returncode == 1, shown.stderr
+            assert "ens5f0: LACP is down" in shown.stdout
         else:
             done.append(run(*command.split()))
         if command.startswith("systemctl enable"):
             disabled_by_the_service(lab, pf)
-    assert len(done) == 5, commands
-    assert "1 down (ens5f0), 1 VF disabled" in done[1], "what systemctl status shows"
+    assert len(done) == 6, commands
+    assert "passed   ens5f0: the driver sets VF link states\n" in done[0], "what check shows"
+    assert "1 down (ens5f0), 1 VF disabled" in done[2], "what systemctl status shows"
     assert pf.vf_states() == ["auto"], "the last command set it back"
 
 

@@ -1,0 +1,97 @@
+"""Where a command's output goes: what a terminal can show, and everything else cannot.
+
+The control sequences are those of ECMA-48 and xterm, which every terminal but a `dumb` one knows.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TextIO
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+_ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"  # the alternate screen, no cursor, no wrapping
+_LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
+_HOME = "\x1b[H"
+_END_OF_LINE = "\x1b[K\r\n"
+_BELOW = "\x1b[J"
+_ASIDE = "\x1b[0m"
+
+
+class Colour(IntEnum):
+    """The foreground colours in use (ECMA-48, SGR)."""
+
+    RED = 31
+    GREEN = 32
+    YELLOW = 33
+
+
+class Terminal:
+    """Standard output, as the terminal that it may be.
+
+    `in_place` is whether the cursor can be moved. Colours are given up for NO_COLOR as well
+    (https://no-color.org), so nothing may be said by them alone.
+    """
+
+    def __init__(self, stream: TextIO | None, environment: Mapping[str, str]) -> None:
+        self._stream = stream or io.StringIO()  # it can have been closed
+        self.in_place = self._stream.isatty() and environment.get("TERM", "dumb") != "dumb"
+        self._coloured = self.in_place and not environment.get("NO_COLOR")
+
+    def paint(self, text: str, colour: Colour) -> str:
+        """Return the text in a colour, or as it is where there are none."""
+        return f"\x1b[{colour.value}m{text}{_ASIDE}" if self._coloured and text else text
+
+    def wrap(self, text: str, indent: str = "") -> list[str]:
+        """Return a sentence as lines that fit, from the second on indented; as one where nothing has to."""
+        text = printable(text)
+        if not self._stream.isatty():
+            return [indent + text]
+        width = max(self._size().columns, 20)
+        return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent or "    ") or [""]
+
+    @contextmanager
+    def screen(self) -> Iterator[None]:
+        """Take the whole screen, and give back what was on it, however this ends.
+
+        Where the cursor cannot be moved there is no such screen, and texts follow one another.
+        """
+        if not self.in_place:
+            yield
+            return
+        self._send(_ENTER)
+        try:
+            yield
+        finally:
+            self._send(_LEAVE)
+
+    def show(self, text: str) -> None:
+        """Show a text in the place of the one before: as much of it as there are lines on the screen."""
+        if not self.in_place:
+            self._send(f"{text}\n")
+            return
+        lines = text.splitlines()[: max(self._size().lines - 1, 1)]
+        self._send(_HOME + "".join(line + _END_OF_LINE for line in lines) + _BELOW)
+
+    def _send(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+    def _size(self) -> os.terminal_size:
+        try:
+            size = os.get_terminal_size(self._stream.fileno())
+        except OSError:
+            return os.terminal_size((80, 24))
+        # A serial console may have no size.
+        return os.terminal_size((size.columns or 80, size.lines or 24))
+
+
+def printable(text: str) -> str:
+    """Return a text without what would move a terminal's cursor: a name can hold anything."""
+    return _CONTROLS.sub("?", text)
