@@ -23,7 +23,8 @@ def why_not_for_good(environment: Mapping[str, str]) -> str:
     try:
         jobs = _jobs()
     except (OSError, subprocess.SubprocessError) as error:
-        return f"systemd cannot be asked whether this is a restart: {error}"
+        said = getattr(error, "stderr", None) or str(error)
+        return f"systemd cannot be asked whether this is a restart: {said.strip()}"
     if "shutdown.target" in jobs:
         return "the host is shutting down"
     if jobs.get(_unit()) != "stop":
