@@ -21,6 +21,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+from pf_status_relay import lines
+
 DEFAULT_PATH = Path("/etc/pf-status-relay.toml")
 
 INTERFACES_VARIABLE = "PF_STATUS_RELAY_INTERFACES"
@@ -33,8 +35,11 @@ MAX_INTERVAL_MS = 60_000
 MIN_EARLY_DETECTION_MS = 1500
 MAX_EARLY_DETECTION_MS = 3000
 
-MAX_FILE_BYTES = 1 << 20
-"""A larger file was not written for this program."""
+MAX_FILE_BYTES = 1 << 16
+"""A larger file was not written for this program: this one holds 500 names of the longest kind."""
+
+MAX_DOTS = 1000
+"""In one line. A key has a part more than dots, and TOML's readers take the square of their number."""
 
 MAX_NAME_BYTES = 127
 """The longest name that the kernel takes for an interface: ALTIFNAMSIZ less the terminating zero."""
@@ -178,11 +183,17 @@ def _read(path: Path, optional: bool) -> dict[str, Any]:
             raise ConfigError(
                 [f"{path}: line {line} has the byte 0x{byte:02x}; allowed: UTF-8 text"]
             ) from None
+    for number, content in enumerate(text.split("\n"), start=1):
+        if content.count(".") > MAX_DOTS:
+            raise ConfigError(
+                [f"{path}: line {number} has {content.count('.')} dots; allowed: up to {MAX_DOTS}"]
+            )
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
         message = str(error).replace("at end of document", _end_of(text))
-        raise ConfigError([f"{path}: is not valid TOML: {message}"]) from None
+        what, at, place = message.rpartition(" (at ")
+        raise ConfigError([f"{path}: is not valid TOML: {lines.fitting(what)}{at}{place}"]) from None
 
 
 def _end_of(text: str) -> str:
@@ -240,6 +251,6 @@ def shown(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:  # Python turns no number of thousands of digits into text
         return "a number too long to show"
-    text = text if len(text) <= 80 else f"{text[:77]}..."
-    # What cannot be seen, or would move a terminal's cursor, is shown by its number.
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    except RecursionError:  # a key of a thousand parts is as many tables, one in another
+        return "nested too deeply to show"
+    return lines.fitting(text, 80)

@@ -219,10 +219,31 @@ def test_a_fifo_is_a_fault_and_does_not_hold_up_the_start(file: Path) -> None:
 
 
 def test_a_file_that_is_too_large_is_a_fault(file: Path) -> None:
-    file.write_bytes(b"#" * (1 << 20))
+    file.write_bytes(b"#" * (1 << 16))
     assert faults(file) == [f"FILE: interfaces is missing; {NAMES_ALLOWED}"]
-    file.write_bytes(b"#" * ((1 << 20) + 1))
-    assert faults(file) == ["FILE: has 1048577 bytes; allowed: up to 1048576"]
+    file.write_bytes(b"#" * ((1 << 16) + 1))
+    assert faults(file) == ["FILE: has 65537 bytes; allowed: up to 65536"]
+
+
+def test_a_key_of_a_thousand_parts_is_a_fault_that_can_be_shown(file: Path) -> None:
+    file.write_text(f"a{'.a' * 1000} = 1\n")
+    assert faults(file) == [
+        f'FILE: unknown key "a" with the value nested too deeply to show; {KEYS_ALLOWED}',
+        f"FILE: interfaces is missing; {NAMES_ALLOWED}",
+    ]
+
+
+def test_a_key_of_more_parts_is_a_fault_before_its_reader_takes_the_square_of_them(file: Path) -> None:
+    file.write_text(f"# one\na{'.a' * 1001} = 1\n")
+    assert faults(file) == ["FILE: line 2 has 1001 dots; allowed: up to 1000"]
+
+
+def test_what_the_reader_of_toml_says_of_a_long_key_is_cut_and_the_place_is_not(file: Path) -> None:
+    file.write_text(f"[{'a' * 2000}]\n[{'a' * 2000}]\n")
+    (fault,) = faults(file)
+    assert len(fault) < 400
+    assert fault.startswith("FILE: is not valid TOML: Cannot declare ('aaa")
+    assert "aaa... (at line 2, column " in fault
 
 
 def test_the_environment_does_without_a_file(file: Path) -> None:
