@@ -156,6 +156,16 @@ def test_a_dump_that_ends_with_an_error_is_not_believed(kernel: NetlinkSocket, r
             Unreadable("netlink message without an error code"),
             id="an error without an error",
         ),
+        pytest.param(
+            lambda sequence: netlink(NLMSG_ERROR, struct.pack("=i", -(1 << 31)), sequence=sequence),
+            Unreadable("netlink message with the error code -2147483648"),
+            id="an error that no error has the number of",
+        ),
+        pytest.param(
+            error(errno.EINVAL, "a\nb\0\x1b[31m" + "c" * 400),
+            Unreadable(r"Invalid argument: a\nb\x00\x1b[31m" + "c" * (300 - 16 - 3) + "..."),
+            id="an error with words that would break the line",
+        ),
         pytest.param(error(0), Unreadable("no link in the kernel's answer"), id="an acknowledgement"),
         pytest.param(
             lambda sequence: netlink(16, b"short", sequence=sequence),
