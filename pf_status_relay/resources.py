@@ -18,8 +18,10 @@ from typing import Any, ClassVar
 import yaml
 from yaml.constructor import ConstructorError
 from yaml.events import AliasEvent
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
+
+from pf_status_relay import lines
 
 MAX_BYTES = 1 << 19
 """Several hundred resources as `oc get` prints them. PyYAML takes seconds for it."""
@@ -68,9 +70,9 @@ def write(documents: Iterable[tuple[str, dict[str, Any]]]) -> str:
     """
     texts: list[str] = []
     for comment, content in documents:
-        lines = "".join(f"# {line}\n" for line in comment.splitlines())
+        comments = "".join(f"# {line}\n" for line in comment.splitlines())
         # No line is folded: a data URL is one word.
-        texts.append(f"---\n{lines}{yaml.safe_dump(content, sort_keys=False, width=1 << 20)}")
+        texts.append(f"---\n{comments}{yaml.safe_dump(content, sort_keys=False, width=1 << 20)}")
     return "".join(texts)
 
 
@@ -85,7 +87,7 @@ def _documents(name: str, data: bytes) -> Iterator[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" (at line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        said = " ".join(str(error.problem or error.context).split())
+        said = lines.fitting(" ".join(str(error.problem or error.context).split()))
         raise ResourceError(f"{name}: is not valid YAML: {said}{place}") from None
     except ReaderError as error:
         text = data.decode("utf-8")
@@ -97,6 +99,8 @@ def _documents(name: str, data: bytes) -> Iterator[Any]:
         ) from None
     except RecursionError:
         raise ResourceError(f"{name}: is nested too deeply") from None
+    except (ValueError, OverflowError):  # of a %YAML version, or of a character in quotes: "\UFFFFFFFF"
+        raise ResourceError(f"{name}: is not valid YAML: has a number that is too large") from None
 
 
 def _items(content: object) -> list[Any] | None:
@@ -119,8 +123,10 @@ class _Loader(yaml.SafeLoader):
             raise ConstructorError(None, None, "aliases (*name) are not taken", event.start_mark)
         return super().compose_node(parent, index)
 
-    def mapping(self, node: MappingNode) -> dict[Any, Any]:
+    def mapping(self, node: Node) -> dict[Any, Any]:
         """Return a mapping whose keys are strings, each once."""
+        if not isinstance(node, MappingNode):
+            raise ConstructorError(None, None, "not a map", node.start_mark)
         found: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
@@ -134,6 +140,8 @@ class _Loader(yaml.SafeLoader):
 
     def sequence(self, node: Node) -> list[Any]:
         """Return a list."""
+        if not isinstance(node, SequenceNode):
+            raise ConstructorError(None, None, "not a list", node.start_mark)
         return [self.construct_object(item, deep=True) for item in node.value]
 
     def number(self, node: ScalarNode) -> int | float:
@@ -144,8 +152,16 @@ class _Loader(yaml.SafeLoader):
         found: int | float
         try:
             found = self.construct_yaml_int(node) if is_int else self.construct_yaml_float(node)
-        except ValueError:
+        except (ValueError, IndexError):  # IndexError: nothing, or a sign alone
             raise ConstructorError(None, None, "not a number", node.start_mark) from None
+        return found
+
+    def truth(self, node: ScalarNode) -> bool:
+        """Return true or false."""
+        try:
+            found: bool = self.construct_yaml_bool(node)
+        except KeyError:
+            raise ConstructorError(None, None, "neither true nor false", node.start_mark) from None
         return found
 
     def refused(self, node: Node) -> Any:
@@ -155,7 +171,7 @@ class _Loader(yaml.SafeLoader):
 
 for _tag, _constructor in (
     ("null", _Loader.construct_yaml_null),
-    ("bool", _Loader.construct_yaml_bool),
+    ("bool", _Loader.truth),
     ("int", _Loader.number),
     ("float", _Loader.number),
     ("str", _Loader.construct_yaml_str),

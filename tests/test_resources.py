@@ -79,10 +79,29 @@ def test_a_time_is_left_as_it_was_written() -> None:
             f"a: {'9' * 41}\n",
             "FILE: is not valid YAML: a number of too many digits (at line 1, column 4)",
         ),
+        ('a: !!int ""\n', "FILE: is not valid YAML: not a number (at line 1, column 4)"),
+        (
+            "a: !!float -\n",
+            "FILE: is not valid YAML: sequence entries are not allowed here (at line 1, column 12)",
+        ),
+        ('a: !!float "-"\n', "FILE: is not valid YAML: not a number (at line 1, column 4)"),
+        ("a: !!bool x\n", "FILE: is not valid YAML: neither true nor false (at line 1, column 4)"),
+        ("a: !!seq x\n", "FILE: is not valid YAML: not a list (at line 1, column 4)"),
+        ("a: !!map x\n", "FILE: is not valid YAML: not a map (at line 1, column 4)"),
+        ("? !!seq x\n: 1\n", "FILE: is not valid YAML: not a list (at line 1, column 3)"),
+        ('a: "\\UFFFFFFFF"\n', "FILE: is not valid YAML: has a number that is too large"),
+        ('a: "\\U00110000"\n', "FILE: is not valid YAML: has a number that is too large"),
+        (f"%YAML {'9' * 5000}.1\n---\n", "FILE: is not valid YAML: has a number that is too large"),
     ],
 )
 def test_broken_yaml_is_one_line_with_file_line_and_column(text: str, line: str) -> None:
     assert fault(text.encode()) == line
+
+
+def test_what_the_reader_of_yaml_quotes_is_cut_and_the_place_is_not() -> None:
+    line = fault(b"a: !" + b"x" * 2000 + b"! 1\n")
+    assert len(line) < 400
+    assert line.endswith("(at line 1, column 2006)")
 
 
 def test_text_that_is_not_utf_8() -> None:
