@@ -4,9 +4,9 @@ This is the only module that needs PyYAML, and nothing that the daemon imports i
 
 What is read comes from a cluster or a git repository, and may be anything. So: a bounded size;
 no aliases, with which a page of text can stand for gigabytes, and which neither `oc` nor
-`kubectl` ever prints; no key twice; and no types but JSON's, which are all that Kubernetes knows.
-PyYAML's parser is used in its Python form, which ends at Python's recursion limit, where
-libyaml's would end at the stack's.
+`kubectl` ever prints; a bounded depth; no key twice; and no types but JSON's, which are all that
+Kubernetes knows. PyYAML's parser is used in its Python form: libyaml's ends a deep nesting with the
+stack, before the depth can be seen.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ MAX_BYTES = 1 << 19
 
 MAX_DIGITS = 40
 """Python takes the square of a number's length to read it."""
+
+
+MAX_DEPTH = 50
+"""Of lists and maps in one another. Kubernetes' own resources have less than half of it."""
 
 
 class ResourceError(Exception):
@@ -97,8 +101,6 @@ def _documents(name: str, data: bytes) -> Iterator[Any]:
             f"{name}: is not valid YAML: the character U+{ord(text[error.position]):04X} is not allowed "
             f"(at line {line}, column {column})"
         ) from None
-    except RecursionError:
-        raise ResourceError(f"{name}: is nested too deeply") from None
     except (ValueError, OverflowError):  # of a %YAML version, or of a character in quotes: "\UFFFFFFFF"
         raise ResourceError(f"{name}: is not valid YAML: has a number that is too large") from None
 
@@ -115,13 +117,19 @@ class _Loader(yaml.SafeLoader):
     """YAML with nothing in it that JSON could not say."""
 
     yaml_constructors: ClassVar[dict[Any, Any]] = {}
+    _depth = 0
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
-        """Refuse an alias; compose anything else."""
-        if self.check_event(AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
+        """Refuse an alias, and what is nested too deeply; compose anything else."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, AliasEvent):
             raise ConstructorError(None, None, "aliases (*name) are not taken", event.start_mark)
-        return super().compose_node(parent, index)
+        if self._depth == MAX_DEPTH:
+            raise ConstructorError(None, None, "nested too deeply", event.start_mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
     def mapping(self, node: Node) -> dict[Any, Any]:
         """Return a mapping whose keys are strings, each once."""

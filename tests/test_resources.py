@@ -125,9 +125,16 @@ def test_a_billion_laughs_are_refused_at_the_first() -> None:
     assert "aliases (*name) are not taken (at line 2, column 10)" in fault("\n".join(lines).encode())
 
 
-@pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
-def test_nesting_ends_at_a_line_and_not_at_the_stack(opening: str) -> None:
-    assert fault(opening.encode() * (MAX_BYTES // len(opening))) == "FILE: is nested too deeply"
+@pytest.mark.parametrize(("opening", "column"), [("[", 51), ("{a: ", 198), ("- ", 101)])
+def test_nesting_ends_at_a_line_and_not_at_the_stack(opening: str, column: int) -> None:
+    assert fault(opening.encode() * (MAX_BYTES // len(opening))) == (
+        f"FILE: is not valid YAML: nested too deeply (at line 1, column {column})"
+    )
+
+
+def test_fifty_lists_in_one_another_are_taken() -> None:
+    (found,) = read("FILE", b"[" * 50 + b"]" * 50)
+    assert str(found.content) == "[" * 50 + "]" * 50
 
 
 def refusal(data: bytes) -> str | None:
