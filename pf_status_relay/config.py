@@ -85,10 +85,11 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Config:
     """
     faults: list[str] = []
     values: dict[str, Any] = {}
-    where = path or DEFAULT_PATH
+    file = path or DEFAULT_PATH
+    where = lines.fitting(str(file))
     optional = path is None and INTERFACES_VARIABLE in environment
     try:
-        values = _read(where, optional)
+        values = _read(file, where, optional)
     except ConfigError as error:
         faults += error.faults
     readable = not faults
@@ -154,7 +155,7 @@ def _overridden(
     return interfaces, interval
 
 
-def _read(path: Path, optional: bool) -> dict[str, Any]:
+def _read(path: Path, where: str, optional: bool) -> dict[str, Any]:
     try:
         # O_NONBLOCK: a FIFO in the file's place must not hold up the start for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -162,38 +163,42 @@ def _read(path: Path, optional: bool) -> dict[str, Any]:
         if optional:
             return {}
         raise ConfigError(
-            [f"{path}: no such file; write one, or set {INTERFACES_VARIABLE} in the environment"]
+            [f"{where}: no such file; write one, or set {INTERFACES_VARIABLE} in the environment"]
         ) from None
     except (OSError, ValueError) as error:
-        raise ConfigError([f"{path}: cannot be read: {_reason(error)}"]) from None
+        raise ConfigError([f"{where}: cannot be read: {_reason(error)}"]) from None
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise ConfigError([f"{path}: is not a regular file; allowed: a TOML file"])
+        raise ConfigError([f"{where}: is not a regular file; allowed: a TOML file"])
     with open(descriptor, "rb") as file:
         if status.st_size > MAX_FILE_BYTES:
-            raise ConfigError([f"{path}: has {status.st_size} bytes; allowed: up to {MAX_FILE_BYTES}"])
+            raise ConfigError([f"{where}: has {status.st_size} bytes; allowed: up to {MAX_FILE_BYTES}"])
         try:
             text = file.read(MAX_FILE_BYTES).decode("utf-8")
         except OSError as error:
-            raise ConfigError([f"{path}: cannot be read: {_reason(error)}"]) from None
+            raise ConfigError([f"{where}: cannot be read: {_reason(error)}"]) from None
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             byte = error.object[error.start]
             raise ConfigError(
-                [f"{path}: line {line} has the byte 0x{byte:02x}; allowed: UTF-8 text"]
+                [f"{where}: line {line} has the byte 0x{byte:02x}; allowed: UTF-8 text"]
             ) from None
     for number, content in enumerate(text.split("\n"), start=1):
         if content.count(".") > MAX_DOTS:
             raise ConfigError(
-                [f"{path}: line {number} has {content.count('.')} dots; allowed: up to {MAX_DOTS}"]
+                [f"{where}: line {number} has {content.count('.')} dots; allowed: up to {MAX_DOTS}"]
             )
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
+    except RecursionError:
+        raise ConfigError([f"{where}: is not valid TOML: nested too deeply"]) from None
+    except ValueError as error:
+        if not isinstance(error, tomllib.TOMLDecodeError):  # Python reads no number of thousands of digits
+            raise ConfigError([f"{where}: is not valid TOML: a number of too many digits"]) from None
         message = str(error).replace("at end of document", _end_of(text))
         what, at, place = message.rpartition(" (at ")
-        raise ConfigError([f"{path}: is not valid TOML: {lines.fitting(what)}{at}{place}"]) from None
+        raise ConfigError([f"{where}: is not valid TOML: {lines.fitting(what)}{at}{place}"]) from None
 
 
 def _end_of(text: str) -> str:
