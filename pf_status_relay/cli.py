@@ -9,18 +9,23 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pf_status_relay import __version__, config
+from pf_status_relay import __version__, config, streams
 from pf_status_relay.events import Level
 from pf_status_relay.log import LogFormat, open_log
 from pf_status_relay.notify import Notifier
 from pf_status_relay.service import Service
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 EX_OK = 0
 EX_USAGE = 2
 EX_AT_ODDS = 3
 EX_DATAERR = 65
 EX_UNAVAILABLE = 69
+EX_IOERR = 74
 EX_CONFIG = 78
 """Exit statuses: 2 is argparse's, 3 our own, the others those of sysexits.h. The unit does not restart
 after EX_CONFIG."""
@@ -28,8 +33,14 @@ after EX_CONFIG."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, and return its exit status."""
-    options = _parser().parse_args(arguments)
-    status: int = options.command(options)
+    streams.open_closed()
+    try:
+        options = _parser().parse_args(arguments)
+        status: int = options.command(options)
+    except streams.Unwritable as error:
+        return _refused([f"standard output cannot be written: {error}"], EX_IOERR)
+    finally:
+        streams.settle()
     return status
 
 
@@ -38,14 +49,11 @@ def run(options: argparse.Namespace) -> int:
     try:
         configuration = config.load(options.config, os.environ)
     except config.ConfigError as error:
-        for fault in error.faults:
-            print(f"pf-status-relay: {fault}", file=sys.stderr)
-        return EX_CONFIG
+        return _refused(error.faults, EX_CONFIG)
     try:
         log = open_log(LogFormat(options.log_format), Level[options.log_level.upper()], os.environ)
     except ImportError as error:
-        print(f"pf-status-relay: the journal needs systemd-python: {error}", file=sys.stderr)
-        return EX_UNAVAILABLE
+        return _refused([f"the journal needs systemd-python: {error}"], EX_UNAVAILABLE)
     # systemd's watchdog ends a hang with SIGABRT: let the log say where it was.
     with suppress(RuntimeError, OSError, ValueError):  # there may be no standard error to write to
         faulthandler.enable()
@@ -91,15 +99,13 @@ def config_import(options: argparse.Namespace) -> int:
 
 
 def _print(text: str) -> int:
-    """Print what may be written to a file: UTF-8 in every locale."""
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.flush()
+    streams.put(text)
     return EX_OK
 
 
 def _refused(faults: Sequence[str], status: int) -> int:
     for fault in faults:
-        print(f"pf-status-relay: {fault}", file=sys.stderr)
+        streams.say(f"pf-status-relay: {fault}")
     return status
 
 
@@ -107,12 +113,21 @@ def _yaml_missing(error: ImportError) -> int:
     if error.name != "yaml":
         raise error
     hint = "install pf-status-relay[openshift], or the distribution's python3-pyyaml"
-    print(f"pf-status-relay: YAML needs PyYAML ({error}); {hint}", file=sys.stderr)
-    return EX_UNAVAILABLE
+    return _refused([f"YAML needs PyYAML ({error}); {hint}"], EX_UNAVAILABLE)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help and errors go where everything else goes."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:
+            streams.put(message)
+        else:
+            streams.say(message.rstrip("\n"))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pf-status-relay",
         description="Carry the LACP verdict of SR-IOV physical functions to their virtual functions.",
     )
@@ -155,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
 _STATUSES = (
     f"Exit status {EX_DATAERR}: what was given is invalid, each fault in a line. {EX_AT_ODDS}: the "
     f"PFLACPMonitors are in conflict, or cannot be had together. {EX_UNAVAILABLE}: PyYAML is missing. "
-    "Nothing is printed on standard output then."
+    f"Nothing is printed on standard output then. {EX_IOERR}: standard output cannot be written."
 )
 
 
@@ -175,7 +190,7 @@ def _add_sources(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiv
     return sources
 
 
-def _add_machineconfig(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_machineconfig(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = commands.add_parser(
         "machineconfig",
         help="print what brings a configuration to a pool of OpenShift nodes",
@@ -191,7 +206,7 @@ def _add_machineconfig(commands: argparse._SubParsersAction[argparse.ArgumentPar
     command.set_defaults(command=machineconfig)
 
 
-def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_config(commands: argparse._SubParsersAction[_Parser]) -> None:
     of_config = commands.add_parser(
         "config", help="make a configuration file", description="Make a configuration file."
     ).add_subparsers(metavar="COMMAND", required=True)

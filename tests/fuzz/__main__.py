@@ -14,7 +14,7 @@ from tests.fuzz import TARGETS
 CORPUS = Path(__file__).parent / "corpus"
 RESULTS = Path("build/fuzz")
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 """Seconds for one input on the fuzzer's slow, instrumented code: more is a finding."""
 
 MAX_BYTES = 8192

@@ -10,6 +10,7 @@ from typing import Any
 from tests.fuzz import TARGETS
 
 _INSTRUMENTED = ["pf_status_relay", "pyroute2", "tomllib", "yaml"]
+_NOT_INSTRUMENTED = ["yaml.reader", "yaml.scanner"]  # character by character: a hundred times slower
 
 
 def main(name: str, *arguments: str) -> None:
@@ -23,7 +24,7 @@ def main(name: str, *arguments: str) -> None:
             module.check(Path(argument).read_bytes())
         return
     atheris: Any = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=_INSTRUMENTED):
+    with atheris.instrument_imports(include=_INSTRUMENTED, exclude=_NOT_INSTRUMENTED):
         module = importlib.import_module(f"tests.fuzz.{name}")
     atheris.Setup([f"tests.fuzz.{name}", *arguments], module.check)
     atheris.Fuzz()
