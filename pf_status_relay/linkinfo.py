@@ -42,6 +42,7 @@ class Link:
 
     `carrier` is true when the interface is administratively up and has carrier: an interface
     that is down passes no traffic, whatever its driver says of the carrier.
+    `name` is as a line may hold it: what cannot be seen is shown by its number.
     `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
     `port` is None unless the interface is a port of an 802.3ad bond.
     """
@@ -147,8 +148,10 @@ def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
 
 
 def _text(value: str | bytes | None) -> str:
-    """Return a name. The kernel takes any bytes for one, and pyroute2 leaves those that are no text."""
-    return value.strip(b"\0").decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value or ""
+    """Return a name for a person. The kernel takes any bytes; pyroute2 leaves those that are no text."""
+    if isinstance(value, bytes):
+        value = value.strip(b"\0").decode("utf-8", "backslashreplace")
+    return lines.fitting(value or "")
 
 
 def _number(value: object) -> int | None:

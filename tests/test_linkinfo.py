@@ -154,9 +154,13 @@ def test_the_ifindex_is_read_without_decoding() -> None:
     assert ifindex_of(link_message(0x01020304) + b"garbage") == 0x01020304
 
 
-def test_a_name_that_is_no_text_is_shown_by_its_bytes() -> None:
-    link = decode(link_message(7, attribute(3, b"bond\xff\0"), nest(18, attribute(1, b"\xfe\0"))))
-    assert (link.name, link.kind) == (r"bond\xff", r"\xfe")
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [(b"bond\xff\0", r"bond\xff"), (b"\x1b[31m\0", r"\x1b[31m"), ("bändchen\0".encode(), "bändchen")],
+)
+def test_a_name_is_shown_so_that_any_line_can_hold_it(name: bytes, shown: str) -> None:
+    link = decode(link_message(7, attribute(3, name), nest(18, attribute(1, name))))
+    assert (link.name, link.kind) == (shown, shown)
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ def check(data: bytes) -> None:
             if not isinstance(facts, PhysicalFunction):
                 lines.check([facts.error])
             elif facts.master:
-                assert isinstance(facts.master.name, str)
-                assert isinstance(facts.master.kind, str)
+                assert facts.master.name.isprintable()
+                assert facts.master.kind.isprintable()
     except OSError as error:
         lines.check([error.strerror or str(error)])
     assert len(kernel.requests) <= _MOST_REQUESTS
