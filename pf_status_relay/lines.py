@@ -11,5 +11,7 @@ def fitting(text: str, longest: int = LONGEST) -> str:
 
     What cannot be seen, or would move a terminal's cursor, is shown by its number.
     """
-    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[: longest + 1])
+    shown = text[: longest + 1]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
     return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
