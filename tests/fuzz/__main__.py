@@ -20,6 +20,9 @@ TIMEOUT_S = 60
 MAX_BYTES = 8192
 """Of an input. Longer ones find nothing that a test cannot say better."""
 
+KEPT_BYTES = 256
+"""Of an input that is taken into the corpus: what is found by chance stays small."""
+
 
 def main() -> int:
     """Fuzz, and return the exit status: 1 if anything was found."""
@@ -29,7 +32,10 @@ def main() -> int:
         (RESULTS / name / "corpus").mkdir(parents=True, exist_ok=True)
         (CORPUS / name).mkdir(parents=True, exist_ok=True)
         if options.merge:
-            fuzz(name, ["-merge=1", str(CORPUS / name), str(RESULTS / name / "corpus")])
+            fuzz(
+                name,
+                ["-merge=1", f"-max_len={KEPT_BYTES}", str(CORPUS / name), str(RESULTS / name / "corpus")],
+            )
             print(f"{name}: {len(list((CORPUS / name).iterdir()))} inputs in {CORPUS / name}", flush=True)
         else:
             findings += findings_in(name, options.seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ def main(name: str, *arguments: str) -> None:
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=_INSTRUMENTED, exclude=_NOT_INSTRUMENTED):
         module = importlib.import_module(f"tests.fuzz.{name}")
-    atheris.Setup([f"tests.fuzz.{name}", *arguments], module.check)
+    # libFuzzer gives its first argument to a shell when it merges.
+    itself = shlex.join([sys.executable, "-m", "tests.fuzz.target", name])
+    atheris.Setup([itself, *arguments], module.check)
     atheris.Fuzz()
 
 
