@@ -1,6 +1,6 @@
 # The two commands of a newcomer: make demo, make test. Both do all set-up themselves.
 
-.PHONY: help demo test setup rpm check unit lab clean
+.PHONY: help demo test setup rpm check unit lab bench fuzz clean
 
 help:
 	@echo "make demo   watch the service relay a dead switch to a pod, on a real kernel"
@@ -8,6 +8,7 @@ help:
 	@echo "make rpm    build the package and its source package into dist/"
 	@echo "make check | unit | lab   run a part of the tests"
 	@echo "make bench [PEER=PROGRAM]   measure reaction and cost, beside another relay (20 minutes)"
+	@echo "make fuzz [SECONDS=60] [TARGETS=...]   fuzz what comes from outside, so long for each input"
 	@echo "make clean  remove what the other targets made here (the lab's kernel stays in the cache)"
 
 demo: setup rpm
@@ -45,6 +46,12 @@ bench: setup
 		.venv/bin/python -m pip install -qq --disable-pip-version-check -e '.[bench]'; }
 	@.venv/bin/python -m compileall -q pf_status_relay
 	@.venv/bin/python -m tests.bench $(if $(PEER),--peer '$(PEER)') $(BENCH_ARGUMENTS)
+
+fuzz: setup
+	@.venv/bin/python -c 'import atheris' 2>/dev/null || \
+		{ echo 'Installing atheris into .venv'; \
+		.venv/bin/python -m pip install -qq --disable-pip-version-check -e '.[fuzz]'; }
+	@.venv/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
 
-from pf_status_relay import config, selection
+from pf_status_relay import config, selection, streams
 from pf_status_relay.events import Level
 from pf_status_relay.link import Facts, PhysicalFunction
 from pf_status_relay.log import LogFormat, open_log
@@ -40,11 +40,18 @@ WATCH_S = 1.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, and return its exit status."""
-    options = parser().parse_args(arguments)
+    streams.open_closed()
     try:
+        options = parser().parse_args(arguments)
         return _COMMANDS[options.command](options)
     except KeyboardInterrupt:
         return EX_INTERRUPTED
+    except streams.ReaderGone:
+        return EX_PIPE
+    except streams.Unwritable as error:
+        return _refused([f"standard output cannot be written: {error}"], EX_IOERR)
+    finally:
+        streams.settle()
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,8 +63,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         log = open_log(LogFormat(options.log_format), Level[options.log_level.upper()], os.environ)
     except ImportError as error:
-        print(f"pf-status-relay: the journal needs systemd-python: {error}", file=sys.stderr)
-        return EX_UNAVAILABLE
+        return _refused([f"the journal needs systemd-python: {error}"], EX_UNAVAILABLE)
     reload = partial(config.load, options.config, os.environ)
     try:
         service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run)
@@ -101,7 +107,7 @@ def status(options: argparse.Namespace) -> int:
     except _NoNetlinkError as error:
         return _refused([str(error)], EX_OSERR)
     except OSError as error:
-        return _unwritten(error)
+        raise streams.unwritten(error) from None
     return found.condition.value
 
 
@@ -219,29 +225,13 @@ def _probe(facts: Facts) -> str | None:
 
 
 def _print(text: str, status: int = EX_OK) -> int:
-    """Print what may be written to a file: UTF-8 in every locale. Return the status, or why it failed."""
-    if sys.stdout is None:  # it was closed by whoever started this
-        return status
-    try:
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.flush()
-    except OSError as error:
-        return _unwritten(error)
+    streams.put(text)
     return status
-
-
-def _unwritten(error: OSError) -> int:
-    """Give up standard output, without a word if its reader has seen enough, as head(1) does."""
-    # What is left in the buffer would be written, and fail again, at the end of the process.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError):
-        return EX_PIPE
-    return _refused([f"standard output cannot be written: {error.strerror or error}"], EX_IOERR)
 
 
 def _refused(faults: Sequence[str], status: int) -> int:
     for fault in faults:
-        print(f"pf-status-relay: {fault}", file=sys.stderr)
+        streams.say(f"pf-status-relay: {fault}")
     return status
 
 
@@ -249,5 +239,4 @@ def _yaml_missing(error: ImportError) -> int:
     if error.name != "yaml":
         raise error
     hint = "install pf-status-relay[openshift], or the distribution's python3-pyyaml"
-    print(f"pf-status-relay: YAML needs PyYAML ({error}); {hint}", file=sys.stderr)
-    return EX_UNAVAILABLE
+    return _refused([f"YAML needs PyYAML ({error}); {hint}"], EX_UNAVAILABLE)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
-from pf_status_relay import configfiles
+from pf_status_relay import configfiles, lines
 
 DEFAULT_PATH = Path("/etc/pf-status-relay.toml")
 
@@ -99,22 +99,24 @@ def load(
     optional = path is None and (drop_ins or INTERFACES_VARIABLE in environment)
     readable = not faults
     for file in (main, *drop_ins):
-        before = len(faults)
+        before, where = len(faults), lines.fitting(str(file))
         found = configfiles.read(file, faults)
         if found is None and not (file == main and optional):
-            faults.append(f"{file}: no such file; write one, or set {INTERFACES_VARIABLE} in the environment")
+            faults.append(
+                f"{where}: no such file; write one, or set {INTERFACES_VARIABLE} in the environment"
+            )
         readable &= len(faults) == before
         for key, value in (found or {}).items():
             if key in KEYS:
-                values[key] = KEYS[key](f"{file}: {key}", value, faults)
-                origins[key] = str(file)
+                values[key] = KEYS[key](f"{where}: {key}", value, faults)
+                origins[key] = where
             else:
                 faults.append(
-                    f"{file}: unknown key {shown(key)} with the value {shown(value)}; "
+                    f"{where}: unknown key {shown(key)} with the value {shown(value)}; "
                     f"allowed: {', '.join(KEYS)}"
                 )
     if readable and "interfaces" not in values and INTERFACES_VARIABLE not in environment:
-        faults.append(f"{main}: interfaces is missing; {_INTERFACES_ALLOWED}")
+        faults.append(f"{lines.fitting(str(main))}: interfaces is missing; {_INTERFACES_ALLOWED}")
     return _overridden(values, origins, environment, faults)
 
 
@@ -254,6 +256,6 @@ def shown(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:  # Python turns no number of thousands of digits into text
         return "a number too long to show"
-    text = text if len(text) <= 80 else f"{text[:77]}..."
-    # What cannot be seen, or would move a terminal's cursor, is shown by its number.
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    except RecursionError:  # a key of a thousand parts is as many tables, one in another
+        return "nested too deeply to show"
+    return lines.fitting(text, 80)

@@ -19,6 +19,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+from pf_status_relay import lines
+
 DROP_IN_FOLDERS = (
     Path("/etc/pf-status-relay.d"),
     Path("/run/pf-status-relay.d"),
@@ -26,8 +28,11 @@ DROP_IN_FOLDERS = (
 )
 """Where drop-ins are: the administrator's, those until the next boot, those of packages and images."""
 
-MAX_FILE_BYTES = 1 << 20
-"""A larger file was not written for this program."""
+MAX_FILE_BYTES = 1 << 16
+"""A larger file was not written for this program: this one holds 500 names of the longest kind."""
+
+MAX_DOTS = 1000
+"""In one line. A key has a part more than dots, and TOML's readers take the square of their number."""
 
 
 def drop_ins(folders: Sequence[Path], faults: list[str]) -> list[Path]:
@@ -42,7 +47,7 @@ def drop_ins(folders: Sequence[Path], faults: list[str]) -> list[Path]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            faults.append(f"{folder}: cannot be listed: {_reason(error)}")
+            faults.append(f"{lines.fitting(str(folder))}: cannot be listed: {_reason(error)}")
             continue
         for name in names:
             if name.endswith(".toml") and not name.startswith("."):
@@ -66,38 +71,58 @@ def read(path: Path, faults: list[str]) -> dict[str, Any] | None:
     For what is wrong with it a line is added to `faults`.
     """
     try:
+        text = _text(path)
+        return None if text is None else _values(text)
+    except _Fault as fault:
+        faults.append(f"{lines.fitting(str(path))}: {fault}")
+        return {}
+
+
+class _Fault(Exception):
+    """What is wrong with a file."""
+
+
+def _text(path: Path) -> str | None:
+    """Return what is in a file, None if there is none. Raises _Fault."""
+    try:
         # O_NONBLOCK: a FIFO in the file's place must not hold up the start for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        faults.append(f"{path}: cannot be read: {_reason(error)}")
-        return {}
+        raise _Fault(f"cannot be read: {_reason(error)}") from None
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        faults.append(f"{path}: is not a regular file; allowed: a TOML file")
-        return {}
+        raise _Fault("is not a regular file; allowed: a TOML file")
     with open(descriptor, "rb") as file:
         if status.st_size > MAX_FILE_BYTES:
-            faults.append(f"{path}: has {status.st_size} bytes; allowed: up to {MAX_FILE_BYTES}")
-            return {}
+            raise _Fault(f"has {status.st_size} bytes; allowed: up to {MAX_FILE_BYTES}")
         try:
-            text = file.read(MAX_FILE_BYTES).decode("utf-8")
+            return file.read(MAX_FILE_BYTES).decode("utf-8")
         except OSError as error:
-            faults.append(f"{path}: cannot be read: {_reason(error)}")
-            return {}
+            raise _Fault(f"cannot be read: {_reason(error)}") from None
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             byte = error.object[error.start]
-            faults.append(f"{path}: line {line} has the byte 0x{byte:02x}; allowed: UTF-8 text")
-            return {}
+            raise _Fault(f"line {line} has the byte 0x{byte:02x}; allowed: UTF-8 text") from None
+
+
+def _values(text: str) -> dict[str, Any]:
+    """Return the values that TOML holds. Raises _Fault."""
+    for number, content in enumerate(text.split("\n"), start=1):
+        if content.count(".") > MAX_DOTS:
+            raise _Fault(f"line {number} has {content.count('.')} dots; allowed: up to {MAX_DOTS}")
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
+    except RecursionError:
+        raise _Fault("is not valid TOML: nested too deeply") from None
+    except ValueError as error:
+        if not isinstance(error, tomllib.TOMLDecodeError):  # Python reads no number of thousands of digits
+            raise _Fault("is not valid TOML: a number of too many digits") from None
         message = str(error).replace("at end of document", _end_of(text))
-        faults.append(f"{path}: is not valid TOML: {message}")
-        return {}
+        what, at, place = message.rpartition(" (at ")
+        raise _Fault(f"is not valid TOML: {lines.fitting(what)}{at}{place}") from None
 
 
 def _end_of(text: str) -> str:

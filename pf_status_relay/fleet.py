@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pf_status_relay import config, configtext, machineconfig, nodepools, pflacpmonitor, resources
+from pf_status_relay import config, configtext, lines, machineconfig, nodepools, pflacpmonitor, resources
 from pf_status_relay.nodepools import WORKER, Pool
 from pf_status_relay.pflacpmonitor import Monitor
 from pf_status_relay.resources import Resource, ResourceError
@@ -52,7 +52,7 @@ def for_role(role: str, path: Path | None, environment: Mapping[str, str]) -> st
     except config.ConfigError as error:
         faults += error.faults
     except OSError as error:
-        faults.append(f"{path}: cannot be read: {error.strerror}")
+        faults.append(f"{lines.fitting(str(path))}: cannot be read: {error.strerror}")
     if faults:
         raise Unusable(faults)
     return resources.write([("", machineconfig.machine_config(role, file))])
@@ -120,7 +120,7 @@ def _content(file: str) -> bytes:
 
 
 def _shown(file: str) -> str:
-    return "standard input" if file == STANDARD_INPUT else file
+    return "standard input" if file == STANDARD_INPUT else lines.fitting(file)
 
 
 def _of_pools(pools: list[Pool]) -> Iterator[tuple[str, dict[str, Any]]]:

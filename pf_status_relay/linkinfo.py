@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from pf_status_relay import messages, vflist
+from pf_status_relay import lines, messages, vflist
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import BondPort, VirtualFunction
 from pf_status_relay.vflist import VfList
@@ -20,6 +20,7 @@ _KEPT = 256  # decoded links: to decode one takes longer than to ask for it
 _IFF_UP = 1
 _IFINDEX = struct.Struct("=i")
 _IFINDEX_AT = 20
+_MAX_IFINDEX = 0x7FFFFFFF
 _U32 = struct.Struct("=I")
 _WANTED = frozenset(
     (
@@ -42,6 +43,7 @@ class Link:
 
     `carrier` is true when the interface is administratively up and has carrier: an interface
     that is down passes no traffic, whatever its driver says of the carrier.
+    `name` is as a line may hold it: what cannot be seen is shown by its number.
     `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
     `miimon_ms` and `lacp_fast` are a bond's settings, None where it is no bond.
     `port` is None unless the interface is a port of an 802.3ad bond.
@@ -85,25 +87,28 @@ def _decode_short(message: bytes) -> Link:
         link = messages.link_message(message)
         link.decode()
         info = link.get_attr("IFLA_LINKINFO")
-        kind = (info and info.get_attr("IFLA_INFO_KIND")) or ""
+        kind = _text(info and info.get_attr("IFLA_INFO_KIND"))
         bond: Any = info.get_attr("IFLA_INFO_DATA") if kind == "bond" else None
+        master = _number(link.get_attr("IFLA_MASTER")) or 0
+        if ifindex < 1 or master > _MAX_IFINDEX:  # no request could ask for it
+            raise ValueError(f"no interface has these ifindexes, with the master's {master}")
         return Link(
             ifindex=ifindex,
-            name=link.get_attr("IFLA_IFNAME") or "",
-            carrier=bool(link["flags"] & _IFF_UP and link.get_attr("IFLA_CARRIER")),
-            master=link.get_attr("IFLA_MASTER") or 0,
+            name=_text(link.get_attr("IFLA_IFNAME")),
+            carrier=bool(link["flags"] & _IFF_UP and _number(link.get_attr("IFLA_CARRIER"))),
+            master=master,
             kind=kind,
-            bond_mode=bond.get_attr("IFLA_BOND_MODE") if kind == "bond" else None,
+            bond_mode=_number(bond.get_attr("IFLA_BOND_MODE")) if kind == "bond" else None,
             port=_port(info) if info else None,
-            vf_count=link.get_attr("IFLA_NUM_VF") or 0,
+            vf_count=_number(link.get_attr("IFLA_NUM_VF")) or 0,
             vfs_listed=0,
             vfs=(),
-            miimon_ms=bond.get_attr("IFLA_BOND_MIIMON") if kind == "bond" else None,
-            lacp_fast=bool(bond.get_attr("IFLA_BOND_AD_LACP_RATE")) if kind == "bond" else None,
+            miimon_ms=_number(bond.get_attr("IFLA_BOND_MIIMON")) if kind == "bond" else None,
+            lacp_fast=bool(_number(bond.get_attr("IFLA_BOND_AD_LACP_RATE"))) if kind == "bond" else None,
         )
     # pyroute2 raises whatever its decoders run into: struct, key, index, Unicode errors.
     except Exception as error:
-        raise MalformedMessage(f"link message of interface {ifindex}: {error!r}") from error
+        raise MalformedMessage(f"link message of interface {ifindex}: {error!r:.{lines.LONGEST}}") from error
 
 
 def decode_lacpdus_received(message: bytes) -> int | None:
@@ -114,15 +119,16 @@ def decode_lacpdus_received(message: bytes) -> int | None:
     try:
         stats = messages.stats_message(message)
         stats.decode()
-        count: int | None = stats.get_nested(
-            "IFLA_STATS_LINK_XSTATS_SLAVE",
-            "LINK_XSTATS_TYPE_BOND",
-            "BOND_XSTATS_3AD",
-            "BOND_3AD_STAT_LACPDU_RX",
+        return _number(
+            stats.get_nested(
+                "IFLA_STATS_LINK_XSTATS_SLAVE",
+                "LINK_XSTATS_TYPE_BOND",
+                "BOND_XSTATS_3AD",
+                "BOND_3AD_STAT_LACPDU_RX",
+            )
         )
-        return count
     except Exception as error:
-        raise MalformedMessage(f"statistics message: {error!r}") from error
+        raise MalformedMessage(f"statistics message: {error!r:.{lines.LONGEST}}") from error
 
 
 def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
@@ -146,6 +152,20 @@ def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
     attributes = b"".join(kept)
     header = _U32.pack(HEADER_BYTES + len(attributes)) + bytes(_NLMSGHDR_BYTES - 4)
     return header + message[_NLMSGHDR_BYTES:HEADER_BYTES] + attributes, vf_list
+
+
+def _text(value: str | bytes | None) -> str:
+    """Return a name for a person. The kernel takes any bytes; pyroute2 leaves those that are no text."""
+    if isinstance(value, bytes):
+        value = value.strip(b"\0").decode("utf-8", "backslashreplace")
+    return lines.fitting(value or "")
+
+
+def _number(value: object) -> int | None:
+    """Return a number. pyroute2 gives the bytes of an attribute that is too short for its type."""
+    if value is None or isinstance(value, int):
+        return value
+    raise TypeError(f"{value!r:.40} is no number")
 
 
 def _port(info: messages.link_info) -> BondPort | None:

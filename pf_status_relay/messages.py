@@ -12,6 +12,7 @@ tests/test_messages.py guard what is relied on here.
 
 from __future__ import annotations
 
+import logging
 import struct
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ if "pyroute2" not in sys.modules:
     sys.modules["pyroute2"] = _package
 
 from pyroute2.netlink import nla, nlmsg
+
+# It logs a traceback of each message that it cannot decode, and raises an exception besides.
+logging.getLogger("pyroute2").setLevel(logging.CRITICAL + 1)
 
 NLMSG_ERROR = 2
 NLMSG_DONE = 3

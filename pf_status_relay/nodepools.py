@@ -31,6 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from pf_status_relay import lines
 from pf_status_relay.config import Config
 from pf_status_relay.pflacpmonitor import Labels, Monitor
 
@@ -89,7 +90,7 @@ def conflicts(monitors: Sequence[Monitor]) -> list[str]:
             found.append(
                 f"PFLACPMonitors {first} and {second} are in conflict: "
                 f"a node can match both ({_labels(first.selector)} and {_labels(second.selector)}), "
-                f"and both name {', '.join(shared)}"
+                f"and both name {lines.fitting(', '.join(shared))}"
             )
     return found
 
@@ -194,10 +195,15 @@ def _pool_name(selector: Labels) -> str:
     name = re.sub("[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
     if is_dns_label(name):
         return name
-    digest = hashlib.sha256(_labels(selector).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(_query(selector).encode()).hexdigest()[:8]
     return f"{name[:54].rstrip('-')}-{digest}"
 
 
-def _labels(selector: Labels) -> str:
+def _query(selector: Labels) -> str:
     """Return a selector as `oc get nodes -l` takes it."""
-    return ",".join(f"{key}={value}" for key, value in selector) or "the empty selector"
+    return ",".join(f"{key}={value}" for key, value in selector)
+
+
+def _labels(selector: Labels) -> str:
+    """Return a selector for a message."""
+    return lines.fitting(_query(selector), 120) or "the empty selector"

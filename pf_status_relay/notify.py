@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 
 from sdnotify import SystemdNotifier
 
 from pf_status_relay.relay import Memory, Standing
+
+_UINT64 = re.compile("[0-9]{1,20}")
 
 
 class Notifier:
@@ -49,7 +52,7 @@ def _watchdog_s(environment: Mapping[str, str]) -> float | None:
     """Return the watchdog time in seconds if it is meant for this process (sd_watchdog_enabled(3))."""
     microseconds = environment.get("WATCHDOG_USEC", "")
     process = environment.get("WATCHDOG_PID", str(os.getpid()))
-    if not microseconds.isdecimal() or int(microseconds) == 0 or process != str(os.getpid()):
+    if not _UINT64.fullmatch(microseconds) or int(microseconds) == 0 or process != str(os.getpid()):
         return None
     return int(microseconds) / 1e6
 

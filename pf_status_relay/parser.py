@@ -6,11 +6,16 @@ A parsed command is known by its words, as in `config import`; cli.py has a func
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pf_status_relay import __version__, config
+from pf_status_relay import __version__, config, streams
 from pf_status_relay.events import Level
 from pf_status_relay.log import LogFormat
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 EX_OK = 0
 EX_USAGE = 2
@@ -30,7 +35,7 @@ and 2 of their own. The unit does not restart after EX_CONFIG."""
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line. Its result's `command` holds the command's words."""
-    program = argparse.ArgumentParser(
+    program = _Parser(
         prog="pf-status-relay",
         description="Carry the LACP verdict of SR-IOV physical functions to their virtual functions.",
         epilog="`pf-status-relay COMMAND --help` says more about a command, pf-status-relay(8) everything.",
@@ -43,6 +48,16 @@ def parser() -> argparse.ArgumentParser:
     _add_machineconfig(commands)
     _add_config(commands)
     return program
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help and errors go where everything else goes."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:
+            streams.put(message)
+        else:
+            streams.say(message.rstrip("\n"))
 
 
 class _Help(argparse.HelpFormatter):
@@ -63,7 +78,7 @@ _ENVIRONMENT = (
 )
 
 
-def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = commands.add_parser(
         "run",
         help="relay until SIGTERM",
@@ -99,7 +114,7 @@ See what would be set, and set nothing:
     command.set_defaults(command="run")
 
 
-def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = commands.add_parser(
         "status",
         help="show how the PFs and their VFs are, and what is wrong",
@@ -133,7 +148,7 @@ Follow a repair:
     command.set_defaults(command="status")
 
 
-def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = commands.add_parser(
         "check",
         help="check all that the service needs to do its job",
@@ -189,7 +204,7 @@ def _add_sources(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiv
     return sources
 
 
-def _add_machineconfig(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_machineconfig(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = commands.add_parser(
         "machineconfig",
         help="print what brings a configuration to a pool of OpenShift nodes",
@@ -210,7 +225,7 @@ For the pool of this configuration:
     command.set_defaults(command="machineconfig")
 
 
-def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_config(commands: argparse._SubParsersAction[_Parser]) -> None:
     of_config = commands.add_parser(
         "config", help="show or make a configuration", description="Show or make a configuration."
     ).add_subparsers(metavar="COMMAND", required=True)

@@ -4,9 +4,9 @@ This is the only module that needs PyYAML, and nothing that the daemon imports i
 
 What is read comes from a cluster or a git repository, and may be anything. So: a bounded size;
 no aliases, with which a page of text can stand for gigabytes, and which neither `oc` nor
-`kubectl` ever prints; no key twice; and no types but JSON's, which are all that Kubernetes knows.
-PyYAML's parser is used in its Python form, which ends at Python's recursion limit, where
-libyaml's would end at the stack's.
+`kubectl` ever prints; a bounded depth; no key twice; and no types but JSON's, which are all that
+Kubernetes knows. PyYAML's parser is used in its Python form: libyaml's ends a deep nesting with the
+stack, before the depth can be seen.
 """
 
 from __future__ import annotations
@@ -18,14 +18,20 @@ from typing import Any, ClassVar
 import yaml
 from yaml.constructor import ConstructorError
 from yaml.events import AliasEvent
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
+
+from pf_status_relay import lines
 
 MAX_BYTES = 1 << 19
 """Several hundred resources as `oc get` prints them. PyYAML takes seconds for it."""
 
 MAX_DIGITS = 40
 """Python takes the square of a number's length to read it."""
+
+
+MAX_DEPTH = 50
+"""Of lists and maps in one another. Kubernetes' own resources have less than half of it."""
 
 
 class ResourceError(Exception):
@@ -68,9 +74,9 @@ def write(documents: Iterable[tuple[str, dict[str, Any]]]) -> str:
     """
     texts: list[str] = []
     for comment, content in documents:
-        lines = "".join(f"# {line}\n" for line in comment.splitlines())
+        comments = "".join(f"# {line}\n" for line in comment.splitlines())
         # No line is folded: a data URL is one word.
-        texts.append(f"---\n{lines}{yaml.safe_dump(content, sort_keys=False, width=1 << 20)}")
+        texts.append(f"---\n{comments}{yaml.safe_dump(content, sort_keys=False, width=1 << 20)}")
     return "".join(texts)
 
 
@@ -85,7 +91,7 @@ def _documents(name: str, data: bytes) -> Iterator[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" (at line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        said = " ".join(str(error.problem or error.context).split())
+        said = lines.fitting(" ".join(str(error.problem or error.context).split()))
         raise ResourceError(f"{name}: is not valid YAML: {said}{place}") from None
     except ReaderError as error:
         text = data.decode("utf-8")
@@ -95,8 +101,8 @@ def _documents(name: str, data: bytes) -> Iterator[Any]:
             f"{name}: is not valid YAML: the character U+{ord(text[error.position]):04X} is not allowed "
             f"(at line {line}, column {column})"
         ) from None
-    except RecursionError:
-        raise ResourceError(f"{name}: is nested too deeply") from None
+    except (ValueError, OverflowError):  # of a %YAML version, or of a character in quotes: "\UFFFFFFFF"
+        raise ResourceError(f"{name}: is not valid YAML: has a number that is too large") from None
 
 
 def _items(content: object) -> list[Any] | None:
@@ -111,16 +117,24 @@ class _Loader(yaml.SafeLoader):
     """YAML with nothing in it that JSON could not say."""
 
     yaml_constructors: ClassVar[dict[Any, Any]] = {}
+    _depth = 0
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
-        """Refuse an alias; compose anything else."""
-        if self.check_event(AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
+        """Refuse an alias, and what is nested too deeply; compose anything else."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, AliasEvent):
             raise ConstructorError(None, None, "aliases (*name) are not taken", event.start_mark)
-        return super().compose_node(parent, index)
+        if self._depth == MAX_DEPTH:
+            raise ConstructorError(None, None, "nested too deeply", event.start_mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
-    def mapping(self, node: MappingNode) -> dict[Any, Any]:
+    def mapping(self, node: Node) -> dict[Any, Any]:
         """Return a mapping whose keys are strings, each once."""
+        if not isinstance(node, MappingNode):
+            raise ConstructorError(None, None, "not a map", node.start_mark)
         found: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
@@ -134,6 +148,8 @@ class _Loader(yaml.SafeLoader):
 
     def sequence(self, node: Node) -> list[Any]:
         """Return a list."""
+        if not isinstance(node, SequenceNode):
+            raise ConstructorError(None, None, "not a list", node.start_mark)
         return [self.construct_object(item, deep=True) for item in node.value]
 
     def number(self, node: ScalarNode) -> int | float:
@@ -144,8 +160,16 @@ class _Loader(yaml.SafeLoader):
         found: int | float
         try:
             found = self.construct_yaml_int(node) if is_int else self.construct_yaml_float(node)
-        except ValueError:
+        except (ValueError, IndexError):  # IndexError: nothing, or a sign alone
             raise ConstructorError(None, None, "not a number", node.start_mark) from None
+        return found
+
+    def truth(self, node: ScalarNode) -> bool:
+        """Return true or false."""
+        try:
+            found: bool = self.construct_yaml_bool(node)
+        except KeyError:
+            raise ConstructorError(None, None, "neither true nor false", node.start_mark) from None
         return found
 
     def refused(self, node: Node) -> Any:
@@ -155,7 +179,7 @@ class _Loader(yaml.SafeLoader):
 
 for _tag, _constructor in (
     ("null", _Loader.construct_yaml_null),
-    ("bool", _Loader.construct_yaml_bool),
+    ("bool", _Loader.truth),
     ("int", _Loader.number),
     ("float", _Loader.number),
     ("str", _Loader.construct_yaml_str),

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from pf_status_relay import linkinfo, messages, vflist
+from pf_status_relay import lines, linkinfo, messages, vflist
 from pf_status_relay.link import (
     BOND_MODE_8023AD,
     Absent,
@@ -40,6 +40,7 @@ _STATS_LINK_XSTATS_SLAVE = 1 << 2  # IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_XSTAT
 _NLMSGHDR = struct.Struct("=IHHII")
 _ERRNO = struct.Struct("=i")
 
+_MAX_ERRNO = 4095  # include/linux/err.h
 _IFNAMSIZ = 16
 _REPLY_BYTES = 1 << 20  # a PF with 334 VFs answers in 66 KiB
 _READ_TRIES = 3  # of what can change between two requests
@@ -243,7 +244,7 @@ def _get_link(name: str, ifindex: int) -> bytes:
     mask = _RTEXT_FILTER_VF | _RTEXT_FILTER_SKIP_STATS
     attributes: list[tuple[str, object]] = [("IFLA_EXT_MASK", mask)]
     if name:
-        short = len(os.fsencode(name)) < _IFNAMSIZ
+        short = len(name.encode()) < _IFNAMSIZ
         attributes.append(("IFLA_IFNAME" if short else "IFLA_ALT_IFNAME", name))
     return _link_request(messages.RTM_GETLINK, 0, attributes, ifindex)
 
@@ -289,6 +290,8 @@ def _raise_if_refused(message: bytes) -> None:
     code = -_ERRNO.unpack_from(message, _NLMSGHDR.size)[0]
     if code == 0:
         return
+    if not 0 < code <= _MAX_ERRNO:
+        raise linkinfo.MalformedMessage(f"netlink message with the error code {-code}")
     reason = os.strerror(code)
     if _NLMSGHDR.unpack_from(message)[2] & _NLM_F_ACK_TLVS:
         # NETLINK_CAP_ACK leaves the request's header, without its payload, before the attributes.
@@ -296,5 +299,5 @@ def _raise_if_refused(message: bytes) -> None:
         for kind, begin, end in messages.attributes(message, start, len(message)):
             if kind == _NLMSGERR_ATTR_MSG:
                 said = message[begin + 4 : end].rstrip(b"\0").decode("utf-8", "replace")
-                reason = f"{reason}: {said}"
+                reason = f"{reason}: {lines.fitting(said)}"
     raise Refused(code, reason)

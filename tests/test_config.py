@@ -218,6 +218,23 @@ def test_a_path_that_no_file_can_have_is_a_fault() -> None:
     assert "null" in fault
 
 
+def test_a_path_that_would_break_the_line_is_told_in_one() -> None:
+    (fault,) = faults(Path("/a\nb\x1b[31m/\udcff"))
+    assert fault.startswith(r"/a\nb\x1b[31m/\udcff: no such file; ")
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("9" * 5000, "FILE: is not valid TOML: a number of too many digits"),
+        ("[" * 5000, "FILE: is not valid TOML: nested too deeply"),
+    ],
+)
+def test_what_python_itself_refuses_is_told_in_words_of_the_file(file: Path, value: str, line: str) -> None:
+    file.write_text(f"{A}polling_interval_ms = {value}")
+    assert faults(file) == [line]
+
+
 def test_a_directory_is_a_fault(tmp_path: Path) -> None:
     assert faults(tmp_path) == ["FILE: is not a regular file; allowed: a TOML file"]
 
@@ -229,10 +246,36 @@ def test_a_fifo_is_a_fault_and_does_not_hold_up_the_start(file: Path) -> None:
 
 
 def test_a_file_that_is_too_large_is_a_fault(file: Path) -> None:
-    file.write_bytes(b"#" * (1 << 20))
+    file.write_bytes(b"#" * (1 << 16))
     assert faults(file) == [f"FILE: interfaces is missing; {NAMES_ALLOWED}"]
-    file.write_bytes(b"#" * ((1 << 20) + 1))
-    assert faults(file) == ["FILE: has 1048577 bytes; allowed: up to 1048576"]
+    file.write_bytes(b"#" * ((1 << 16) + 1))
+    assert faults(file) == ["FILE: has 65537 bytes; allowed: up to 65536"]
+
+
+def test_a_key_of_a_thousand_parts_is_a_fault_that_can_be_shown(file: Path) -> None:
+    file.write_text(f"a{'.a' * 1000} = 1\n")
+    # How many tables in one another its reader takes and json shows, differs between Pythons.
+    assert all(fault.startswith("FILE: ") and len(fault) < 400 for fault in faults(file))
+
+
+def test_a_value_that_is_nested_deeper_than_json_can_show_is_said_to_be() -> None:
+    value: object = 1
+    for _ in range(200_000):
+        value = {"a": value}
+    assert config.shown(value) == "nested too deeply to show"
+
+
+def test_a_key_of_more_parts_is_a_fault_before_its_reader_takes_the_square_of_them(file: Path) -> None:
+    file.write_text(f"# one\na{'.a' * 1001} = 1\n")
+    assert faults(file) == ["FILE: line 2 has 1001 dots; allowed: up to 1000"]
+
+
+def test_what_the_reader_of_toml_says_of_a_long_key_is_cut_and_the_place_is_not(file: Path) -> None:
+    file.write_text(f"[{'a' * 2000}]\n[{'a' * 2000}]\n")
+    (fault,) = faults(file)
+    assert len(fault) < 400
+    assert fault.startswith("FILE: is not valid TOML: Cannot declare ('aaa")
+    assert "aaa... (at line 2, column " in fault
 
 
 def test_the_environment_does_without_a_file(file: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import BondPort, VfLinkState, VirtualFunction
-from pf_status_relay.linkinfo import Link, MalformedMessage, decode, ifindex_of
+from pf_status_relay.linkinfo import Link, MalformedMessage, decode, decode_lacpdus_received, ifindex_of
 from tests.conftest import (
     IFF_RUNNING,
     IFF_UP,
@@ -23,6 +23,7 @@ from tests.conftest import (
     lacp_port,
     link_message,
     nest,
+    netlink,
     pf_attributes,
     text,
     u8,
@@ -159,6 +160,47 @@ def test_a_message_without_a_whole_header_is_malformed(length: int) -> None:
 
 def test_the_ifindex_is_read_without_decoding() -> None:
     assert ifindex_of(link_message(0x01020304) + b"garbage") == 0x01020304
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [(b"bond\xff\0", r"bond\xff"), (b"\x1b[31m\0", r"\x1b[31m"), ("bändchen\0".encode(), "bändchen")],
+)
+def test_a_name_is_shown_so_that_any_line_can_hold_it(name: bytes, shown: str) -> None:
+    link = decode(link_message(7, attribute(3, name), nest(18, attribute(1, name))))
+    assert (link.name, link.kind) == (shown, shown)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(link_message(5, attribute(10, b"")), id="master"),
+        pytest.param(link_message(5, attribute(33, b"")), id="carrier"),
+        pytest.param(link_message(5, attribute(21, b"")), id="number of VFs"),
+        pytest.param(link_message(5, nest(18, text(1, "bond"), nest(2, attribute(1, b"")))), id="bond mode"),
+    ],
+)
+def test_an_attribute_at_the_end_that_is_too_short_for_its_number_is_malformed(message: bytes) -> None:
+    with pytest.raises(MalformedMessage, match="is no number"):
+        decode(message)
+
+
+@pytest.mark.parametrize("message", [link_message(0), link_message(-5), link_message(5, u32(10, 1 << 31))])
+def test_an_ifindex_that_no_interface_can_have_is_malformed(message: bytes) -> None:
+    with pytest.raises(MalformedMessage, match="no interface has these ifindexes"):
+        decode(message)
+
+
+def test_a_counter_that_is_too_short_for_its_number_is_malformed() -> None:
+    counters = nest(3, nest(2, nest(1, attribute(0, b"\1\0\0\0"))))
+    with pytest.raises(MalformedMessage, match="is no number"):
+        decode_lacpdus_received(netlink(92, bytes(12) + counters))
+
+
+def test_a_malformed_message_is_told_to_nobody_but_the_caller(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(MalformedMessage):
+        decode(link_message(5, attribute(10, b"")))
+    assert caplog.records == []
 
 
 def test_a_bond_without_data_is_malformed() -> None:

@@ -37,6 +37,15 @@ def labels(**wanted: str) -> Labels:
     return tuple(sorted(wanted.items()))
 
 
+def test_what_selectors_and_monitors_have_in_plenty_is_cut_in_a_message() -> None:
+    names = " ".join(f"ens{number}f0" for number in range(200))
+    selector = labels(**{f"label{number}": "x" for number in range(200)})
+    (conflict,) = conflicts([monitor("a", names, selector), monitor("b", names, selector)])
+    (refusal,) = refusals([monitor("a", "x", selector), monitor("b", "y", labels(zone="1"))])
+    assert len(conflict) < 700
+    assert len(refusal) < 500
+
+
 @pytest.mark.parametrize(
     ("first", "second", "can"),
     [

@@ -78,6 +78,8 @@ def test_a_cycle_is_told_each_time_with_a_watchdog_and_never_without(systemd: Sy
         pytest.param({"WATCHDOG_USEC": "0"}, None, id="switched off"),
         pytest.param({"WATCHDOG_USEC": "soon"}, None, id="no number"),
         pytest.param({"WATCHDOG_USEC": "-1"}, None, id="a negative number"),
+        pytest.param({"WATCHDOG_USEC": "9" * 400}, None, id="a number past any float"),
+        pytest.param({"WATCHDOG_USEC": "9" * 5000}, None, id="a number past what Python reads"),
     ],
 )
 def test_the_watchdog_time_is_systemds(environment: dict[str, str], seconds: float | None) -> None:

@@ -79,10 +79,29 @@ def test_a_time_is_left_as_it_was_written() -> None:
             f"a: {'9' * 41}\n",
             "FILE: is not valid YAML: a number of too many digits (at line 1, column 4)",
         ),
+        ('a: !!int ""\n', "FILE: is not valid YAML: not a number (at line 1, column 4)"),
+        (
+            "a: !!float -\n",
+            "FILE: is not valid YAML: sequence entries are not allowed here (at line 1, column 12)",
+        ),
+        ('a: !!float "-"\n', "FILE: is not valid YAML: not a number (at line 1, column 4)"),
+        ("a: !!bool x\n", "FILE: is not valid YAML: neither true nor false (at line 1, column 4)"),
+        ("a: !!seq x\n", "FILE: is not valid YAML: not a list (at line 1, column 4)"),
+        ("a: !!map x\n", "FILE: is not valid YAML: not a map (at line 1, column 4)"),
+        ("? !!seq x\n: 1\n", "FILE: is not valid YAML: not a list (at line 1, column 3)"),
+        ('a: "\\UFFFFFFFF"\n', "FILE: is not valid YAML: has a number that is too large"),
+        ('a: "\\U00110000"\n', "FILE: is not valid YAML: has a number that is too large"),
+        (f"%YAML {'9' * 5000}.1\n---\n", "FILE: is not valid YAML: has a number that is too large"),
     ],
 )
 def test_broken_yaml_is_one_line_with_file_line_and_column(text: str, line: str) -> None:
     assert fault(text.encode()) == line
+
+
+def test_what_the_reader_of_yaml_quotes_is_cut_and_the_place_is_not() -> None:
+    line = fault(b"a: !" + b"x" * 2000 + b"! 1\n")
+    assert len(line) < 400
+    assert line.endswith("(at line 1, column 2006)")
 
 
 def test_text_that_is_not_utf_8() -> None:
@@ -106,9 +125,16 @@ def test_a_billion_laughs_are_refused_at_the_first() -> None:
     assert "aliases (*name) are not taken (at line 2, column 10)" in fault("\n".join(lines).encode())
 
 
-@pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
-def test_nesting_ends_at_a_line_and_not_at_the_stack(opening: str) -> None:
-    assert fault(opening.encode() * (MAX_BYTES // len(opening))) == "FILE: is nested too deeply"
+@pytest.mark.parametrize(("opening", "column"), [("[", 51), ("{a: ", 198), ("- ", 101)])
+def test_nesting_ends_at_a_line_and_not_at_the_stack(opening: str, column: int) -> None:
+    assert fault(opening.encode() * (MAX_BYTES // len(opening))) == (
+        f"FILE: is not valid YAML: nested too deeply (at line 1, column {column})"
+    )
+
+
+def test_fifty_lists_in_one_another_are_taken() -> None:
+    (found,) = read("FILE", b"[" * 50 + b"]" * 50)
+    assert str(found.content) == "[" * 50 + "]" * 50
 
 
 def refusal(data: bytes) -> str | None:

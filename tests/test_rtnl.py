@@ -6,6 +6,9 @@ import errno
 import os
 import socket
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +48,7 @@ from tests.conftest import (
     vfs_of,
 )
 
+ROOT = Path(__file__).parent.parent
 AUTO, ENABLE, DISABLE = VfLinkState
 
 
@@ -156,6 +160,16 @@ def test_a_dump_that_ends_with_an_error_is_not_believed(kernel: NetlinkSocket, r
             Unreadable("netlink message without an error code"),
             id="an error without an error",
         ),
+        pytest.param(
+            lambda sequence: netlink(NLMSG_ERROR, struct.pack("=i", -(1 << 31)), sequence=sequence),
+            Unreadable("netlink message with the error code -2147483648"),
+            id="an error that no error has the number of",
+        ),
+        pytest.param(
+            error(errno.EINVAL, "a\nb\0\x1b[31m" + "c" * 400),
+            Unreadable(r"Invalid argument: a\nb\x00\x1b[31m" + "c" * (300 - 16 - 3) + "..."),
+            id="an error with words that would break the line",
+        ),
         pytest.param(error(0), Unreadable("no link in the kernel's answer"), id="an acknowledgement"),
         pytest.param(
             lambda sequence: netlink(16, b"short", sequence=sequence),
@@ -241,6 +255,22 @@ def test_this_machine_has_a_loopback_interface() -> None:
     assert isinstance(facts, PhysicalFunction)
     assert (facts.ifindex, facts.master, facts.port) == (socket.if_nametoindex("lo"), None, None)
     assert absent == Absent("Link not found")
+
+
+def test_a_name_is_utf_8_to_the_kernel_in_every_locale() -> None:
+    code = (
+        "from pf_status_relay import linkevents, rtnl; "
+        "print(linkevents.name_content(chr(252)), rtnl.Rtnl().read(chr(252)))"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **ascii_only},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (r"b'\xc3\xbc\x00' Absent(error='Link not found')" + "\n", "")
 
 
 def counted(lacpdus: int) -> Answer:

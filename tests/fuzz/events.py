@@ -1,0 +1,23 @@
+"""Link events: datagrams → which PFs to look at again."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from pf_status_relay.linkevents import Concern, LinkEvents, Watched
+from tests.conftest import NetlinkSocket
+from tests.fuzz import datagrams
+
+_PF, _MASTER, _MISSED = Concern("ens5f0"), Concern("ens5f0", master=True), Concern("ens5f1")
+
+
+def check(data: bytes) -> None:
+    """Take these events; each concerns a configured PF or none, and none is lost."""
+    kernel = NetlinkSocket()
+    kernel.answers = [*datagrams.split(data)]
+    with mock.patch("socket.socket", return_value=kernel):
+        link_events = LinkEvents()
+    link_events.watch(Watched({5: {_PF}, 7: {_MASTER}}, {7: {_MASTER}}, {"ens5f1": {_MISSED}}))
+    concerned, lost = link_events.drain()
+    assert concerned <= {_PF, _MASTER, _MISSED}
+    assert not lost

@@ -1,0 +1,29 @@
+"""RTM_NEWSTATS of a bond port: bytes → LACPDUs received, or MalformedMessage."""
+
+from __future__ import annotations
+
+import struct
+
+from pf_status_relay.linkinfo import MalformedMessage, decode_lacpdus_received
+from tests.conftest import attribute, nest, netlink
+from tests.fuzz import lines
+
+RTM_NEWSTATS = 92
+
+
+def check(data: bytes) -> None:
+    """Decode; and the same count, laid out anew as the kernel does, is decoded to the same."""
+    try:
+        count = decode_lacpdus_received(data)
+    except MalformedMessage as error:
+        lines.check([str(error)])
+        return
+    if count is not None:
+        assert decode_lacpdus_received(laid_out(count)) == count
+
+
+def laid_out(count: int) -> bytes:
+    """Return the statistics of a port that has received so many LACPDUs."""
+    lacp = nest(1, attribute(0, struct.pack("=Q", count)), attribute(1, struct.pack("=Q", 1)))
+    header = struct.pack("=B3xII", 0, 5, 4)
+    return netlink(RTM_NEWSTATS, header + nest(3, nest(2, lacp)))

@@ -1,0 +1,46 @@
+"""RTM_NEWLINK, as the kernel sends it: bytes → a `Link`, or MalformedMessage."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+
+from pf_status_relay import linkinfo
+from pf_status_relay.linkinfo import Link, MalformedMessage
+from tests.conftest import IFF_UP, attribute, link_message, nest, text, u8, u16, u32, vf_list
+from tests.fuzz import lines
+
+
+def check(data: bytes) -> None:
+    """Decode; and what was decoded, laid out anew as the kernel does, is decoded to the same."""
+    try:
+        link = linkinfo.decode(data)
+    except MalformedMessage as error:
+        lines.check([str(error)])
+        return
+    assert link.ifindex == linkinfo.ifindex_of(data)
+    link = replace(link, vfs_listed=len(link.vfs))
+    assert linkinfo.decode(laid_out(link)) == link
+
+
+def laid_out(link: Link) -> bytes:
+    """Return a message that says the same, without the program's own encoders."""
+    entries = [nest(1, attribute(5, struct.pack("=II", vf.id, vf.link_state))) for vf in link.vfs]
+    info = [text(1, link.kind)] if link.kind else []
+    if link.kind == "bond":
+        bond = [u8(21, link.lacp_fast or 0)]
+        bond += [] if link.bond_mode is None else [u8(1, link.bond_mode)]
+        bond += [] if link.miimon_ms is None else [u32(3, link.miimon_ms)]
+        info.append(nest(2, *bond))
+    if link.port:
+        info += [text(4, "bond"), nest(5, u8(7, int(link.port.actor)), u16(8, int(link.port.partner)))]
+    return link_message(
+        link.ifindex,
+        text(3, link.name),
+        u32(10, link.master),
+        u8(33, link.carrier),
+        u32(21, link.vf_count),
+        vf_list(entries),
+        nest(18, *info),
+        link_flags=IFF_UP,
+    )

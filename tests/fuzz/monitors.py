@@ -1,0 +1,31 @@
+"""PFLACPMonitors: YAML → MachineConfigs, a configuration file, or Unusable."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import yaml
+
+from pf_status_relay import fleet
+from tests.fuzz import configuration, files, lines
+
+
+def check(data: bytes) -> None:
+    """Make what brings them to nodes, and to one host: YAML, and a configuration that is valid."""
+    with files.holding(data) as path:
+        resources = made(fleet.for_monitors, path)
+        file = made(fleet.for_host, path)
+    if resources is not None:
+        for resource in yaml.safe_load_all(resources):
+            assert resource["kind"] in ("MachineConfig", "MachineConfigPool")
+    if file is not None:
+        configuration.load(file.encode())
+
+
+def made(make: Callable[[list[str]], str], path: str) -> str | None:
+    """Return what is made of the file, None if it cannot be used."""
+    try:
+        return make([path])
+    except fleet.Unusable as error:
+        lines.check_faults(error.faults)
+        return None

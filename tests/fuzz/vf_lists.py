@@ -1,0 +1,30 @@
+"""IFLA_VFINFO_LIST: bytes → VFs, and VFs → bytes."""
+
+from __future__ import annotations
+
+import struct
+from itertools import accumulate
+
+from pf_status_relay import vflist
+from pf_status_relay.link import VfLinkState, VirtualFunction
+from tests.conftest import nest
+
+_COUNT = struct.Struct("=H")
+
+
+def check(data: bytes) -> None:
+    """Decode a list that is to hold the count in the first two bytes; encode what bytes can say of VFs."""
+    if len(data) < _COUNT.size + 4:
+        return
+    (count,) = _COUNT.unpack_from(data)
+    message = data[_COUNT.size :]
+    found = vflist.decode(message, 0, count)
+    numbers = [vf.id for vf in found.vfs]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) <= count
+    assert found.listed <= count
+
+    steps = accumulate(byte // 3 + 1 for byte in message)
+    states = [VfLinkState(byte % 3) for byte in message]
+    vfs = tuple(VirtualFunction(number, state) for number, state in zip(steps, states))
+    assert vflist.decode(nest(22, vflist.encode(vfs)), 0, len(vfs)).vfs == vfs
