@@ -39,14 +39,15 @@ class MalformedMessage(ValueError):
 class Link:
     """What one link message says of an interface.
 
-    `carrier` is true when the interface is administratively up and has carrier: an interface
-    that is down passes no traffic, whatever its driver says of the carrier.
+    `up` is the administrator's word. `carrier` is true when the interface is up and has carrier: an
+    interface that is down passes no traffic, whatever its driver says of the carrier.
     `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
     `port` is None unless the interface is a port of an 802.3ad bond.
     """
 
     ifindex: int
     name: str
+    up: bool
     carrier: bool
     master: int
     kind: str
@@ -82,10 +83,12 @@ def _decode_short(message: bytes) -> Link:
         link.decode()
         info = link.get_attr("IFLA_LINKINFO")
         kind = (info and info.get_attr("IFLA_INFO_KIND")) or ""
+        up = bool(link["flags"] & _IFF_UP)
         return Link(
             ifindex=ifindex,
             name=link.get_attr("IFLA_IFNAME") or "",
-            carrier=bool(link["flags"] & _IFF_UP and link.get_attr("IFLA_CARRIER")),
+            up=up,
+            carrier=up and bool(link.get_attr("IFLA_CARRIER")),
             master=link.get_attr("IFLA_MASTER") or 0,
             kind=kind,
             bond_mode=_bond_mode(info) if kind == "bond" else None,

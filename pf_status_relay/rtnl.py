@@ -145,7 +145,7 @@ class Rtnl:
         ports = self._count_ports(ifindex) if link.bond_mode is not None else None
         if ports == 0:
             return None
-        return Master(ifindex, link.name, link.kind, link.bond_mode, ports)
+        return Master(ifindex, link.name, link.kind, link.bond_mode, ports, link.up)
 
     def _lacpdus_received(self, ifindex: int) -> int | None:
         """Read the bond port's counter of received LACPDUs; None where the kernel has none."""
