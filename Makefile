@@ -1,12 +1,13 @@
 # The two commands of a newcomer: make demo, make test. Both do all set-up themselves.
 
-.PHONY: help demo test setup rpm check unit lab bench fuzz clean
+.PHONY: help demo test setup rpm check unit lab soak bench fuzz clean
 
 help:
 	@echo "make demo   watch the service relay a dead switch to a pod, on a real kernel"
 	@echo "make test   run every check: format, lint, types, unit tests, lab scenarios"
 	@echo "make rpm    build the package and its source package into dist/"
 	@echo "make check | unit | lab   run a part of the tests"
+	@echo "make soak [SEQUENCES=1000] [STEPS=30] [SEED=1]   play what can happen to a host (2 hours)"
 	@echo "make bench [PEER=PROGRAM]   measure reaction and cost, beside another relay (20 minutes)"
 	@echo "make fuzz [SECONDS=60] [TARGETS=...]   fuzz what comes from outside, so long for each input"
 	@echo "make clean  remove what the other targets made here (the lab's kernel stays in the cache)"
@@ -39,6 +40,10 @@ unit: setup
 lab: setup rpm
 	@printf '\n== Lab scenarios on a real kernel\n'
 	.venv/bin/python -m pytest -n 2 tests/lab
+
+soak: setup
+	@.venv/bin/python -m tests.lab.soak $(if $(SEQUENCES),--sequences $(SEQUENCES)) $(if $(STEPS),--steps $(STEPS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 bench: setup
 	@.venv/bin/python -c 'import matplotlib' 2>/dev/null || \

@@ -176,8 +176,8 @@ def of_interface(
         assert facts.master is not None
         lines += _settings(name, facts.master)
     lines.append(_carrier(name, facts))
-    if facts.carrier and not not_ready_reason(facts):
-        lines += _lacp(name, facts.port)
+    if facts.carrier and facts.master and not not_ready_reason(facts):
+        lines += _lacp(name, facts.port, facts.master)
     return lines
 
 
@@ -250,7 +250,10 @@ def _carrier(name: str, pf: PhysicalFunction) -> Line:
     return Line(name, Verdict.WARNING, "has no carrier, or is set down", mend)
 
 
-def _lacp(name: str, port: BondPort | None) -> list[Line]:
+def _lacp(name: str, port: BondPort | None, bond: Master) -> list[Line]:
+    if not bond.up:
+        found = f"LACP is down: bond {bond.name} is set down, whatever the port state says"
+        return [Line(name, Verdict.WARNING, found, f"ip link set dev {bond.name} up")]
     if port is None:
         mend = "look at the kernel's log for the bond"
         return [Line(name, Verdict.WARNING, "the kernel reports no LACP port state", mend)]

@@ -49,6 +49,7 @@ class Master:
     `kind` is the kernel's name for its type (IFLA_INFO_KIND: `bond`, `bridge`, `team`, ...).
     `bond_mode` is the number of the bond's mode, None where the master is no bond.
     `port_count` is how many ports, the PF among them, the bond has, None where it is no bond.
+    `up` is whether it is administratively up.
     `miimon_ms` is how often the bond looks at the carrier, in milliseconds, 0 if it does not.
     `lacp_fast` is whether it is set to the fast LACP rate. Both are None where it is no bond.
     """
@@ -58,6 +59,7 @@ class Master:
     kind: str
     bond_mode: int | None
     port_count: int | None
+    up: bool = True
     miimon_ms: int | None = None
     lacp_fast: bool | None = None
 
@@ -84,8 +86,14 @@ class PhysicalFunction:
 
     @property
     def lacp_up(self) -> bool:
-        """Whether LACP is up by carrier and port state. The port state alone outlives the carrier."""
-        return self.carrier and self.port is not None and is_up(self.port.actor, self.port.partner)
+        """Whether LACP is up by its bond, carrier and port state.
+
+        The port state alone outlives the carrier. And a bond that is set down runs no LACP any more, while
+        its ports keep their carrier and their last state for good (Linux drivers/net/bonding/bond_main.c,
+        bond_close).
+        """
+        runs = self.master is not None and self.master.up and self.carrier
+        return runs and self.port is not None and is_up(self.port.actor, self.port.partner)
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ class MalformedMessage(ValueError):
 class Link:
     """What one link message says of an interface.
 
-    `carrier` is true when the interface is administratively up and has carrier: an interface
-    that is down passes no traffic, whatever its driver says of the carrier.
+    `up` is the administrator's word. `carrier` is true when the interface is up and has carrier: an
+    interface that is down passes no traffic, whatever its driver says of the carrier.
     `name` is as a line may hold it: what cannot be seen is shown by its number.
     `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
     `miimon_ms` and `lacp_fast` are a bond's settings, None where it is no bond.
@@ -51,6 +51,7 @@ class Link:
 
     ifindex: int
     name: str
+    up: bool
     carrier: bool
     master: int
     kind: str
@@ -90,12 +91,14 @@ def _decode_short(message: bytes) -> Link:
         kind = _text(info and info.get_attr("IFLA_INFO_KIND"))
         bond: Any = info.get_attr("IFLA_INFO_DATA") if kind == "bond" else None
         master = _number(link.get_attr("IFLA_MASTER")) or 0
+        up = bool(link["flags"] & _IFF_UP)
         if ifindex < 1 or master > _MAX_IFINDEX:  # no request could ask for it
             raise ValueError(f"no interface has these ifindexes, with the master's {master}")
         return Link(
             ifindex=ifindex,
             name=_text(link.get_attr("IFLA_IFNAME")),
-            carrier=bool(link["flags"] & _IFF_UP and _number(link.get_attr("IFLA_CARRIER"))),
+            up=up,
+            carrier=up and bool(_number(link.get_attr("IFLA_CARRIER"))),
             master=master,
             kind=kind,
             bond_mode=_number(bond.get_attr("IFLA_BOND_MODE")) if kind == "bond" else None,

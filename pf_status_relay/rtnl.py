@@ -175,7 +175,9 @@ class Rtnl:
         ports = len(self._ports(ifindex)) if link.bond_mode is not None else None
         if ports == 0:
             return None
-        return Master(ifindex, link.name, link.kind, link.bond_mode, ports, link.miimon_ms, link.lacp_fast)
+        return Master(
+            ifindex, link.name, link.kind, link.bond_mode, ports, link.up, link.miimon_ms, link.lacp_fast
+        )
 
     def _lacpdus_received(self, ifindex: int) -> int | None:
         """Read the bond port's counter of received LACPDUs; None where the kernel has none."""

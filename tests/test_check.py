@@ -140,10 +140,15 @@ def test_lacp_down_is_told_in_words(actor: int, partner: int, found: str) -> Non
     assert wrong(down) == [(WARNING, f"LACP is down: {found}")]
 
 
+def test_a_bond_that_is_set_down_runs_no_lacp_whatever_the_port_state_says() -> None:
+    down = replace(GOOD, master=replace(BOND, up=False))
+    assert wrong(down) == [(WARNING, "LACP is down: bond bond0 is set down, whatever the port state says")]
+
+
 def test_every_port_state_can_be_told() -> None:
     for actor in range(256):
         for partner in range(256):
-            lines = check._lacp("ens5f0", port(actor, partner))
+            lines = check._lacp("ens5f0", port(actor, partner), BOND)
             up = is_up(PortState(actor), PortState(partner))
             assert [line.verdict for line in lines] == [PASSED if up else WARNING]
 

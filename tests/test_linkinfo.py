@@ -57,6 +57,7 @@ def test_a_pf_is_decoded_whole_however_many_vfs_it_has(count: int) -> None:
     assert link == Link(
         ifindex=5,
         name="ens5f0",
+        up=True,
         carrier=True,
         master=7,
         kind="",
@@ -88,7 +89,9 @@ def test_a_list_with_an_odd_entry_leaves_the_port_state_readable() -> None:
     [(1, IFF_UP | IFF_RUNNING, True), (0, IFF_UP, False), (1, 0, False), (1, IFF_RUNNING, False)],
 )
 def test_carrier_needs_the_interface_to_be_up(carrier: int, flags: int, usable: bool) -> None:
-    assert decode(pf_message(0, carrier=carrier, link_flags=flags)).carrier is usable
+    link = decode(pf_message(0, carrier=carrier, link_flags=flags))
+    assert link.carrier is usable
+    assert link.up is bool(flags & IFF_UP)
 
 
 def test_an_interface_whose_carrier_is_not_told_has_none() -> None:

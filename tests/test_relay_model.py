@@ -41,6 +41,7 @@ GOOD_PORT = BondPort(PortState(63), PortState(63))
 SLOW_PORT = BondPort(PortState(61), PortState(63))
 EXPIRED_PORT = BondPort(PortState(143), PortState(55))
 GOOD_BOND = Master(7, "bond0", "bond", 4, 1)
+BOND_SET_DOWN = Master(7, "bond0", "bond", 4, 1, up=False)
 NOT_READY = {
     None: "link has no master interface",
     Master(7, "br0", "bridge", None, 1): "master interface br0 is not a bond (bridge)",
@@ -53,7 +54,8 @@ SECONDS = st.sampled_from([0.0, 0.125, 0.5, 1.0, 1.0, 4.0])
 
 def is_up(pf: PhysicalFunction) -> bool:
     """Rule 2 of the contract, in numbers: Aggregation to Distributing, not Defaulted, not Expired."""
-    ends = (pf.port.actor, pf.port.partner) if pf.port and pf.carrier else (0, 0)
+    runs = pf.master and pf.master.up and pf.carrier
+    ends = (pf.port.actor, pf.port.partner) if pf.port and runs else (0, 0)
     return all(state & 0xFC == 0x3C for state in ends)
 
 
@@ -108,7 +110,7 @@ class _Life(RuleBasedStateMachine):
     def the_interface_goes_or_comes(self, facts: Facts | None) -> None:
         self.unreachable = facts
 
-    @rule(master=st.sampled_from([*NOT_READY, GOOD_BOND, GOOD_BOND]))
+    @rule(master=st.sampled_from([*NOT_READY, GOOD_BOND, GOOD_BOND, BOND_SET_DOWN]))
     def its_master_changes(self, master: Master | None) -> None:
         self.master = master
 

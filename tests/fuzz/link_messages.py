@@ -42,5 +42,5 @@ def laid_out(link: Link) -> bytes:
         u32(21, link.vf_count),
         vf_list(entries),
         nest(18, *info),
-        link_flags=IFF_UP,
+        link_flags=IFF_UP if link.up else 0,
     )

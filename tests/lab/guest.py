@@ -124,7 +124,8 @@ def prepare(
     (folder / "request").write_text(
         "".join(f"{name}={shlex.quote(text)}\n" for name, text in request.items())
     )
-    words = {"HOME": "/root", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    words = {"HOME": "/root", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    words.update({"PYTHONHASHSEED": "0", **environment})  # a guest does the same each time
     exports = "".join(f"export {name}={shlex.quote(text)}\n" for name, text in words.items())
     (folder / "command").write_text(f"{exports}cd {shlex.quote(str(CHECKOUT))}\nexec {shlex.join(command)}\n")
     shutil.copy(INIT, folder / "init")

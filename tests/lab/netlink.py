@@ -8,18 +8,20 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-NLMSG_ERROR = 2
-NLM_F_REQUEST, NLM_F_ACK = 1, 4
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 1, 4, 0x10, 0x300
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTMGRP_LINK = 1
 NLA_TYPE_MASK = 0x3FFF
 
 IFLA_IFNAME, IFLA_MASTER, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NUM_VF = 3, 10, 16, 18, 20, 21
 IFLA_VFINFO_LIST, IFLA_EXT_MASK, IFLA_CARRIER, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 22, 29, 33, 52, 53
-IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 4, 5
+IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
+IFLA_BOND_MODE = 1
 IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE, IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE = 7, 8
 IFLA_VF_INFO, IFLA_VF_LINK_STATE = 1, 5
 RTEXT_FILTER_VF, RTEXT_FILTER_SKIP_STATS = 1, 8
+IFF_UP = 1
 
 HEADER = struct.Struct("=IHHII")
 """struct nlmsghdr: length, type, flags, sequence, port."""
@@ -34,6 +36,7 @@ class Message(NamedTuple):
     """A received message without its header."""
 
     kind: int
+    flags: int
     payload: bytes
 
 
@@ -74,6 +77,25 @@ class RouteSocket:
                 raise OSError(code, os.strerror(code))
         return answer
 
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """Sends one request for a list and returns the payloads of its answer.
+
+        It asks again if what it lists has changed meanwhile.
+        """
+        while True:
+            self._sequence += 1
+            flags = NLM_F_REQUEST | NLM_F_DUMP
+            self._socket.send(HEADER.pack(HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
+            payloads: list[bytes] = []
+            done = interrupted = False
+            while not done:
+                for message in self.receive():
+                    interrupted |= bool(message.flags & NLM_F_DUMP_INTR)
+                    done |= message.kind in (NLMSG_DONE, NLMSG_ERROR)
+                    payloads.append(message.payload)
+            if not interrupted:
+                return payloads[:-1]
+
     def receive(self) -> Iterator[Message]:
         """The messages of the next datagram."""
         return messages(self._socket.recv(RECEIVE_SIZE))
@@ -83,8 +105,8 @@ def messages(data: bytes) -> Iterator[Message]:
     """Splits a datagram into its messages."""
     offset = 0
     while offset + HEADER.size <= len(data):
-        length, kind, _, _, _ = HEADER.unpack_from(data, offset)
-        yield Message(kind, data[offset + HEADER.size : offset + length])
+        length, kind, flags, _, _ = HEADER.unpack_from(data, offset)
+        yield Message(kind, flags, data[offset + HEADER.size : offset + length])
         offset += (length + 3) & ~3
 
 

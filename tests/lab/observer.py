@@ -16,11 +16,18 @@ _own = threading.local()
 
 
 class Link(NamedTuple):
-    """One link. `actor` and `partner` are IEEE 802.1AX port states, None outside a bond."""
+    """One link. `actor` and `partner` are IEEE 802.1AX port states, None outside a bond.
+
+    `up` is the administrator's word, `carrier` the driver's. `kind` is empty for hardware, and `bond_mode`
+    the number of a bond's mode (4: 802.3ad).
+    """
 
     ifindex: int
     name: str
     altnames: tuple[str, ...]
+    up: bool
+    kind: str
+    bond_mode: int | None
     carrier: bool
     operstate: str
     master: int | None
@@ -56,6 +63,13 @@ def read(link: str | int, *, vfs: bool = False) -> Link | None:
     return decode(answer.payload)
 
 
+def read_all() -> list[bytes]:
+    """Reads all links of the network namespace, VFs and all, each for `decode`."""
+    mask = nl.RTEXT_FILTER_SKIP_STATS | nl.RTEXT_FILTER_VF
+    body = nl.LINK.pack(0, 0, 0, 0, 0) + nl.attribute(nl.IFLA_EXT_MASK, struct.pack("=I", mask))
+    return _socket().dump(nl.RTM_GETLINK, body)
+
+
 def read_altname(name: str, mask: int) -> Link | None:
     """Reads a link by an alternative name, with this IFLA_EXT_MASK."""
     body = nl.attribute(nl.IFLA_ALT_IFNAME, name.encode() + b"\0")
@@ -78,7 +92,8 @@ def _socket() -> nl.RouteSocket:
 
 def decode(data: bytes) -> Link:
     """Decodes the payload of an RTM_NEWLINK."""
-    index = nl.LINK.unpack_from(data)[2]
+    _, _, index, flags, _ = nl.LINK.unpack_from(data)
+    kind_of_link, bond_mode = "", None
     name, carrier, operstate, master = "", False, "unknown", None
     altnames: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
@@ -101,18 +116,46 @@ def decode(data: bytes) -> Link:
                 altnames = tuple(nl.text(data[a:b]) for _, a, b in nl.attributes(data, start, end))
             elif kind == nl.IFLA_LINKINFO:
                 port = _port_states(data, start, end)
+                kind_of_link, bond_mode = _kind(data, start, end)
             elif kind == nl.IFLA_VFINFO_LIST:
                 states, resume = _vf_states(data, start, count)
                 break
         if resume >= len(data):
             break
         offset = resume
-    return Link(index, name, altnames, carrier, operstate, master, port[0], port[1], count, states)
+    return Link(
+        ifindex=index,
+        name=name,
+        altnames=altnames,
+        up=bool(flags & nl.IFF_UP),
+        kind=kind_of_link,
+        bond_mode=bond_mode,
+        carrier=carrier,
+        operstate=operstate,
+        master=master,
+        actor=port[0],
+        partner=port[1],
+        vf_count=count,
+        vf_states=states,
+    )
 
 
 def _u32(data: bytes, offset: int) -> int:
     value: int = struct.unpack_from("=I", data, offset)[0]
     return value
+
+
+def _kind(data: bytes, start: int, end: int) -> tuple[str, int | None]:
+    """The type of a link, and a bond's mode, in an IFLA_LINKINFO."""
+    kind, mode = "", None
+    for attribute, a, b in nl.attributes(data, start, end):
+        if attribute == nl.IFLA_INFO_KIND:
+            kind = nl.text(data[a:b])
+        elif attribute == nl.IFLA_INFO_DATA and kind == "bond":
+            mode = next(
+                (data[c] for inner, c, _ in nl.attributes(data, a, b) if inner == nl.IFLA_BOND_MODE), None
+            )
+    return kind, mode
 
 
 def _port_states(data: bytes, start: int, end: int) -> tuple[int | None, int | None]:

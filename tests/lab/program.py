@@ -115,6 +115,11 @@ class Relay:
         """Whether the process has not ended."""
         return self.status is None
 
+    @property
+    def configuration(self) -> Path:
+        """The configuration file that it was given, if it was given one."""
+        return self._record.with_suffix(".toml")
+
     def wakeups(self) -> int:
         """How often it has woken so far: the voluntary context switches of its one thread."""
         lines = Path("/proc", str(self.pid), "status").read_text().splitlines()

@@ -15,11 +15,15 @@ TICK = 0.010
 
 
 class LinkStorm:
-    """Changes the alias of a dummy interface over and over: one RTM_NEWLINK each. `sent` counts them."""
+    """Changes the alias of an interface over and over: one RTM_NEWLINK each. `sent` counts them.
+
+    A dummy interface of that name is made if there is none.
+    """
 
     def __init__(self, per_second: int, seconds: float, name: str = "bystander0") -> None:
         # Only of an interface that is up does the kernel announce a changed alias.
-        ip(f"link add name {name} up type dummy")
+        if observer.read(name) is None:
+            ip(f"link add name {name} up type dummy")
         link = observer.read(name)
         assert link is not None
         self.sent = 0

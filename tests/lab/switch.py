@@ -47,7 +47,10 @@ class Switch:
 
 
 class SwitchPort:
-    """One port of a switch. `name` is its interface and `bond` its bond, both in the switch's namespace."""
+    """One port of a switch. `name` is its interface and `bond` its bond, both in the switch's namespace.
+
+    `announces_falsely` tells whether its LACPDUs are rewritten.
+    """
 
     def __init__(self, switch: Switch, number: int) -> None:
         self.switch = switch
@@ -66,11 +69,11 @@ class SwitchPort:
         )
         self.ifindex = int(shown.split(":", 1)[0])
         tc(f"qdisc add dev {self.name} clsact", netns=switch.name)
-        self._announced = False
+        self.announces_falsely = False
 
     def announce(self, state: int | None) -> None:
         """Rewrites the actor state of the LACPDUs that leave this port; None: no more."""
-        if self._announced:
+        if self.announces_falsely:
             tc(f"filter del dev {self.name} egress pref 2", netns=self.switch.name)
         if state is not None:
             tc(
@@ -78,17 +81,20 @@ class SwitchPort:
                 f" action pedit munge offset {ACTOR_STATE_OFFSET} u8 set {state:#x}",
                 netns=self.switch.name,
             )
-        self._announced = state is not None
+        self.announces_falsely = state is not None
 
 
 class Cable:
-    """A cable between a PF and a switch port. `plugged` says whether it is in."""
+    """A cable between a PF and a switch port.
+
+    `plugged` says whether it is in, `blocked` on which hooks of the switch's end LACPDUs are dropped.
+    """
 
     def __init__(self, pf: Pf, port: SwitchPort) -> None:
         self.pf = pf
         self.port = port
         self.plugged = False
-        self._blocked: set[str] = set()
+        self.blocked: set[str] = set()
         pf.cable = self
         # A netdevsim's operstate is UNKNOWN until its carrier has changed once.
         self.plug()
@@ -116,13 +122,13 @@ class Cable:
         The filters are on the switch's end, so that they outlive the PF and change nothing on the host.
         """
         for hook in DIRECTIONS[direction]:
-            if hook not in self._blocked:
+            if hook not in self.blocked:
                 tc(
                     f"filter add dev {self.port.name} {hook} protocol {SLOW_PROTOCOLS} pref 1"
                     " matchall action drop",
                     netns=self.port.switch.name,
                 )
-                self._blocked.add(hook)
+                self.blocked.add(hook)
 
     def dropped(self, direction: str) -> int:
         """How many LACPDUs the present block "to_host" or "to_switch" has dropped; 0 without one."""
@@ -166,6 +172,6 @@ class Cable:
     def unblock_lacp(self, direction: str = "both") -> None:
         """Lets LACPDUs pass again."""
         for hook in DIRECTIONS[direction]:
-            if hook in self._blocked:
+            if hook in self.blocked:
                 tc(f"filter del dev {self.port.name} {hook} pref 1", netns=self.port.switch.name)
-                self._blocked.discard(hook)
+                self.blocked.discard(hook)

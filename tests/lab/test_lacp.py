@@ -153,6 +153,22 @@ def test_after_a_pulled_cable_no_vf_is_in_auto_before_lacp_is_up(lab: Lab) -> No
     assert len(relay.events("lacp is up")) == 2
 
 
+def test_a_bond_that_is_set_down_runs_no_lacp_though_its_port_reads_as_up(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=2)
+    relay = lab.relay(["ens5f0"])
+    relay.wait_for("lacp is up")
+
+    pf.bond.down()
+    relay.wait_for("lacp is down", within=0.2)
+    lab.wait_until(lambda: pf.in_state("disable"), within=0.2, what="VFs disabled")
+    lab.sleep(60)
+    assert (pf.port_state(), pf.carrier()) == ((63, 63), True), "a state of the past, for good"
+    assert pf.in_state("disable")
+
+    pf.bond.up()
+    lab.wait_until(lambda: pf.in_state("auto"), within=40, what="VFs back in auto")
+
+
 def test_a_slow_lacp_rate_is_warned_of_once_per_up_transition(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=1, lacp_rate="slow")
     relay = lab.relay(["ens5f0"])

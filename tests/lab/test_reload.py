@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.lab import RESULTS, Lab
+from tests.lab.lab import Lab
 
 DROPPED = "interface is no longer monitored, its VFs are left as they are"
 
@@ -21,7 +21,7 @@ def test_sighup_takes_the_new_interfaces_and_leaves_the_vfs_of_the_old_ones(lab:
     lab.wait_until(lambda: first.in_state("disable"), within=6, what="VFs disabled")
     assert second.in_state("auto")
 
-    (RESULTS / "relay-1.toml").write_text('interfaces = ["ens5f1"]\n')
+    relay.configuration.write_text('interfaces = ["ens5f1"]\n')
     relay.signal(signal.SIGHUP)
     relay.wait_for(DROPPED, interface="ens5f0", disabled=2, within=0.5)
     lab.wait_until(lambda: second.in_state("disable"), within=0.5, what="the other's VFs disabled")
@@ -44,10 +44,9 @@ def test_a_bad_file_is_refused_and_the_relay_goes_on(lab: Lab, text: str | None,
     pf = lab.pf_with_lacp("ens5f0", vfs=2)
     relay = lab.relay(["ens5f0"])
     relay.wait_for("lacp is up")
-    file = Path(RESULTS / "relay-1.toml")
-    file.unlink()
+    relay.configuration.unlink()
     if text is not None:
-        file.write_text(text)
+        relay.configuration.write_text(text)
     relay.signal(signal.SIGHUP)
     refused = relay.wait_for("configuration was refused", within=0.5, level="ERROR")
     assert error in refused["error"]

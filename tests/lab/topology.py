@@ -208,6 +208,14 @@ class Master:
             ip(f"link set dev {pf.name} nomaster", f"link set dev {pf.name} up")
             pf.master = None
 
+    def up(self) -> None:
+        """Sets the interface up."""
+        ip(f"link set dev {self.name} up")
+
+    def down(self) -> None:
+        """Sets the interface down. Its ports stay up."""
+        ip(f"link set dev {self.name} down")
+
     def delete(self) -> None:
         """Deletes the interface. Its ports go on without a master."""
         ip(f"link del dev {self.name}")
