@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,17 @@ def test_a_cycle_is_told_each_time_with_a_watchdog_and_never_without(systemd: Sy
         watched.cycle_done()
         unwatched.cycle_done()
     assert systemd.heard() == ["WATCHDOG=1"] * 2
+
+
+def test_a_reload_is_told_with_its_time_until_it_is_done(systemd: Systemd) -> None:
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    notifier = Notifier({})
+    notifier.reloading()
+    notifier.ready()
+    reloading, ready = systemd.heard()
+    told, microseconds = reloading.split("\nMONOTONIC_USEC=")
+    assert (told, ready) == ("RELOADING=1", "READY=1")
+    assert before <= int(microseconds) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
 @pytest.mark.parametrize(
