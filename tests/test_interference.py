@@ -95,11 +95,13 @@ def test_who_sets_a_vf_now_and_then_is_no_fight() -> None:
     assert host.warned() == []
 
 
-def test_a_switch_that_flaps_is_no_fight() -> None:
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_switch_that_flaps_is_no_fight(looks: int) -> None:
     host = Host()
     for _ in range(20):
         for host.port in (UP, DOWN):
-            host.settles()
+            for _ in range(looks):
+                host.passes(0.1)
     assert host.warned() == []
 
 
@@ -107,7 +109,7 @@ def test_vfs_made_anew_in_an_outage_are_no_fight() -> None:
     host = Host()
     host.settles()
     for _ in range(10):
-        for count in (0, 2):
+        for count in (4, 2, 0, 2):
             host.vfs = [AUTO] * count
             host.settles()
     assert host.warned() == []
