@@ -15,6 +15,7 @@ from functools import partial
 from pf_status_relay import config, selection, streams
 from pf_status_relay.events import Level
 from pf_status_relay.link import Facts, PhysicalFunction
+from pf_status_relay.lock import Lock
 from pf_status_relay.log import LogFormat, open_log
 from pf_status_relay.notify import Notifier
 from pf_status_relay.parser import (
@@ -27,6 +28,7 @@ from pf_status_relay.parser import (
     EX_OK,
     EX_OSERR,
     EX_PIPE,
+    EX_TEMPFAIL,
     EX_UNAVAILABLE,
     EX_USAGE,
     parser,
@@ -64,9 +66,14 @@ def run(options: argparse.Namespace) -> int:
         log = open_log(LogFormat(options.log_format), Level[options.log_level.upper()], os.environ)
     except ImportError as error:
         return _refused([f"the journal needs systemd-python: {error}"], EX_UNAVAILABLE)
+    alone = None if options.dry_run else Lock(os.environ)
+    if alone and "NOTIFY_SOCKET" not in os.environ:  # under systemd the service waits
+        holder = alone.take()
+        if holder is not None:
+            return _refused([f"another relay is running (process {holder}): stop that first"], EX_TEMPFAIL)
     reload = partial(config.load, options.config, os.environ)
     try:
-        service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run)
+        service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run, alone)
     except ImportError as error:
         hint = "install pf-status-relay[metrics]"
         return _refused([f"metrics_textfile needs prometheus-client ({error}); {hint}"], EX_UNAVAILABLE)

@@ -293,6 +293,27 @@ class SettingVfFailed(Event):
 
 
 @dataclass(frozen=True)
+class VfsSetBySomebodyElse(Event):
+    """Somebody else sets link states of the PF's VFs back, this VF's three times in a minute."""
+
+    level = Level.WARN
+    msg = "vf link states are also set by somebody else"
+    message_id = "03547e77107e436f8572ba8cbd35fe09"
+    interface: str
+    id: int
+
+
+@dataclass(frozen=True)
+class AnotherRelayRuns(Event):
+    """Another relay of ours has the lock; the service sets nothing until that has ended."""
+
+    level = Level.WARN
+    msg = "another relay is running"
+    message_id = "057a3cd15655490eb1e96dfa2b3d8ad4"
+    pid: int
+
+
+@dataclass(frozen=True)
 class LinkEventsLost(Event):
     """The kernel had more link events than the socket could hold; everything is read again."""
 

@@ -100,14 +100,15 @@ class LinkEvents:
         concerned: set[Concern] = set()
         for _ in range(_EVENTS_PER_DRAIN):
             try:
-                size = self._socket.recv_into(self._buffer)
+                size, sender = self._socket.recvfrom_into(self._buffer)
             except BlockingIOError:
                 break
             except OSError as error:
                 if error.errno == errno.ENOBUFS:
                     return concerned, True
                 raise
-            if size < linkinfo.HEADER_BYTES:
+            # Only who has CAP_NET_ADMIN here can send to this socket, beside the kernel.
+            if sender[0] != 0 or size < linkinfo.HEADER_BYTES:
                 continue
             message = bytes(self._buffer[:size])
             its_own = self._watched.interfaces.get(linkinfo.ifindex_of(message), set())

@@ -35,6 +35,7 @@ _JOURNAL_FIELDS = {
     "partner": "PARTNER_STATE",
     "silent_ms": "SILENT_MS",
     "wait_ms": "WAIT_MS",
+    "pid": "RELAY_PID",
     "error": "ERROR",
 }
 

@@ -24,6 +24,7 @@ EX_DATAERR = 65
 EX_UNAVAILABLE = 69
 EX_OSERR = 71
 EX_IOERR = 74
+EX_TEMPFAIL = 75
 EX_NOPERM = 77
 EX_CONFIG = 78
 EX_INTERRUPTED = 130
@@ -87,7 +88,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         epilog=f"""{_ENVIRONMENT}
 
 Exit status {EX_CONFIG}: the configuration is at fault. {EX_UNAVAILABLE}: the journal needs systemd-python,
-or the metrics prometheus-client.
+or the metrics prometheus-client. {EX_TEMPFAIL}: another relay is running, and systemd did not start this one.
 
 See what would be set, and set nothing:
 

@@ -11,7 +11,8 @@ no clock, no logging. The law:
 
 It is applied to what the last read found, at every look, so nothing depends on having seen a
 change. What is remembered between looks serves only to log each change once, to know for how long LACP
-has been up, and to hold back from a VF that the driver has just refused (attempts.py).
+has been up, to hold back from a VF that the driver has just refused (attempts.py), and to notice somebody
+else who sets VFs (interference.py).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from pf_status_relay import attempts, lacp
+from pf_status_relay import attempts, interference, lacp
 from pf_status_relay.attempts import Attempts, Outcome
 from pf_status_relay.events import (
     Event,
@@ -36,6 +37,7 @@ from pf_status_relay.events import (
     VfsDetected,
 )
 from pf_status_relay.hearing import Hearing, hearing_events, listen
+from pf_status_relay.interference import Interference
 from pf_status_relay.link import (
     BOND_MODE_8023AD,
     Absent,
@@ -100,6 +102,7 @@ class Memory:
     listed: int | None = None
     disabled: int = 0
     attempts: Attempts = field(default_factory=dict)
+    interference: Interference = field(default_factory=Interference)
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,8 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
         wrong, right = [] if delayed else disabled, VfLinkState.AUTO
     writes, open_attempts, failures = attempts.due(name, wrong, right, memory.attempts, now)
     events += failures
+    others, fought = interference.notice(name, memory.interference, pf.vfs, wrong, right, now)
+    events += fought
 
     memory = replace(
         memory,
@@ -220,6 +225,7 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
         listed=pf.vfs_listed,
         disabled=len(disabled),
         attempts=open_attempts,
+        interference=others,
     )
     listening = policy.early_detection_s is not None and not hearing.refused
     settling = not up or open_attempts or writes or listening

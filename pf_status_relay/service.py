@@ -10,6 +10,7 @@ What happens when a part of it fails:
     link events were lost        everything is read again
     metrics cannot be written    it is logged once and tried again when they change, or after 15 s
     the new configuration is bad it is logged, and the one before stays in effect
+    another relay runs           it is logged, and nothing is done until that has ended
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Callable
 
-from pf_status_relay import unitjob
+from pf_status_relay import lock, unitjob
 from pf_status_relay.config import RESTORE, Config, ConfigError
 from pf_status_relay.events import (
     ConfigurationRefused,
@@ -42,6 +43,7 @@ from pf_status_relay.interface import Interface, Look
 from pf_status_relay.interfaces import Interfaces
 from pf_status_relay.link import Unreadable
 from pf_status_relay.linkevents import Concern, LinkEvents
+from pf_status_relay.lock import Lock
 from pf_status_relay.log import Log
 from pf_status_relay.metrics import open_metrics
 from pf_status_relay.notify import Notifier, status_line
@@ -62,16 +64,25 @@ class Service:
     `dry_run` it says what it would set and sets nothing; it writes no metrics, which are those
     of the service that runs beside it. Raises ImportError if metrics are configured and
     prometheus-client is not installed.
+
+    While another relay has the lock `alone`, it waits. Without a lock it does not.
     """
 
     def __init__(
-        self, config: Config, log: Log, notifier: Notifier, load: Callable[[], Config], dry_run: bool = False
+        self,
+        config: Config,
+        log: Log,
+        notifier: Notifier,
+        load: Callable[[], Config],
+        dry_run: bool = False,
+        alone: Lock | None = None,
     ) -> None:
         self._log = log
         self._notifier = notifier
         self._load = load
         self._state_file = StateFile(os.environ)
         self._dry_run = dry_run
+        self._alone = alone
         self._stop = False
         self._reload = False
         self._refused = False
@@ -93,6 +104,9 @@ class Service:
         signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
 
         self._tell([Starting()])
+        relays = self._alone is None or lock.wait(
+            self._alone, self._notifier, self._tell, wake, lambda: self._stop
+        )
         ready = False
         woken: set[str] = set()
         while not self._stop:
@@ -117,7 +131,7 @@ class Service:
                 woken = self._interfaces.names()
                 self._netlink_fails(error, wake)
         self._notifier.stopping()
-        if self._config.on_stop == RESTORE:
+        if relays and self._config.on_stop == RESTORE:
             self._restore()
         self._tell([Stopping()])
 

@@ -201,8 +201,8 @@ class NetlinkSocket:
         self.requests.append(bytes(request))
         return len(request)
 
-    def recv_into(self, buffer: bytearray) -> int:
-        """Give the next answer."""
+    def recvfrom_into(self, buffer: bytearray) -> tuple[int, tuple[int, int]]:
+        """Give the next answer with its sender."""
         answer: Answer = self.answers.pop(0) if self.answers else BlockingIOError(errno.EAGAIN, "no answer")
         if isinstance(answer, OSError):
             raise answer
@@ -210,11 +210,12 @@ class NetlinkSocket:
             (sequence,) = struct.unpack_from("=I", self.requests[-1], 8)
             answer = answer(sequence)
         buffer[: len(answer)] = answer
-        return len(answer)
+        return len(answer), (self.sender, 0)
 
     def recvmsg_into(self, buffers: Sequence[bytearray]) -> tuple[int, list[object], int, tuple[int, int]]:
-        """Give the next answer with its sender."""
-        return self.recv_into(buffers[0]), [], self.flags, (self.sender, 0)
+        """Give the next answer with its sender, and whether it was cut."""
+        size, sender = self.recvfrom_into(buffers[0])
+        return size, [], self.flags, sender
 
 
 @pytest.fixture

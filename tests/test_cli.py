@@ -20,6 +20,7 @@ import pytest
 from pf_status_relay import __version__, cli, config, host
 from pf_status_relay.config import Config
 from pf_status_relay.events import LinkEventsLost, PfNotReady, PfReady, SlowLacpRate
+from pf_status_relay.lock import Lock
 from pf_status_relay.log import Log
 from pf_status_relay.notify import Notifier
 
@@ -38,10 +39,16 @@ class Started:
         self.ran = False
 
     def __call__(
-        self, config: Config, log: Log, notifier: Notifier, load: Callable[[], Config], dry_run: bool
+        self,
+        config: Config,
+        log: Log,
+        notifier: Notifier,
+        load: Callable[[], Config],
+        dry_run: bool,
+        alone: Lock | None,
     ) -> Started:
         """Be constructed."""
-        self.config, self.log, self.load, self.dry_run = config, log, load, dry_run
+        self.config, self.log, self.load, self.dry_run, self.alone = config, log, load, dry_run, alone
         return self
 
     def run(self) -> None:
@@ -58,7 +65,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     monkeypatch.delenv(config.INTERFACES_VARIABLE, raising=False)
     monkeypatch.delenv(config.INTERVAL_VARIABLE, raising=False)
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     return service
+
+
+@pytest.fixture(autouse=True)
+def runtime_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
 
 
 @pytest.fixture
@@ -87,6 +100,34 @@ def test_run_serves_what_the_environment_says(
 def test_a_dry_run_is_asked_for_by_an_option(started: Started, file: Path) -> None:
     assert cli.main(["run", "--dry-run", "--config", str(file)]) == 0
     assert started.dry_run is True
+
+
+def test_by_hand_a_second_relay_is_refused_in_a_line_with_status_75(
+    started: Started, file: Path, capsys: Capture
+) -> None:
+    assert Lock(os.environ).take() is None
+    assert cli.main(["run", "--config", str(file)]) == 75
+    assert not started.ran
+    process = os.getpid()
+    assert capsys.readouterr().err == (
+        f"pf-status-relay: another relay is running (process {process}): stop that first\n"
+    )
+
+
+def test_a_dry_run_excludes_nobody_and_is_not_excluded(started: Started, file: Path) -> None:
+    assert cli.main(["run", "--dry-run", "--config", str(file)]) == 0
+    assert started.alone is None
+    assert cli.main(["run", "--config", str(file)]) == 0
+    assert cli.main(["run", "--dry-run", "--config", str(file)]) == 0
+
+
+def test_under_systemd_the_service_is_left_to_wait(
+    started: Started, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    assert Lock(os.environ).take() is None
+    assert cli.main(["run", "--config", str(file)]) == 0
+    assert started.alone is not None
 
 
 def test_faults_of_the_configuration_are_a_line_each_and_status_78(

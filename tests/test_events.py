@@ -35,6 +35,13 @@ VOCABULARY = [
         "1b54aea1098b4f87b5a09b77c8d57f30",
     ),
     ("SettingVfFailed", "ERROR", "failed to set vf link state", "f1bb477d598f4e339530f638b7d1e1cc"),
+    (
+        "VfsSetBySomebodyElse",
+        "WARN",
+        "vf link states are also set by somebody else",
+        "03547e77107e436f8572ba8cbd35fe09",
+    ),
+    ("AnotherRelayRuns", "WARN", "another relay is running", "057a3cd15655490eb1e96dfa2b3d8ad4"),
     ("LinkEventsLost", "DEBUG", "link events were lost", "d1fc628003c54146b0ff3dc9cfce30de"),
     ("NetlinkReopened", "WARN", "netlink socket was reopened", "d55faebe5e134e5aa73e2e589d99a336"),
     ("NetlinkFailed", "ERROR", "netlink is not available", "52c9032b65064201a5e722d07ab02f6d"),

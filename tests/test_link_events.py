@@ -71,6 +71,13 @@ def test_an_event_of_a_pf_says_nothing_new_about_the_master_that_it_has(
     assert link_events.drain() == ({PF}, False)
 
 
+def test_what_another_process_sends_is_no_event(kernel: NetlinkSocket, link_events: LinkEvents) -> None:
+    kernel.sender = 4711
+    kernel.answers = [link_message(5)]
+    assert link_events.drain() == (set(), False)
+    assert kernel.answers == []
+
+
 def test_all_events_that_are_there_are_taken(kernel: NetlinkSocket, link_events: LinkEvents) -> None:
     kernel.answers = [link_message(5), link_message(8), link_message(9, text(3, "ens5f2"))]
     assert link_events.drain() == ({PF, MISSED}, False)

@@ -181,6 +181,18 @@ LOG = [
             "VF_LINK_STATE": "auto",
         },
     ),
+    (
+        events.VfsSetBySomebodyElse("ens5f0", 3),
+        'WARN","msg":"vf link states are also set by somebody else","interface":"ens5f0","id":3',
+        "vf link states are also set by somebody else interface=ens5f0 id=3",
+        {"PF_INTERFACE": "ens5f0", "VF_ID": "3"},
+    ),
+    (
+        events.AnotherRelayRuns(812),
+        'WARN","msg":"another relay is running","pid":812',
+        "another relay is running pid=812",
+        {"RELAY_PID": "812"},
+    ),
     (events.LinkEventsLost(), 'DEBUG","msg":"link events were lost"', "link events were lost", {}),
     (
         events.NetlinkReopened("Bad file descriptor"),
