@@ -53,21 +53,17 @@ def run(options: argparse.Namespace) -> int:
         configuration = config.load(options.config, os.environ)
     except config.ConfigError as error:
         return _refused(error.faults, EX_CONFIG)
-    try:
-        log = open_log(LogFormat(options.log_format), Level[options.log_level.upper()], os.environ)
-    except ImportError as error:
-        print(f"pf-status-relay: the journal needs systemd-python: {error}", file=sys.stderr)
-        return EX_UNAVAILABLE
-    reload = partial(config.load, options.config, os.environ)
-    try:
-        service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run)
-    except ImportError as error:
-        hint = "install pf-status-relay[metrics]"
-        return _refused([f"metrics_textfile needs prometheus-client ({error}); {hint}"], EX_UNAVAILABLE)
     # systemd's watchdog ends a hang with SIGABRT: let the log say where it was.
     with suppress(RuntimeError, OSError, ValueError):  # there may be no standard error to write to
         faulthandler.enable()
-    service.run()
+    reload = partial(config.load, options.config, os.environ)
+    with open_log(LogFormat(options.log_format), Level[options.log_level.upper()], os.environ) as log:
+        try:
+            service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run)
+        except ImportError as error:
+            hint = "install pf-status-relay[metrics]"
+            return _refused([f"metrics_textfile needs prometheus-client ({error}); {hint}"], EX_UNAVAILABLE)
+        service.run()
     return EX_OK
 
 

@@ -71,8 +71,8 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "while LACP is down, and from disable to auto while it is up. A VF in enable is never touched.",
         epilog=f"""{_ENVIRONMENT}
 
-Exit status {EX_CONFIG}: the configuration is at fault. {EX_UNAVAILABLE}: the journal needs systemd-python,
-or the metrics prometheus-client.
+Exit status {EX_CONFIG}: the configuration is at fault. {EX_UNAVAILABLE}: the metrics need
+prometheus-client.
 
 See what would be set, and set nothing:
 
