@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pf_status_relay.notify import Notifier
-
-# sdnotify leaves its socket to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 WATCHED = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
 
@@ -24,6 +22,7 @@ class Systemd:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
         self.socket.setblocking(False)
+        self.environment = {**WATCHED, "NOTIFY_SOCKET": str(path)}
 
     def heard(self) -> list[str]:
         """Return what has been received since the last call."""
@@ -34,18 +33,24 @@ class Systemd:
             except BlockingIOError:
                 return received
 
+    def fill(self) -> None:
+        """Be full of other services' messages, as a systemd that hangs or has frozen after a crash."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    other.sendto(b"WATCHDOG=1", self.socket.getsockname())
+
 
 @pytest.fixture
-def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systemd]:
-    path = tmp_path / "notify"
-    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
-    receiver = Systemd(path)
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    receiver = Systemd(tmp_path / "notify")
     with receiver.socket:
         yield receiver
 
 
 def test_systemd_is_told_in_its_own_words(systemd: Systemd) -> None:
-    notifier = Notifier(WATCHED)
+    notifier = Notifier(systemd.environment)
     notifier.ready()
     notifier.cycle_done()
     notifier.status("3 PFs: 3 up")
@@ -54,14 +59,15 @@ def test_systemd_is_told_in_its_own_words(systemd: Systemd) -> None:
 
 
 def test_the_status_is_told_when_it_changes(systemd: Systemd) -> None:
-    notifier = Notifier({})
+    notifier = Notifier(systemd.environment)
     for line in ("1 up", "1 up", "1 down", "1 down", "1 up"):
         notifier.status(line)
     assert systemd.heard() == ["STATUS=1 up", "STATUS=1 down", "STATUS=1 up"]
 
 
 def test_a_cycle_is_told_each_time_with_a_watchdog_and_never_without(systemd: Systemd) -> None:
-    watched, unwatched = Notifier(WATCHED), Notifier({})
+    watched = Notifier(systemd.environment)
+    unwatched = Notifier({"NOTIFY_SOCKET": systemd.environment["NOTIFY_SOCKET"]})
     for _ in range(2):
         watched.cycle_done()
         unwatched.cycle_done()
@@ -84,8 +90,7 @@ def test_the_watchdog_time_is_systemds(environment: dict[str, str], seconds: flo
     assert Notifier(environment).watchdog_s == seconds
 
 
-def test_without_systemd_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+def test_without_systemd_nothing_fails() -> None:
     notifier = Notifier(WATCHED)
     notifier.ready()
     notifier.status("3 PFs: 3 up")
@@ -94,6 +99,50 @@ def test_without_systemd_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_systemd_that_has_gone_makes_nothing_fail(systemd: Systemd) -> None:
-    notifier = Notifier(WATCHED)
+    notifier = Notifier(systemd.environment)
     systemd.socket.close()
     notifier.cycle_done()
+
+
+def test_a_systemd_that_hangs_is_not_waited_for(systemd: Systemd) -> None:
+    notifier = Notifier(systemd.environment)
+    systemd.fill()
+    notifier.status("1 up")
+    notifier.ready()
+    notifier.cycle_done()
+    notifier.stopping()
+
+
+def test_what_systemd_must_know_it_is_told_once_it_can_take_it(systemd: Systemd) -> None:
+    notifier = Notifier(systemd.environment)
+    systemd.fill()
+    notifier.status("1 up")
+    notifier.ready()
+    notifier.cycle_done()
+    systemd.heard()
+    notifier.status("1 up")
+    notifier.cycle_done()
+    notifier.cycle_done()
+    assert systemd.heard() == ["STATUS=1 up", "READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+
+
+def test_a_systemd_with_a_new_socket_is_found(systemd: Systemd) -> None:
+    notifier = Notifier(systemd.environment)
+    path = systemd.socket.getsockname()
+    systemd.socket.close()
+    os.unlink(path)
+    notifier.cycle_done()
+    again = Systemd(Path(path))
+    with again.socket:
+        notifier.cycle_done()
+        notifier.cycle_done()
+        assert again.heard() == ["WATCHDOG=1"] * 2
+
+
+def test_an_abstract_address_is_understood() -> None:
+    name = f"pf-status-relay-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(f"\0{name}")
+        receiver.setblocking(False)
+        Notifier({"NOTIFY_SOCKET": f"@{name}"}).ready()
+        assert receiver.recv(100) == b"READY=1"
