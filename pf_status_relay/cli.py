@@ -37,6 +37,8 @@ from pf_status_relay.service import Service
 WATCH_S = 1.0
 """Seconds between two looks of `status --watch`."""
 
+_STANDARD_ERROR = 2
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, and return its exit status."""
@@ -49,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """`pf-status-relay run`: relay until SIGTERM."""
+    _open_standard_descriptors()
     try:
         configuration = config.load(options.config, os.environ)
     except config.ConfigError as error:
@@ -212,6 +215,14 @@ def _probe(facts: Facts) -> str | None:
             return rtnl.set_vf_link_states(facts.ifindex, facts.vfs[:1]).get(facts.vfs[0].id, "")
     except OSError as error:
         return error.strerror or str(error)
+
+
+def _open_standard_descriptors() -> None:
+    """Have 0, 1 and 2 lead somewhere: what is written to standard output must not reach a socket."""
+    descriptor = -1
+    while descriptor <= _STANDARD_ERROR:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
 
 
 def _print(text: str, status: int = EX_OK) -> int:

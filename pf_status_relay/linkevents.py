@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
 from typing import NamedTuple
@@ -122,7 +121,7 @@ class LinkEvents:
 
 def name_content(name: str) -> bytes:
     """Return the bytes that a link message about an interface of this name or altname holds."""
-    return os.fsencode(name) + b"\0"
+    return name.encode() + b"\0"
 
 
 def master_attribute(ifindex: int) -> bytes:

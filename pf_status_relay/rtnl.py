@@ -243,7 +243,7 @@ def _get_link(name: str, ifindex: int) -> bytes:
     mask = _RTEXT_FILTER_VF | _RTEXT_FILTER_SKIP_STATS
     attributes: list[tuple[str, object]] = [("IFLA_EXT_MASK", mask)]
     if name:
-        short = len(os.fsencode(name)) < _IFNAMSIZ
+        short = len(name.encode()) < _IFNAMSIZ
         attributes.append(("IFLA_IFNAME" if short else "IFLA_ALT_IFNAME", name))
     return _link_request(messages.RTM_GETLINK, 0, attributes, ifindex)
 
