@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 
 from pf_status_relay import config, selection, streams
@@ -62,25 +62,26 @@ def run(options: argparse.Namespace) -> int:
         configuration = config.load(options.config, os.environ)
     except config.ConfigError as error:
         return _refused(error.faults, EX_CONFIG)
-    try:
-        log = open_log(LogFormat(options.log_format), Level[options.log_level.upper()], os.environ)
-    except ImportError as error:
-        return _refused([f"the journal needs systemd-python: {error}"], EX_UNAVAILABLE)
     alone = None if options.dry_run else Lock(os.environ)
     if alone and "NOTIFY_SOCKET" not in os.environ:  # under systemd the service waits
         holder = alone.take()
         if holder is not None:
             return _refused([f"another relay is running (process {holder}): stop that first"], EX_TEMPFAIL)
-    reload = partial(config.load, options.config, os.environ)
-    try:
-        service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run, alone)
-    except ImportError as error:
-        hint = "install pf-status-relay[metrics]"
-        return _refused([f"metrics_textfile needs prometheus-client ({error}); {hint}"], EX_UNAVAILABLE)
     # systemd's watchdog ends a hang with SIGABRT: let the log say where it was.
     with suppress(RuntimeError, OSError, ValueError):  # there may be no standard error to write to
         faulthandler.enable()
-    service.run()
+    reload = partial(config.load, options.config, os.environ)
+    log_format, level = LogFormat(options.log_format), Level[options.log_level.upper()]
+    with ExitStack() as running:
+        try:
+            log = running.enter_context(open_log(log_format, level, os.environ))
+            service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run, alone)
+        except ImportError as error:
+            who = "the journal needs systemd-python"
+            if error.name == "prometheus_client":
+                who = "metrics_textfile needs prometheus-client: install pf-status-relay[metrics]"
+            return _refused([f"{who} ({error})"], EX_UNAVAILABLE)
+        service.run()
     return EX_OK
 
 

@@ -343,6 +343,16 @@ class NetlinkFailed(Event):
 
 
 @dataclass(frozen=True)
+class LogEventsLost(Event):
+    """Whoever takes the log did not for so long that events, this many, could not be kept for it."""
+
+    level = Level.WARN
+    msg = "log events were lost"
+    message_id = "df316f0a3d4b44ddad6f090adec1fb64"
+    lost: int
+
+
+@dataclass(frozen=True)
 class NotRestored(Event):
     """The service ends and does not restore VFs, though it is to on a stop, for the reason given."""
 

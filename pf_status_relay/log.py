@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any, Callable, TextIO
+from typing import Any, Callable
 
-from pf_status_relay import lacp
+from pf_status_relay import journal, lacp
+from pf_status_relay.backlog import Backlog, Write
 from pf_status_relay.events import Event, Level
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import VfLinkState
 
 Log = Callable[[Sequence[Event]], None]
-"""Takes events, oldest first, and never fails: relaying is worth more than telling of it."""
+"""Takes events, oldest first, never waits and never fails: relaying is worth more than telling of it."""
 
 IDENTIFIER = "pf-status-relay"
+
+CLOSE_S = 1.0
+"""Seconds that the end of the service waits for what is still to be written."""
+
+_STANDARD_OUTPUT = 1
 
 _JOURNAL_FIELDS = {
     "interface": "PF_INTERFACE",
@@ -36,6 +41,7 @@ _JOURNAL_FIELDS = {
     "silent_ms": "SILENT_MS",
     "wait_ms": "WAIT_MS",
     "pid": "RELAY_PID",
+    "lost": "EVENTS_LOST",
     "error": "ERROR",
 }
 
@@ -48,21 +54,25 @@ class LogFormat(Enum):
     JSON = "json"
 
 
-def open_log(log_format: LogFormat, threshold: Level, environment: Mapping[str, str]) -> Log:
-    """Return the log for events of at least the level `threshold`.
+@contextmanager
+def open_log(log_format: LogFormat, threshold: Level, environment: Mapping[str, str]) -> Iterator[Log]:
+    """Give the log for events of at least the level `threshold`; in the end, write what waits.
 
     Raises ImportError if the journal is asked for and systemd-python is not installed.
     """
     if log_format is LogFormat.AUTO:
         log_format = LogFormat.JOURNAL if leads_to_journal(environment) else LogFormat.JSON
-    write = _journal() if log_format is LogFormat.JOURNAL else _json(sys.stdout)
+    backlog = Backlog(_to_journal() if log_format is LogFormat.JOURNAL else _to_standard_output)
 
     def log(events: Sequence[Event]) -> None:
         wanted = [event for event in events if event.level.value <= threshold.value]
         if wanted:
-            write(wanted)
+            backlog(wanted)
 
-    return log
+    try:
+        yield log
+    finally:
+        backlog.close(CLOSE_S)
 
 
 def leads_to_journal(environment: Mapping[str, str]) -> bool:
@@ -104,25 +114,16 @@ def journal_fields(event: Event) -> dict[str, str]:
     return fields
 
 
-def _json(stream: TextIO) -> Log:
-    def write(events: Sequence[Event]) -> None:
-        now = datetime.now(timezone.utc)
-        lines = "".join(f"{json_line(event, now)}\n" for event in events)
-        with suppress(OSError, ValueError):  # the reader has gone, or the stream was closed
-            print(lines, end="", file=stream, flush=True)
-
-    return write
+def _to_standard_output(event: Event, time: datetime) -> None:
+    # Past sys.stdout, whose lock a thread that hangs in it would take into the end of the interpreter.
+    left = f"{json_line(event, time)}\n".encode()
+    while left:
+        left = left[os.write(_STANDARD_OUTPUT, left) :]
 
 
-def _journal() -> Log:
-    from systemd.journal import sendv  # only here: the library is not everywhere
-
-    def write(events: Sequence[Event]) -> None:
-        for event in events:
-            with suppress(OSError):  # journald is gone or its socket is full
-                sendv(*(f"{field}={value}" for field, value in journal_fields(event).items()))
-
-    return write
+def _to_journal() -> Write:
+    send = journal.sender()
+    return lambda event, time: send(journal_fields(event))  # journald has a time of its own for it
 
 
 def _plain(value: Any) -> Any:

@@ -15,37 +15,56 @@ _UINT64 = re.compile("[0-9]{1,20}")
 
 
 class Notifier:
-    """Tells systemd how the service is."""
+    """Tells systemd how the service is, and does not wait for it.
+
+    A systemd that hangs, or has frozen itself after a crash, takes no more messages once its queue is full.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._systemd = SystemdNotifier()
+        if self._systemd.socket is not None:
+            self._systemd.socket.setblocking(False)
+            self._systemd.debug = True  # so that it says what systemd did not take
         self._status = ""
+        self._owes_ready = False
         self.watchdog_s = _watchdog_s(environment)
         """Seconds without a ping after which systemd restarts the service, None without watchdog."""
 
     def ready(self) -> None:
         """The first complete cycle is done, or the configuration has been read again."""
-        self._systemd.notify("READY=1")
+        self._owes_ready = not self._tell("READY=1")
 
     def reloading(self) -> None:
         """The configuration is being read again; `ready` ends that."""
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._systemd.notify(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
 
     def cycle_done(self) -> None:
         """One more cycle is done: the service is alive."""
+        if self._owes_ready:
+            self.ready()
         if self.watchdog_s is not None:
-            self._systemd.notify("WATCHDOG=1")
+            self._tell("WATCHDOG=1")
 
     def status(self, line: str) -> None:
         """Show one line in `systemctl status`, if it is another one than before."""
-        if line != self._status:
+        if line != self._status and self._tell(f"STATUS={line}"):
             self._status = line
-            self._systemd.notify(f"STATUS={line}")
 
     def stopping(self) -> None:
         """The service is ending because it was asked to."""
-        self._systemd.notify("STOPPING=1")
+        self._tell("STOPPING=1")
+
+    def _tell(self, message: str) -> bool:
+        """Tell systemd, and return whether that is done: it took the message, or there is none."""
+        if self._systemd.socket is None:
+            return True
+        try:
+            # sdnotify writes Latin-1, systemd reads UTF-8.
+            self._systemd.notify(message.encode().decode("latin-1"))
+        except OSError:
+            return False
+        return True
 
 
 def _watchdog_s(environment: Mapping[str, str]) -> float | None:

@@ -60,6 +60,7 @@ VOCABULARY = [
         "VFs stay disabled until lacp has been up for longer",
         "84d18a427a20437d84d51e3c7e5a249a",
     ),
+    ("LogEventsLost", "WARN", "log events were lost", "df316f0a3d4b44ddad6f090adec1fb64"),
     ("NotRestored", "WARN", "VFs are not restored", "7948a3c1724d471d9af3f2f58ef2bf55"),
     ("WritingMetricsFailed", "WARN", "failed to write metrics", "c25813e3cb024f34b2c859203654e4d6"),
     ("MetricsWrittenAgain", "INFO", "metrics are written again", "266fb2bf46af49c3a45c677d4eb6b853"),

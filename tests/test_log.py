@@ -59,6 +59,12 @@ LOG = [
         {"PF_INTERFACE": "ens5f0", "WAIT_MS": "5000"},
     ),
     (
+        events.LogEventsLost(3),
+        'WARN","msg":"log events were lost","lost":3',
+        "log events were lost lost=3",
+        {"EVENTS_LOST": "3"},
+    ),
+    (
         events.NotRestored("the service is restarted"),
         'WARN","msg":"VFs are not restored","error":"the service is restarted"',
         'VFs are not restored error="the service is restarted"',

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,14 @@ class Systemd:
                 received.append(self.socket.recv(4096).decode())
             except BlockingIOError:
                 return received
+
+    def fill(self) -> None:
+        """Be full of other services' messages, as a systemd that hangs or has frozen after a crash."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    other.sendto(b"WATCHDOG=1", self.socket.getsockname())
 
 
 @pytest.fixture
@@ -111,3 +120,30 @@ def test_a_systemd_that_has_gone_makes_nothing_fail(systemd: Systemd) -> None:
     notifier = Notifier(WATCHED)
     systemd.socket.close()
     notifier.cycle_done()
+
+
+def test_a_name_beyond_latin_1_is_told_in_utf_8(systemd: Systemd) -> None:
+    Notifier({}).status("1 down (für€)")
+    assert systemd.heard() == ["STATUS=1 down (für€)"]
+
+
+def test_a_systemd_that_hangs_is_not_waited_for(systemd: Systemd) -> None:
+    notifier = Notifier(WATCHED)
+    systemd.fill()
+    notifier.status("1 up")
+    notifier.ready()
+    notifier.cycle_done()
+    notifier.stopping()
+
+
+def test_what_systemd_must_know_it_is_told_once_it_can_take_it(systemd: Systemd) -> None:
+    notifier = Notifier(WATCHED)
+    systemd.fill()
+    notifier.status("1 up")
+    notifier.ready()
+    notifier.cycle_done()
+    systemd.heard()
+    notifier.status("1 up")
+    notifier.cycle_done()
+    notifier.cycle_done()
+    assert systemd.heard() == ["STATUS=1 up", "READY=1", "WATCHDOG=1", "WATCHDOG=1"]

@@ -128,6 +128,26 @@ def test_what_was_done_before_a_socket_died_is_told(world: World) -> None:
     assert events.VfLinkStateSet(0, DISABLE, "ens5f0") in world.all("log")
 
 
+@pytest.mark.parametrize("reason", ["No such device", "Operation not permitted", "Device or resource busy"])
+def test_a_pf_that_cannot_be_written_to_costs_the_others_nothing_and_is_told_once(
+    world: World, reason: str
+) -> None:
+    world.facts = {"ens5f0": pf(5, DOWN, AUTO), "ens5f1": pf(6, DOWN, ENABLE, AUTO)}
+    world.refused = {0: reason}
+    world.run(until=20)
+    assert world.logged(events.SettingVfFailed) == [events.SettingVfFailed(0, "ens5f0", reason, DISABLE)]
+    assert events.VfLinkStateSet(1, DISABLE, "ens5f1") in world.all("log")
+    assert 15 <= world.all("write").count((5, {0: "disable"})) <= 25, "once a second"
+
+
+def test_a_pf_that_goes_between_reading_and_writing_is_absent_then(world: World) -> None:
+    world.facts, world.refused = {"ens5f0": pf(5, DOWN, AUTO)}, {0: "No such device"}
+    world.at(0.05, lambda: world.facts.update(ens5f0=GONE))
+    world.run(until=5)
+    assert len(world.all("write")) == 1
+    assert len(world.logged(events.FetchFailed)) == 1
+
+
 def test_why_an_interface_is_not_served_is_told_when_the_reason_changes(world: World) -> None:
     world.facts = {"ens5f0": GONE, "enp5s0f0": GONE}
     world.at(0.5, lambda: world.facts.update(ens5f0=pf(5, UP), enp5s0f0=pf(5, UP)))
