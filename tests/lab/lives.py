@@ -22,8 +22,8 @@ class Life:
     """One process of the relay.
 
     `awake` are the times from and to which it could act (monotonic seconds; to None: it still can),
-    `overruns` the times at which it lost link events, `used` its descriptors and KiB of memory, read now
-    and then.
+    `overruns` the times at which it lost link events, `reloads` those at which it was told to read its
+    configuration again, `used` its descriptors and KiB of memory, read now and then.
     """
 
     def __init__(self, relay: Relay) -> None:
@@ -31,6 +31,7 @@ class Life:
         self.awake: list[tuple[float, float | None]] = [(relay.started_at, None)]
         self.killed = False
         self.overruns: list[float] = []
+        self.reloads: list[float] = []
         self.used: list[tuple[int, int]] = []
 
     def is_awake(self) -> bool:
@@ -118,6 +119,7 @@ class Lives:
         if not good:
             file.write_text("interfaces = [")
         said = len(self.last.relay.events())
+        self.last.reloads.append(self._lab.now)
         self.last.relay.signal(signal.SIGHUP)
         what = "configuration was reloaded" if good else "configuration was refused"
         wait_until(lambda: self.last.relay.events()[said:] != [], within=2, what=what)

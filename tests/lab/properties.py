@@ -122,6 +122,7 @@ class Case:
         """When anything changed that is not the relay's doing, in order."""
         times = [time for act in self.acts for time in (act.begun, act.ended)]
         times += [time for life in self.lives for pair in life.awake for time in pair if time is not None]
+        times += [time for life in self.lives for time in life.reloads]
         times.append(self._times[0])
         before: object = None
         for snapshot in self.snapshots:
