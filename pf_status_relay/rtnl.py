@@ -7,9 +7,8 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 
-from pf_status_relay import lines, linkinfo, messages, vflist
+from pf_status_relay import lines, linkinfo, messages, requests
 from pf_status_relay.link import (
     BOND_MODE_8023AD,
     Absent,
@@ -21,30 +20,22 @@ from pf_status_relay.link import (
     unless_named_twice,
 )
 from pf_status_relay.linkevents import master_attribute, open_route_socket
+from pf_status_relay.requests import NLM_F_DUMP, NLMSGHDR
 
-_NLM_F_REQUEST = 0x1
-_NLM_F_ACK = 0x4
 _NLM_F_DUMP_INTR = 0x10
 _NLM_F_ACK_TLVS = 0x200
-_NLM_F_DUMP = 0x300
 _NLMSGERR_ATTR_MSG = 1
 
 _SOL_NETLINK = 270
 _NETLINK_CAP_ACK = 10
 _NETLINK_EXT_ACK = 11
 
-_RTEXT_FILTER_VF = 1
-_RTEXT_FILTER_SKIP_STATS = 8
-_STATS_LINK_XSTATS_SLAVE = 1 << 2  # IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_XSTATS_SLAVE)
 
-_NLMSGHDR = struct.Struct("=IHHII")
 _ERRNO = struct.Struct("=i")
 
 _MAX_ERRNO = 4095  # include/linux/err.h
-_IFNAMSIZ = 16
 _REPLY_BYTES = 1 << 20  # a PF with 334 VFs answers in 66 KiB
 _READ_TRIES = 3  # of what can change between two requests
-_KEPT = 256  # requests: to encode one takes longer than to answer it
 _VFS_PER_MESSAGE = 1024  # the list's 16-bit length holds 4095
 
 ANSWER_TIMEOUT_S = 5
@@ -113,7 +104,7 @@ class Rtnl:
         Raises Refused, MalformedMessage, and OSError if the socket is unusable.
         """
         names: list[str] = []
-        for message in self._list(_list_bonds()):
+        for message in self._list(requests.list_bonds()):
             bond = linkinfo.decode(message)
             if bond.bond_mode == BOND_MODE_8023AD:
                 ports = self._ports(bond.ifindex)
@@ -146,8 +137,7 @@ class Rtnl:
 
     def _try_to_set(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> str:
         try:
-            attributes = [("IFLA_VFINFO_LIST", vflist.encode(vfs))]
-            self._ask(_link_request(messages.RTM_SETLINK, _NLM_F_ACK, attributes, ifindex))
+            self._ask(requests.set_vfs(ifindex, vfs))
         except Refused as error:
             return error.strerror or str(error)
         except linkinfo.MalformedMessage as error:
@@ -157,7 +147,7 @@ class Rtnl:
     def _link(self, name: str = "", ifindex: int = 0) -> linkinfo.Link | None:
         """Read one link, by name or ifindex; None if there is none."""
         try:
-            answer = self._ask(_get_link(name, ifindex))
+            answer = self._ask(requests.get_link(name, ifindex))
         except Refused as error:
             if error.errno == errno.ENODEV:
                 return None
@@ -182,7 +172,7 @@ class Rtnl:
     def _lacpdus_received(self, ifindex: int) -> int | None:
         """Read the bond port's counter of received LACPDUs; None where the kernel has none."""
         try:
-            answer = self._ask(_get_stats(ifindex))
+            answer = self._ask(requests.get_stats(ifindex))
         except Refused:
             return None
         return linkinfo.decode_lacpdus_received(answer[0]) if answer else None
@@ -190,7 +180,7 @@ class Rtnl:
     def _ports(self, master: int) -> list[bytes]:
         """List the ports of a master; a kernel that does not know the filter lists all links."""
         attribute = master_attribute(master)
-        return [link for link in self._list(_list_ports(master)) if attribute in link]
+        return [link for link in self._list(requests.list_ports(master)) if attribute in link]
 
     def _list(self, request: bytes) -> Sequence[bytes]:
         for _ in range(_READ_TRIES):
@@ -207,21 +197,21 @@ class Rtnl:
         Raises Refused, with EINTR where links changed while they were listed, and OSError.
         """
         self._sequence = self._sequence % 0xFFFFFFFF + 1
-        length, kind, flags, _, port = _NLMSGHDR.unpack_from(request)
-        header = _NLMSGHDR.pack(length, kind, flags, self._sequence, port)
-        self._socket.send(header + request[_NLMSGHDR.size :])
+        length, kind, flags, _, port = NLMSGHDR.unpack_from(request)
+        header = NLMSGHDR.pack(length, kind, flags, self._sequence, port)
+        self._socket.send(header + request[NLMSGHDR.size :])
         answer: list[bytes] = []
         interrupted = 0
         while True:
             for type_, message in self._receive():
-                interrupted |= _NLMSGHDR.unpack_from(message)[2] & _NLM_F_DUMP_INTR
+                interrupted |= NLMSGHDR.unpack_from(message)[2] & _NLM_F_DUMP_INTR
                 if type_ in (messages.NLMSG_DONE, messages.NLMSG_ERROR):
                     _raise_if_refused(message)
                     if interrupted:
                         raise Refused(errno.EINTR, os.strerror(errno.EINTR))
                     return answer
                 answer.append(message)
-                if flags & _NLM_F_DUMP != _NLM_F_DUMP:
+                if flags & NLM_F_DUMP != NLM_F_DUMP:
                     return answer
 
     def _receive(self) -> Iterator[tuple[int, bytes]]:
@@ -232,72 +222,28 @@ class Rtnl:
         if sender[0] != 0:  # not the kernel
             return
         position = 0
-        while position + _NLMSGHDR.size <= size:
-            length, kind, _, sequence, _ = _NLMSGHDR.unpack_from(self._buffer, position)
-            if length < _NLMSGHDR.size or position + length > size:
+        while position + NLMSGHDR.size <= size:
+            length, kind, _, sequence, _ = NLMSGHDR.unpack_from(self._buffer, position)
+            if length < NLMSGHDR.size or position + length > size:
                 raise linkinfo.MalformedMessage(f"netlink message of {length} bytes in {size - position}")
             if sequence == self._sequence:
                 yield kind, bytes(self._buffer[position : position + length])
             position += (length + 3) & ~3
 
 
-@lru_cache(maxsize=_KEPT)
-def _get_link(name: str, ifindex: int) -> bytes:
-    mask = _RTEXT_FILTER_VF | _RTEXT_FILTER_SKIP_STATS
-    attributes: list[tuple[str, object]] = [("IFLA_EXT_MASK", mask)]
-    if name:
-        short = len(name.encode()) < _IFNAMSIZ
-        attributes.append(("IFLA_IFNAME" if short else "IFLA_ALT_IFNAME", name))
-    return _link_request(messages.RTM_GETLINK, 0, attributes, ifindex)
-
-
-@lru_cache(maxsize=1)
-def _list_bonds() -> bytes:
-    kind = {"attrs": [("IFLA_INFO_KIND", "bond")]}
-    attributes = [("IFLA_EXT_MASK", _RTEXT_FILTER_SKIP_STATS), ("IFLA_LINKINFO", kind)]
-    return _link_request(messages.RTM_GETLINK, _NLM_F_DUMP, attributes)
-
-
-@lru_cache(maxsize=_KEPT)
-def _list_ports(master: int) -> bytes:
-    attributes = [("IFLA_EXT_MASK", _RTEXT_FILTER_SKIP_STATS), ("IFLA_MASTER", master)]
-    return _link_request(messages.RTM_GETLINK, _NLM_F_DUMP, attributes)
-
-
-@lru_cache(maxsize=_KEPT)
-def _get_stats(ifindex: int) -> bytes:
-    request = messages.stats_message()
-    request["ifindex"] = ifindex
-    request["filter_mask"] = _STATS_LINK_XSTATS_SLAVE
-    return _encoded(request, messages.RTM_GETSTATS, 0)
-
-
-def _link_request(kind: int, flags: int, attributes: Sequence[tuple[str, object]], ifindex: int = 0) -> bytes:
-    request = messages.link_message()
-    request["index"] = ifindex
-    request["attrs"] = list(attributes)
-    return _encoded(request, kind, flags)
-
-
-def _encoded(request: messages.link_message | messages.stats_message, kind: int, flags: int) -> bytes:
-    request["header"] = {"type": kind, "flags": _NLM_F_REQUEST | flags, "sequence_number": 0, "pid": 0}
-    request.encode()
-    return bytes(request.data)
-
-
 def _raise_if_refused(message: bytes) -> None:
     """Raise Refused if the last message of an answer, NLMSG_ERROR or NLMSG_DONE, holds an error."""
-    if len(message) < _NLMSGHDR.size + _ERRNO.size:
+    if len(message) < NLMSGHDR.size + _ERRNO.size:
         raise linkinfo.MalformedMessage("netlink message without an error code")
-    code = -_ERRNO.unpack_from(message, _NLMSGHDR.size)[0]
+    code = -_ERRNO.unpack_from(message, NLMSGHDR.size)[0]
     if code == 0:
         return
     if not 0 < code <= _MAX_ERRNO:
         raise linkinfo.MalformedMessage(f"netlink message with the error code {-code}")
     reason = os.strerror(code)
-    if _NLMSGHDR.unpack_from(message)[2] & _NLM_F_ACK_TLVS:
+    if NLMSGHDR.unpack_from(message)[2] & _NLM_F_ACK_TLVS:
         # NETLINK_CAP_ACK leaves the request's header, without its payload, before the attributes.
-        start = _NLMSGHDR.size + _ERRNO.size + _NLMSGHDR.size
+        start = NLMSGHDR.size + _ERRNO.size + NLMSGHDR.size
         for kind, begin, end in messages.attributes(message, start, len(message)):
             if kind == _NLMSGERR_ATTR_MSG:
                 said = message[begin + 4 : end].rstrip(b"\0").decode("utf-8", "replace")

@@ -33,8 +33,6 @@ from pf_status_relay.events import (
     Event,
     InterfaceDropped,
     LinkEventsLost,
-    NetlinkFailed,
-    NetlinkReopened,
     NotRestored,
     Starting,
     Stopping,
@@ -46,13 +44,11 @@ from pf_status_relay.linkevents import Concern, LinkEvents
 from pf_status_relay.lock import Lock
 from pf_status_relay.log import Log
 from pf_status_relay.metrics import open_metrics
+from pf_status_relay.netlink import REOPEN_S, Netlink
 from pf_status_relay.notify import Notifier, status_line
 from pf_status_relay.relay import Policy
 from pf_status_relay.rtnl import Rtnl
 from pf_status_relay.statefile import StateFile
-
-REOPEN_S = 1.0
-"""Seconds between attempts to open netlink sockets."""
 
 _CYCLES_PER_WATCHDOG = 3  # so that one slow cycle is not taken for a hang
 
@@ -88,10 +84,7 @@ class Service:
         self._refused = False
         self._interfaces = Interfaces(dry_run)
         self._metrics = open_metrics(None if dry_run else config.metrics_textfile)
-        self._netlink_error = ""
-        self._netlink_failed = False
-        self._rtnl: Rtnl | None = None
-        self._link_events: LinkEvents | None = None
+        self._netlink = Netlink()
         self._configure(config)
 
     def run(self) -> None:
@@ -113,20 +106,20 @@ class Service:
             try:
                 if self._reload:
                     self._reload_configuration()
-                self._open()
+                rtnl, link_events = self._netlink.open()
                 began = time.monotonic()
-                relaying = self._cycle(woken)
+                relaying = self._cycle(woken, rtnl)
                 self._metrics.cycle_done(time.monotonic() - began)
                 if relaying:
-                    self._netlink_works()
+                    self._tell(self._netlink.works())
                     self._notifier.status(self._status())
                     self._state_file.write(each.memory for each in self._interfaces)
                     if not ready:
                         self._notifier.ready()
                         ready = True
                     self._notifier.cycle_done()
-                self._write_metrics()
-                woken = self._wait(wake)
+                self._write_metrics(link_events)
+                woken = self._wait(wake, link_events)
             except OSError as error:
                 woken = self._interfaces.names()
                 self._netlink_fails(error, wake)
@@ -181,16 +174,15 @@ class Service:
 
     # The round
 
-    def _cycle(self, woken: set[str]) -> bool:
+    def _cycle(self, woken: set[str], rtnl: Rtnl) -> bool:
         """Look at the PFs that are due or woken; return whether any could be read.
 
         All VF states are written before anything is logged.
         """
-        assert self._rtnl is not None
-        self._select(self._rtnl)
+        self._select(rtnl)
         looks: list[tuple[Interface, Look]] = []
         try:
-            for each in self._interfaces.look(woken, self._rtnl, self._policy, self._interval_s):
+            for each in self._interfaces.look(woken, rtnl, self._policy, self._interval_s):
                 looks.append(each)
         finally:
             self._tell([event for _, look in looks for event in look.events])
@@ -214,9 +206,8 @@ class Service:
         events: list[Event] = []
         try:
             if not reason:
-                self._open()
-                assert self._rtnl is not None
-                events += self._interfaces.restore(self._rtnl)
+                rtnl, _ = self._netlink.open()
+                events += self._interfaces.restore(rtnl)
         except OSError as error:
             reason = error.strerror or str(error)
         if reason:
@@ -228,28 +219,27 @@ class Service:
         for event in events:
             self._metrics.happened(event)
 
-    def _write_metrics(self) -> None:
+    def _write_metrics(self, link_events: LinkEvents | None = None) -> None:
         """Write the metrics if they will be due before another cycle, or have changed and no event waits.
 
         A file takes as long to write as some VFs to set, and after a write to VFs an event always
         waits: the PF is then read again first, and the file written once.
         """
         due = self._metrics.due < self._interfaces.due()
-        if due or (self._metrics.changed and not self._event_waits()):
+        if due or (self._metrics.changed and not _event_waits(link_events)):
             event = self._metrics.write(time.monotonic())
             if event:
                 self._log([event])
 
     # Waiting
 
-    def _wait(self, wake: socket.socket) -> set[str]:
+    def _wait(self, wake: socket.socket, link_events: LinkEvents) -> set[str]:
         """Wait until a PF is due, an event concerns one, or a signal comes; return who is woken."""
-        assert self._link_events is not None
-        if self._link_events.watch(self._interfaces.watched()):
+        if link_events.watch(self._interfaces.watched()):
             return self._interfaces.names()  # of what changed before it was watched nothing was heard
         poller = select.poll()
         poller.register(wake, select.POLLIN)
-        poller.register(self._link_events, select.POLLIN)
+        poller.register(link_events, select.POLLIN)
         concerned: set[Concern] = set()
         due = min(self._interfaces.due(), self._metrics.due)
         while not self._stop and not self._reload and not concerned:
@@ -257,8 +247,8 @@ class Service:
             if left_s <= 0:
                 break
             ready = [descriptor for descriptor, _ in poller.poll(left_s * 1000)]
-            if self._link_events.fileno() in ready:
-                concerned, lost = self._link_events.drain()
+            if link_events.fileno() in ready:
+                concerned, lost = link_events.drain()
                 if lost:
                     self._tell([LinkEventsLost()])
                     concerned = {Concern(name, master=True) for name in self._interfaces.names()}
@@ -266,53 +256,28 @@ class Service:
         self._interfaces.forget_masters({each.interface for each in concerned if each.master})
         return {each.interface for each in concerned}
 
-    def _event_waits(self) -> bool:
-        if self._link_events is None:
-            return False
-        poller = select.poll()
-        poller.register(self._link_events, select.POLLIN)
-        return bool(poller.poll(0))
-
-    # Netlink
-
-    def _open(self) -> None:
-        if self._rtnl is None:
-            self._rtnl = Rtnl()
-        if self._link_events is None:
-            self._link_events = LinkEvents()
-
-    def _close(self) -> None:
-        for socket_ in (self._rtnl, self._link_events):
-            if socket_ is not None:
-                socket_.close()
-        self._rtnl = None
-        self._link_events = None
-        self._interfaces.forget_masters(self._interfaces.names())
-
     def _netlink_fails(self, error: OSError, wake: socket.socket) -> None:
-        """Drop the sockets, for the next cycle to open new ones: at once the first time, then slowly."""
+        """Have the next cycle open new sockets, and read everything again."""
         self._metrics.netlink_failed()
-        self._close()
-        reason = error.strerror or str(error)
-        if not self._netlink_error:
-            self._netlink_error = reason
-            return
-        if not self._netlink_failed:
-            self._netlink_failed = True
-            self._tell([NetlinkFailed(reason)])
-        self._write_metrics()
-        select.select([wake], [], [], REOPEN_S)
-        _empty(wake)
-
-    def _netlink_works(self) -> None:
-        if self._netlink_error:
-            self._tell([NetlinkReopened(self._netlink_error)])
-        self._netlink_error = ""
-        self._netlink_failed = False
+        self._interfaces.forget_masters(self._interfaces.names())
+        again = self._netlink.failing
+        self._tell(self._netlink.fails(error))
+        if again:
+            self._write_metrics()
+            select.select([wake], [], [], REOPEN_S)
+            _empty(wake)
 
     def _status(self) -> str:
         line = status_line(each.memory for each in self._interfaces)
         return f"{line}; the new configuration is refused, see the log" if self._refused else line
+
+
+def _event_waits(link_events: LinkEvents | None) -> bool:
+    if link_events is None:
+        return False
+    poller = select.poll()
+    poller.register(link_events, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _empty(wake: socket.socket) -> None:

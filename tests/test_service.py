@@ -11,7 +11,7 @@ from typing import Callable
 
 import pytest
 
-from pf_status_relay import events, interface, interfaces, linkevents, service
+from pf_status_relay import events, interface, interfaces, linkevents, netlink, service
 from pf_status_relay.config import Config, ConfigError
 from pf_status_relay.events import Event
 from pf_status_relay.lacp import PortState
@@ -129,8 +129,8 @@ class World:
         def wait_for_any(*arguments: object) -> None:
             world.pass_time(1.0)
 
-        monkeypatch.setattr(service, "Rtnl", Rtnl)
-        monkeypatch.setattr(service, "LinkEvents", LinkEvents)
+        monkeypatch.setattr(netlink, "Rtnl", Rtnl)
+        monkeypatch.setattr(netlink, "LinkEvents", LinkEvents)
         monkeypatch.setattr(service, "socket", SimpleNamespace(socketpair=self._socketpair))
         for module in (service, interface, interfaces):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: world.now))
