@@ -25,7 +25,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Callable
 
-from pf_status_relay import lock, unitjob
+from pf_status_relay import lock
 from pf_status_relay.config import RESTORE, Config, ConfigError
 from pf_status_relay.events import (
     ConfigurationRefused,
@@ -202,6 +202,8 @@ class Service:
 
     def _restore(self) -> None:
         """Set back the VFs that are disabled, if the service is not to go on after this."""
+        from pf_status_relay import unitjob  # only here: it takes what no start should wait for
+
         reason = unitjob.why_not_for_good(os.environ)
         events: list[Event] = []
         try:
