@@ -7,8 +7,8 @@ help:
 	@echo "make test   run every check: format, lint, types, unit tests, lab scenarios"
 	@echo "make rpm    build the package and its source package into dist/"
 	@echo "make check | unit | lab   run a part of the tests"
-	@echo "make soak [SEQUENCES=1000] [STEPS=30] [SEED=1]   play what can happen to a host (2 hours)"
-	@echo "make bench [PEER=PROGRAM]   measure reaction and cost, beside another relay (20 minutes)"
+	@echo "make soak [SEQUENCES=1000] [STEPS=30] [SEED=1]   play what can happen to a host (1 hour)"
+	@echo "make bench [PEER=PROGRAM]   measure reaction and cost, beside another relay (25 minutes)"
 	@echo "make fuzz [SECONDS=60] [TARGETS=...]   fuzz what comes from outside, so long for each input"
 	@echo "make clean  remove what the other targets made here (the lab's kernel stays in the cache)"
 
