@@ -21,9 +21,10 @@ from tests.lab.switch import SLOW_PROTOCOLS, Switch
 
 NOTICED_AFTER_S = 1.5
 """LACP does not fail sooner than this after its LACPDUs stop, in seconds: nobody need look before."""
-HELD_AFTER_S = 0.15
+HELD_AFTER_S = 0.05
 """How much longer than LACP is seen to have failed the RTNL lock stays taken, in seconds, if it is. The bond
-announces a failure when it gets the lock, which it tries once each 100 ms: so after 200 ms."""
+announces a failure when it gets the lock, which it tries once each 100 ms, and this is looked at as often: so
+it does after about 200 ms."""
 GIVE_UP_S = 10.0
 """Seconds after which a relay that has not reacted is not waited for any more."""
 LACP_TIMEOUT_S = 45.0
