@@ -23,7 +23,7 @@ def draw(result: dict[str, Any], folder: Path) -> list[Path]:
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "bench", "font.size": 9, "svg.fonttype": "none"})
     found: list[Found] = result["found"]
-    names = {OURS: "ours", PEER: result["peer"], FLOOR: "floor"}
+    names = {OURS: "ours", PEER: result["peer"].partition(" (")[0], FLOOR: "floor"}
     paths = [folder / name for name in PICTURES]
     for path, picture in zip(paths, (reactions(found, names), growth(found, names))):
         picture.savefig(path, metadata={"Date": None}, bbox_inches="tight")
@@ -47,17 +47,15 @@ def reactions(found: Sequence[Found], names: dict[str, str]) -> Any:
             )
             if times:
                 shares = [(place + 1) / len(times) for place in range(len(times))]
-                axis.step(
-                    times, shares, where="post", color=COLOURS[program], label=f"{name}, n={len(times)}"
-                )
+                axis.step(times, shares, where="post", color=COLOURS[program], label=name)
         axis.set_xscale("log")
         axis.minorticks_off()
         axis.set_title("LACP lost → last VF reads disable" if loss else "LACP back → last VF reads auto")
         axis.set_xlabel("milliseconds, logarithmic")
         axis.grid(alpha=0.3)
-        axis.legend(loc="upper left")
     axes[0].set_ylim(0, 1.02)
     axes[0].set_ylabel("share of reactions")
+    explain(picture, axes[0])
     return picture
 
 
@@ -86,6 +84,10 @@ def growth(found: Sequence[Found], names: dict[str, str]) -> Any:
         for axis in axes[:, column]:
             axis.set_xlabel("VFs of one PF" if by == "VFs" else "PFs of 8 VFs")
             axis.grid(alpha=0.3)
-            if axis.get_legend_handles_labels()[0]:
-                axis.legend()
+    explain(picture, axes[0, 0])
     return picture
+
+
+def explain(picture: Any, axis: Any) -> None:
+    """Says once, below the whole picture, which colour is which program."""
+    picture.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
