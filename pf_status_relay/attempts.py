@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from pf_status_relay.events import Event, SettingVfFailed, VfLinkStateSet, VfLinkStateWouldBeSet
+from pf_status_relay.event import Event
+from pf_status_relay.events import SettingVfFailed, VfLinkStateSet, VfLinkStateWouldBeSet
 from pf_status_relay.link import VfLinkState, VirtualFunction
 
 RETRY_S = 1.0

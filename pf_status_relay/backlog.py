@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Callable
 
-from pf_status_relay.events import Event, LogEventsLost
+from pf_status_relay.event import Event
+from pf_status_relay.serviceevents import LogEventsLost
 
 Write = Callable[[Event, datetime], None]
 """Writes an event and when it was logged. May take any time; must leave other threads run.

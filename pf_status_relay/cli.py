@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, suppress
 from functools import partial
 
 from pf_status_relay import config, selection, streams
-from pf_status_relay.events import Level
+from pf_status_relay.event import Level
 from pf_status_relay.link import Facts, PhysicalFunction
 from pf_status_relay.lock import Lock
 from pf_status_relay.log import LogFormat, open_log

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pf_status_relay import lacp
-from pf_status_relay.events import EarlyDetectionRefused, Event, LacpLate
+from pf_status_relay.event import Event
+from pf_status_relay.events import EarlyDetectionRefused, LacpLate
 from pf_status_relay.link import PhysicalFunction
 
 

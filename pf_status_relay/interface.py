@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pf_status_relay.attempts import Outcome
-from pf_status_relay.events import Event
+from pf_status_relay.event import Event
 from pf_status_relay.link import Facts, Master, PhysicalFunction, VirtualFunction, unless_named_twice
 from pf_status_relay.linkevents import Concern, Watched
 from pf_status_relay.relay import Decision, Memory, Pace, Policy, Standing, decide, settle, to_restore

@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator
 from itertools import takewhile
 
 from pf_status_relay import selection
-from pf_status_relay.events import Event, InterfaceDropped, InterfacesNotListed, InterfacesToMonitor
+from pf_status_relay.event import Event
 from pf_status_relay.interface import Interface, Look, next_on_grid
 from pf_status_relay.linkevents import Watched
 from pf_status_relay.relay import Policy
 from pf_status_relay.rtnl import Rtnl
+from pf_status_relay.serviceevents import InterfaceDropped, InterfacesNotListed, InterfacesToMonitor
 
 _NEVER = float("inf")
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pf_status_relay.events import Event, VfsSetBySomebodyElse
+from pf_status_relay.event import Event
+from pf_status_relay.events import VfsSetBySomebodyElse
 from pf_status_relay.link import VfLinkState, VirtualFunction
 
 SET_BACK_TIMES = 3

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Callable
 
 from pf_status_relay import statefile
-from pf_status_relay.events import AnotherRelayRuns, Event
+from pf_status_relay.event import Event
 from pf_status_relay.notify import Notifier
+from pf_status_relay.serviceevents import AnotherRelayRuns
 
 LOOK_S = 1.0
 """Seconds between looks whether the lock is free."""

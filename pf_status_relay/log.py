@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from pf_status_relay import journal, lacp
 from pf_status_relay.backlog import Backlog, Write
-from pf_status_relay.events import Event, Level
+from pf_status_relay.event import Event, Level
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import VfLinkState
 

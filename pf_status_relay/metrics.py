@@ -18,16 +18,11 @@ from contextlib import suppress
 
 from pf_status_relay import __version__
 from pf_status_relay.attempts import Outcome
-from pf_status_relay.events import (
-    Event,
-    LacpDown,
-    LacpUp,
-    LinkEventsLost,
-    MetricsWrittenAgain,
-    WritingMetricsFailed,
-)
+from pf_status_relay.event import Event
+from pf_status_relay.events import LacpDown, LacpUp
 from pf_status_relay.link import Facts, PhysicalFunction, Unreadable, VfLinkState
 from pf_status_relay.relay import Decision, Memory, Standing
+from pf_status_relay.serviceevents import LinkEventsLost, MetricsWrittenAgain, WritingMetricsFailed
 
 REFRESH_S = 15.0
 """Seconds after which the file is written again even if nothing has changed: its age tells that

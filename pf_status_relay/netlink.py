@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pf_status_relay.events import Event, NetlinkFailed, NetlinkReopened
+from pf_status_relay.event import Event
 from pf_status_relay.linkevents import LinkEvents
 from pf_status_relay.rtnl import Rtnl
+from pf_status_relay.serviceevents import NetlinkFailed, NetlinkReopened
 
 REOPEN_S = 1.0
 """Seconds between attempts to open the sockets, from the second on."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pf_status_relay import __version__, config, streams
-from pf_status_relay.events import Level
+from pf_status_relay.event import Level
 from pf_status_relay.log import LogFormat
 
 if TYPE_CHECKING:

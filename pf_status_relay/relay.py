@@ -22,8 +22,8 @@ from enum import Enum
 
 from pf_status_relay import attempts, interference, lacp
 from pf_status_relay.attempts import Attempts, Outcome
+from pf_status_relay.event import Event
 from pf_status_relay.events import (
-    Event,
     FetchFailed,
     LacpDown,
     LacpUp,

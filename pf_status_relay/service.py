@@ -27,16 +27,7 @@ from typing import Callable
 
 from pf_status_relay import lock
 from pf_status_relay.config import RESTORE, Config, ConfigError
-from pf_status_relay.events import (
-    ConfigurationRefused,
-    ConfigurationReloaded,
-    Event,
-    InterfaceDropped,
-    LinkEventsLost,
-    NotRestored,
-    Starting,
-    Stopping,
-)
+from pf_status_relay.event import Event
 from pf_status_relay.interface import Interface, Look
 from pf_status_relay.interfaces import Interfaces
 from pf_status_relay.link import Unreadable
@@ -48,6 +39,15 @@ from pf_status_relay.netlink import REOPEN_S, Netlink
 from pf_status_relay.notify import Notifier, status_line
 from pf_status_relay.relay import Policy
 from pf_status_relay.rtnl import Rtnl
+from pf_status_relay.serviceevents import (
+    ConfigurationRefused,
+    ConfigurationReloaded,
+    InterfaceDropped,
+    LinkEventsLost,
+    NotRestored,
+    Starting,
+    Stopping,
+)
 from pf_status_relay.statefile import StateFile
 
 _CYCLES_PER_WATCHDOG = 3  # so that one slow cycle is not taken for a hang

@@ -11,7 +11,9 @@ import pytest
 
 from pf_status_relay import backlog
 from pf_status_relay.backlog import Backlog
-from pf_status_relay.events import Event, LogEventsLost, PfReady
+from pf_status_relay.event import Event
+from pf_status_relay.events import PfReady
+from pf_status_relay.serviceevents import LogEventsLost
 
 
 class Reader:

@@ -20,10 +20,12 @@ import pytest
 
 from pf_status_relay import __version__, cli, config, host
 from pf_status_relay.config import Config
-from pf_status_relay.events import Event, LinkEventsLost, PfNotReady, PfReady, SlowLacpRate
+from pf_status_relay.event import Event
+from pf_status_relay.events import PfNotReady, PfReady, SlowLacpRate
 from pf_status_relay.lock import Lock
 from pf_status_relay.log import Log
 from pf_status_relay.notify import Notifier
+from pf_status_relay.serviceevents import LinkEventsLost
 
 ROOT = Path(__file__).parent.parent
 Capture = pytest.CaptureFixture[str]

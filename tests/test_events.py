@@ -7,8 +7,8 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from pf_status_relay import events
-from pf_status_relay.events import Event
+from pf_status_relay import event, events, serviceevents
+from pf_status_relay.event import Event
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import VfLinkState
 
@@ -73,7 +73,7 @@ VOCABULARY = [
     ("name", "level", "msg", "message_id"), VOCABULARY, ids=[row[0] for row in VOCABULARY]
 )
 def test_an_event_keeps_its_level_message_and_id(name: str, level: str, msg: str, message_id: str) -> None:
-    event = getattr(events, name)
+    event = getattr(events, name, None) or getattr(serviceevents, name)
     assert (event.level.name, event.msg, event.message_id) == (level, msg, message_id)
 
 
@@ -91,7 +91,7 @@ def test_message_ids_are_distinct_128_bit_numbers() -> None:
     ("level", "priority"), [("DEBUG", 7), ("INFO", 6), ("WARN", 4), ("ERROR", 3)]
 )  # syslog.h
 def test_a_level_has_its_syslog_priority(level: str, priority: int) -> None:
-    assert events.Level[level].value == priority
+    assert event.Level[level].value == priority
 
 
 def test_what_is_for_the_journal_alone_is_no_key_of_the_log_line() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pf_status_relay import events
-from pf_status_relay.events import Event
+from pf_status_relay.event import Event
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import BondPort, Master, PhysicalFunction, VfLinkState, VirtualFunction
 from pf_status_relay.relay import Memory, Pace, Policy, decide

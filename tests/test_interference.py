@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pf_status_relay import events
+from pf_status_relay import event, events
 from pf_status_relay.interference import QUIET_S, WINDOW_S
 from pf_status_relay.link import BondPort, VfLinkState
 from tests.test_relay import AUTO, DISABLE, DOWN, ENABLE, UP, Watched, pf
@@ -23,7 +23,7 @@ class Host(Watched):
         super().__init__()
         self.port = port
         self.vfs = [AUTO] * vfs
-        self.log: list[events.Event] = []
+        self.log: list[event.Event] = []
 
     def passes(self, seconds: float) -> None:
         """Let the service look once after a while, and let its writes work."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pf_status_relay import events, lock
-from pf_status_relay.events import Event
+from pf_status_relay import lock, serviceevents
+from pf_status_relay.event import Event
 from pf_status_relay.lock import Lock
 from pf_status_relay.notify import Notifier
 
@@ -175,7 +175,7 @@ def test_the_service_waits_alive_and_says_so_once(monkeypatch: pytest.MonkeyPatc
     had, told, logged = wait(Held(812, 812, 813))
     assert had
     assert told == [waits_for(812), "ready", "alive", "alive", waits_for(813), "ready", "alive"]
-    assert logged == [events.AnotherRelayRuns(812)]
+    assert logged == [serviceevents.AnotherRelayRuns(812)]
 
 
 def test_the_service_that_is_stopped_while_it_waits_never_had_the_lock(

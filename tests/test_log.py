@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from pf_status_relay import events
-from pf_status_relay.events import Event
+from pf_status_relay import events, serviceevents
+from pf_status_relay.event import Event
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import VfLinkState
 from pf_status_relay.log import journal_fields, json_line
@@ -19,34 +19,34 @@ EXPIRED_TEXT = "0x8f (activity timeout aggregation synchronization expired)"
 STALE_TEXT = "0x37 (activity timeout aggregation collecting distributing)"
 
 LOG = [
-    (events.Starting(), 'INFO","msg":"Starting application"', "Starting application", {}),
+    (serviceevents.Starting(), 'INFO","msg":"Starting application"', "Starting application", {}),
     (
-        events.InterfacesToMonitor(("ens5f0", "ens5f1")),
+        serviceevents.InterfacesToMonitor(("ens5f0", "ens5f1")),
         'INFO","msg":"interfaces to monitor","interfaces":["ens5f0","ens5f1"]',
         "interfaces to monitor interfaces=ens5f0,ens5f1",
         {"PF_INTERFACES": "ens5f0,ens5f1"},
     ),
     (
-        events.InterfaceDropped("ens5f0", disabled=4),
+        serviceevents.InterfaceDropped("ens5f0", disabled=4),
         'INFO","msg":"interface is no longer monitored, its VFs are left as they are"'
         ',"interface":"ens5f0","disabled":4',
         "interface is no longer monitored, its VFs are left as they are interface=ens5f0 disabled=4",
         {"PF_INTERFACE": "ens5f0", "VF_DISABLED": "4"},
     ),
     (
-        events.InterfacesNotListed("Permission denied"),
+        serviceevents.InterfacesNotListed("Permission denied"),
         'WARN","msg":"failed to list interfaces","error":"Permission denied"',
         'failed to list interfaces error="Permission denied"',
         {"ERROR": "Permission denied"},
     ),
     (
-        events.ConfigurationReloaded(),
+        serviceevents.ConfigurationReloaded(),
         'INFO","msg":"configuration was reloaded"',
         "configuration was reloaded",
         {},
     ),
     (
-        events.ConfigurationRefused("x: no such file"),
+        serviceevents.ConfigurationRefused("x: no such file"),
         'ERROR","msg":"configuration was refused","error":"x: no such file"',
         'configuration was refused error="x: no such file"',
         {"ERROR": "x: no such file"},
@@ -59,13 +59,13 @@ LOG = [
         {"PF_INTERFACE": "ens5f0", "WAIT_MS": "5000"},
     ),
     (
-        events.LogEventsLost(3),
+        serviceevents.LogEventsLost(3),
         'WARN","msg":"log events were lost","lost":3',
         "log events were lost lost=3",
         {"EVENTS_LOST": "3"},
     ),
     (
-        events.NotRestored("the service is restarted"),
+        serviceevents.NotRestored("the service is restarted"),
         'WARN","msg":"VFs are not restored","error":"the service is restarted"',
         'VFs are not restored error="the service is restarted"',
         {"ERROR": "the service is restarted"},
@@ -194,37 +194,37 @@ LOG = [
         {"PF_INTERFACE": "ens5f0", "VF_ID": "3"},
     ),
     (
-        events.AnotherRelayRuns(812),
+        serviceevents.AnotherRelayRuns(812),
         'WARN","msg":"another relay is running","pid":812',
         "another relay is running pid=812",
         {"RELAY_PID": "812"},
     ),
-    (events.LinkEventsLost(), 'DEBUG","msg":"link events were lost"', "link events were lost", {}),
+    (serviceevents.LinkEventsLost(), 'DEBUG","msg":"link events were lost"', "link events were lost", {}),
     (
-        events.NetlinkReopened("Bad file descriptor"),
+        serviceevents.NetlinkReopened("Bad file descriptor"),
         'WARN","msg":"netlink socket was reopened","error":"Bad file descriptor"',
         'netlink socket was reopened error="Bad file descriptor"',
         {"ERROR": "Bad file descriptor"},
     ),
     (
-        events.NetlinkFailed("EPERM"),
+        serviceevents.NetlinkFailed("EPERM"),
         'ERROR","msg":"netlink is not available","error":"EPERM"',
         "netlink is not available error=EPERM",
         {"ERROR": "EPERM"},
     ),
     (
-        events.WritingMetricsFailed("/a.prom: Permission denied"),
+        serviceevents.WritingMetricsFailed("/a.prom: Permission denied"),
         'WARN","msg":"failed to write metrics","error":"/a.prom: Permission denied"',
         'failed to write metrics error="/a.prom: Permission denied"',
         {"ERROR": "/a.prom: Permission denied"},
     ),
     (
-        events.MetricsWrittenAgain(),
+        serviceevents.MetricsWrittenAgain(),
         'INFO","msg":"metrics are written again"',
         "metrics are written again",
         {},
     ),
-    (events.Stopping(), 'INFO","msg":"Stopping application"', "Stopping application", {}),
+    (serviceevents.Stopping(), 'INFO","msg":"Stopping application"', "Stopping application", {}),
 ]
 NAMES = [type(row[0]).__name__ for row in LOG]
 PRIORITIES = {"DEBUG": "7", "INFO": "6", "WARN": "4", "ERROR": "3"}
@@ -252,7 +252,7 @@ def test_the_journal_fields_of_an_event(event: Event, line: str, message: str, o
 
 def test_the_time_is_told_in_utc_wherever_the_clock_is() -> None:
     there = TIME.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    assert json_line(events.Starting(), there) == json_line(events.Starting(), TIME)
+    assert json_line(serviceevents.Starting(), there) == json_line(serviceevents.Starting(), TIME)
 
 
 @pytest.mark.parametrize(
@@ -268,12 +268,15 @@ def test_the_time_is_told_in_utc_wherever_the_clock_is() -> None:
     ],
 )
 def test_a_value_is_one_word_of_the_message(error: str, word: str) -> None:
-    assert journal_fields(events.NetlinkFailed(error))["MESSAGE"] == f"netlink is not available error={word}"
+    assert (
+        journal_fields(serviceevents.NetlinkFailed(error))["MESSAGE"]
+        == f"netlink is not available error={word}"
+    )
 
 
 @pytest.mark.parametrize("error", ['quote "', "line\nbreak", "\x7f\x00", "ü", "\udcff"])
 def test_a_json_line_is_one_line_of_ascii_and_means_what_was_said(error: str) -> None:
-    line = json_line(events.NetlinkFailed(error), TIME)
+    line = json_line(serviceevents.NetlinkFailed(error), TIME)
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line)["error"] == error

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pf_status_relay import events, journal
-from pf_status_relay.events import Level
+from pf_status_relay import events, journal, serviceevents
+from pf_status_relay.event import Level
 from pf_status_relay.log import LogFormat, leads_to_journal, open_log
 
 Capture = pytest.CaptureFixture[str]  # of descriptor 1 itself
@@ -19,7 +19,7 @@ Capture = pytest.CaptureFixture[str]  # of descriptor 1 itself
 
 def test_events_are_written_line_by_line_with_the_time(capfd: Capture) -> None:
     with open_log(LogFormat.JSON, Level.INFO, {}) as log:
-        log([events.Starting()])
+        log([serviceevents.Starting()])
         log([events.PfReady("ens5f0")])
     first, second = (json.loads(line) for line in capfd.readouterr().out.splitlines())
     assert (first["msg"], second["msg"]) == ("Starting application", "pf is ready")
@@ -38,7 +38,7 @@ def test_events_are_written_line_by_line_with_the_time(capfd: Capture) -> None:
 def test_events_below_the_threshold_are_left_out(capfd: Capture, threshold: str, told: str) -> None:
     with open_log(LogFormat.JSON, Level[threshold], {}) as log:
         for event in (
-            events.LinkEventsLost(),
+            serviceevents.LinkEventsLost(),
             events.PfReady("a"),
             events.SlowLacpRate("a"),
             events.PfNotReady("a", "b"),
@@ -54,7 +54,7 @@ def test_an_output_whose_reader_has_gone_does_not_stop_the_relay() -> None:
     os.dup2(writing, 1)
     try:
         with open_log(LogFormat.JSON, Level.INFO, {}) as log:
-            log([events.Starting()])
+            log([serviceevents.Starting()])
     finally:
         os.dup2(kept, 1)
         for descriptor in (kept, writing):
@@ -89,7 +89,7 @@ def test_a_journal_entry_has_its_fields(entries: Entries) -> None:
 def test_a_journal_that_is_gone_does_not_stop_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "SOCKET", "/nowhere")
     with open_log(LogFormat.JOURNAL, Level.INFO, {}) as log:
-        log([events.Starting()])
+        log([serviceevents.Starting()])
 
 
 def stream_of(descriptor: int) -> dict[str, str]:
@@ -103,7 +103,7 @@ def test_output_that_is_the_journal_stream_leads_to_the_journal(
 ) -> None:
     assert leads_to_journal(stream_of(descriptor))
     with open_log(LogFormat.AUTO, Level.INFO, stream_of(descriptor)) as log:
-        log([events.Starting()])
+        log([serviceevents.Starting()])
     assert len(entries) == 1
     assert capfd.readouterr().out == ""
 
@@ -113,7 +113,7 @@ def test_output_that_was_redirected_since_does_not(
     entries: Entries, capfd: Capture, environment: dict[str, str]
 ) -> None:
     with open_log(LogFormat.AUTO, Level.INFO, environment) as log:
-        log([events.Starting()])
+        log([serviceevents.Starting()])
     assert entries == []
     assert "Starting application" in capfd.readouterr().out
 

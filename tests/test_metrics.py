@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pf_status_relay import __version__, events, metrics
+from pf_status_relay import __version__, metrics, serviceevents
 from pf_status_relay.attempts import Outcome
-from pf_status_relay.events import Event, MetricsWrittenAgain, WritingMetricsFailed
+from pf_status_relay.event import Event
 from pf_status_relay.link import Facts, Master, Unreadable, VfLinkState
 from pf_status_relay.metrics import Metrics, Textfile, open_metrics
 from pf_status_relay.relay import Memory, decide
+from pf_status_relay.serviceevents import MetricsWrittenAgain, WritingMetricsFailed
 from tests.exposition import of_interface, samples
 from tests.test_packaging import output_of
 from tests.test_service import DOWN, GONE, UP, pf
@@ -195,7 +196,7 @@ def test_cycles_errors_and_overruns_are_of_the_service(textfile: Textfile) -> No
     for seconds in (0.25, 0.5):
         textfile.cycle_done(seconds)
     textfile.netlink_failed()
-    textfile.happened(events.LinkEventsLost())
+    textfile.happened(serviceevents.LinkEventsLost())
     shown = samples(written(textfile))
     assert {name: value for name, value in shown.items() if "reaction" not in name} == {
         f'build_info{{version="{__version__}"}}': 1,

@@ -15,7 +15,7 @@ import yaml
 
 from pf_status_relay import __version__, config, log, parser
 from pf_status_relay.check import Outlook
-from pf_status_relay.events import Event
+from pf_status_relay.event import Event
 from pf_status_relay.status import Condition
 
 CHECKOUT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import pytest
 
 from pf_status_relay import events
 from pf_status_relay.attempts import Outcome
-from pf_status_relay.events import Event
+from pf_status_relay.event import Event
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import (
     Absent,

@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from pf_status_relay import events
 from pf_status_relay.attempts import Outcome
-from pf_status_relay.events import Event, VfsSetBySomebodyElse
+from pf_status_relay.event import Event
+from pf_status_relay.events import VfsSetBySomebodyElse
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import (
     Absent,

@@ -11,9 +11,9 @@ from typing import Callable
 
 import pytest
 
-from pf_status_relay import events, interface, interfaces, linkevents, netlink, service
+from pf_status_relay import events, interface, interfaces, linkevents, netlink, service, serviceevents
 from pf_status_relay.config import Config, ConfigError
-from pf_status_relay.events import Event
+from pf_status_relay.event import Event
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import (
     Absent,
@@ -244,9 +244,9 @@ def test_a_service_starts_serves_and_stops(world: World) -> None:
     world.facts = {"ens5f0": pf(5, DOWN, AUTO)}
     world.run(until=0.05)
     assert [each for each in world.happened if not isinstance(each[1], events.PortStateChanged)] == [
-        ("log", events.Starting()),
+        ("log", serviceevents.Starting()),
         ("open", None),
-        ("log", events.InterfacesToMonitor(("ens5f0",))),
+        ("log", serviceevents.InterfacesToMonitor(("ens5f0",))),
         ("write", (5, {0: "disable"})),
         ("log", events.PfReady("ens5f0")),
         ("log", events.LacpDown("ens5f0", PortState(143), PortState(55), True)),
@@ -256,7 +256,7 @@ def test_a_service_starts_serves_and_stops(world: World) -> None:
         ("ready", None),
         ("alive", None),
         ("stopping", None),
-        ("log", events.Stopping()),
+        ("log", serviceevents.Stopping()),
     ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pf_status_relay import config, events, selection, unitjob
+from pf_status_relay import config, events, selection, serviceevents, unitjob
 from pf_status_relay.config import Config, ConfigError
 from pf_status_relay.link import VfLinkState
 from tests.test_service import DOWN, UP, World, pf
@@ -50,12 +50,12 @@ def test_a_reload_takes_new_interfaces_and_leaves_the_vfs_of_those_that_go(world
     world.run(until=1.05, configured=Config(("ens5f0", "ens5f1")))
     assert world.all("write") == [(5, {0: "disable"}), (7, {0: "disable"})]
     assert world.logged(
-        events.InterfacesToMonitor, events.ConfigurationReloaded, events.InterfaceDropped
+        serviceevents.InterfacesToMonitor, serviceevents.ConfigurationReloaded, serviceevents.InterfaceDropped
     ) == [
-        events.InterfacesToMonitor(("ens5f0", "ens5f1")),
-        events.ConfigurationReloaded(),
-        events.InterfacesToMonitor(("ens5f1", "ens5f2")),
-        events.InterfaceDropped("ens5f0", 1),
+        serviceevents.InterfacesToMonitor(("ens5f0", "ens5f1")),
+        serviceevents.ConfigurationReloaded(),
+        serviceevents.InterfacesToMonitor(("ens5f1", "ens5f2")),
+        serviceevents.InterfaceDropped("ens5f0", 1),
     ]
     assert world.logged(events.LacpUp) == [events.LacpUp("ens5f1", UP.actor, UP.partner)], "it is known"
     assert not [at for at, name in world.read_at if name == "ens5f0" and at > 0.55]
@@ -81,10 +81,10 @@ def test_a_bad_configuration_is_refused_with_all_its_faults_and_the_old_one_kept
     reload_at(world, 0.55, ConfigError(["first", "second"]))
     reload_at(world, 1.55, Config(("ens5f0",)))
     world.run(until=2.05)
-    assert world.logged(events.ConfigurationRefused, events.ConfigurationReloaded) == [
-        events.ConfigurationRefused("first"),
-        events.ConfigurationRefused("second"),
-        events.ConfigurationReloaded(),
+    assert world.logged(serviceevents.ConfigurationRefused, serviceevents.ConfigurationReloaded) == [
+        serviceevents.ConfigurationRefused("first"),
+        serviceevents.ConfigurationRefused("second"),
+        serviceevents.ConfigurationReloaded(),
     ]
     told = [str(line) for line in world.all("status")]
     refused = "1 PF: 1 up, 0 VFs disabled; the new configuration is refused, see the log"
@@ -102,10 +102,10 @@ def test_interfaces_that_come_and_go_are_followed_at_the_interval(
     world.facts = {"ens5f0": pf(5, DOWN, AUTO), "ens5f1": pf(6)}
     world.at(1.5, lambda: setattr(host, "listed", ("ens5f1",)))
     world.run(until=3.05, configured=Config(config.AUTO))
-    assert world.logged(events.InterfacesToMonitor, events.InterfaceDropped) == [
-        events.InterfacesToMonitor(("ens5f0",)),
-        events.InterfacesToMonitor(("ens5f1",)),
-        events.InterfaceDropped("ens5f0", 1),
+    assert world.logged(serviceevents.InterfacesToMonitor, serviceevents.InterfaceDropped) == [
+        serviceevents.InterfacesToMonitor(("ens5f0",)),
+        serviceevents.InterfacesToMonitor(("ens5f1",)),
+        serviceevents.InterfaceDropped("ens5f0", 1),
     ]
     assert [at for at, name in world.read_at if name == "ens5f1"] == [2, 3]
 
@@ -117,9 +117,9 @@ def test_a_host_without_pfs_is_waited_on_and_is_no_fault(
     world.facts = {"ens5f0": pf(5)}
     world.at(2.5, lambda: setattr(host, "listed", ("ens5f0",)))
     world.run(until=3.05, configured=Config(config.AUTO))
-    assert world.logged(events.InterfacesToMonitor) == [
-        events.InterfacesToMonitor(()),
-        events.InterfacesToMonitor(("ens5f0",)),
+    assert world.logged(serviceevents.InterfacesToMonitor) == [
+        serviceevents.InterfacesToMonitor(()),
+        serviceevents.InterfacesToMonitor(("ens5f0",)),
     ]
     assert world.all("ready") == [None]
     assert world.all("status")[0] == "0 PFs: 0 up, 0 VFs disabled"
@@ -132,7 +132,7 @@ def test_interfaces_that_cannot_be_listed_stay_as_they_were_and_that_is_told_onc
     world.facts = {"ens5f0": pf(5)}
     world.at(1.5, lambda: setattr(host, "listed", selection.NotListed("busy")))
     world.run(until=4.05, configured=Config(config.AUTO))
-    assert world.logged(events.InterfacesNotListed) == [events.InterfacesNotListed("busy")]
+    assert world.logged(serviceevents.InterfacesNotListed) == [serviceevents.InterfacesNotListed("busy")]
     assert [at for at, _ in world.read_at] == [0, 1, 2, 3, 4]
 
 
@@ -153,7 +153,7 @@ def test_a_stop_restores_if_it_is_to(
 ) -> None:
     on_stop(world, monkeypatch, what)
     assert world.all("write") == [(5, {0: "disable"}), *writes]
-    assert world.all("log")[-1] == events.Stopping()
+    assert world.all("log")[-1] == serviceevents.Stopping()
 
 
 def test_what_a_stop_restores_is_logged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_what_a_stop_restores_is_logged(world: World, monkeypatch: pytest.Monkey
 def test_a_restart_restores_nothing_and_says_why(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     on_stop(world, monkeypatch, config.RESTORE, reason="the service is restarted")
     assert world.all("write") == [(5, {0: "disable"})]
-    assert world.logged(events.NotRestored) == [events.NotRestored("the service is restarted")]
+    assert world.logged(serviceevents.NotRestored) == [serviceevents.NotRestored("the service is restarted")]
 
 
 def test_a_dry_run_restores_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

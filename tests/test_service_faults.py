@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pf_status_relay import events
+from pf_status_relay import events, serviceevents
 from pf_status_relay.link import Absent, Unreadable, VfLinkState
 from pf_status_relay.notify import status_line
 from pf_status_relay.relay import Memory, Standing
@@ -77,7 +77,9 @@ def test_a_dead_socket_is_opened_anew_and_everything_is_read_again(world: World)
     world.before_read = Failing(DEAD, 3)
     world.run(until=1.5)
     assert world.read_at[2:] == [(1, "ens5f0"), (1, "ens5f1"), (1, "ens5f0"), (1, "ens5f1")]
-    assert world.logged(events.NetlinkReopened) == [events.NetlinkReopened("Bad file descriptor")]
+    assert world.logged(serviceevents.NetlinkReopened) == [
+        serviceevents.NetlinkReopened("Bad file descriptor")
+    ]
     assert [what for what, _ in world.happened if what in ("open", "close")] == ["open", "close", "open"]
 
 
@@ -87,14 +89,14 @@ def test_a_dead_event_socket_is_opened_anew_and_everything_is_read_again(world: 
     world.hear(0.25, 5)
     world.run(until=0.5)
     assert world.read_at == [(0, "ens5f0"), (0.25, "ens5f0")]
-    assert len(world.logged(events.NetlinkReopened)) == 1
+    assert len(world.logged(serviceevents.NetlinkReopened)) == 1
 
 
 def test_sockets_that_cannot_be_opened_are_tried_every_second_until_they_can(world: World) -> None:
     world.facts = {"ens5f0": pf(5)}
     world.before_open = Failing(OSError(errno.EMFILE, "Too many open files"), *range(6))
     world.run(until=30)
-    assert world.logged(events.NetlinkFailed)[0] == events.NetlinkFailed("Too many open files")
+    assert world.logged(serviceevents.NetlinkFailed)[0] == serviceevents.NetlinkFailed("Too many open files")
     assert 2 <= world.read_at[0][0] <= 6
     assert world.all("ready") == [None]
 
@@ -103,14 +105,14 @@ def test_that_sockets_cannot_be_opened_is_told_once(world: World) -> None:
     world.facts = {"ens5f0": pf(5)}
     world.before_open = Failing(OSError(errno.EMFILE, "Too many open files"))
     world.run(until=10)
-    assert len(world.logged(events.NetlinkFailed)) == 1
+    assert len(world.logged(serviceevents.NetlinkFailed)) == 1
 
 
 def test_that_sockets_could_be_opened_at_last_is_told(world: World) -> None:
     world.facts = {"ens5f0": pf(5)}
     world.before_open = Failing(OSError(errno.EMFILE, "Too many open files"), *range(2))
     world.run(until=10)
-    assert len(world.logged(events.NetlinkReopened)) == 1
+    assert len(world.logged(serviceevents.NetlinkReopened)) == 1
 
 
 def test_a_socket_that_dies_at_every_read_is_not_reopened_without_a_pause(world: World) -> None:

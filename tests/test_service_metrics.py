@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pf_status_relay import events, metrics
+from pf_status_relay import metrics, serviceevents
 from pf_status_relay.config import Config
-from pf_status_relay.events import Event
+from pf_status_relay.event import Event
 from pf_status_relay.link import Unreadable, VfLinkState
 from tests.exposition import of_interface, samples
 from tests.test_service import DOWN, UP, World, pf
@@ -128,8 +128,8 @@ def test_metrics_that_cannot_be_written_are_logged_once_and_pfs_are_served(world
     world.facts = {"ens5f0": pf(5, DOWN, AUTO)}
     world.run(until=40, metrics_textfile=str(world.path))
     assert len(world.written_at) >= 3
-    assert world.logged(events.WritingMetricsFailed) == [
-        events.WritingMetricsFailed(f"{world.path}: No such file or directory")
+    assert world.logged(serviceevents.WritingMetricsFailed) == [
+        serviceevents.WritingMetricsFailed(f"{world.path}: No such file or directory")
     ]
     assert world.all("write") == [(5, {0: "disable"})]
 
@@ -204,5 +204,5 @@ def test_a_reload_that_wants_metrics_without_the_library_is_refused(
     world.loads.append(Config(("ens5f0",), metrics_textfile=str(world.path)))
     world.at(2.5, lambda: signal.raise_signal(signal.SIGHUP))
     world.run(until=3)
-    (refused,) = world.logged(events.ConfigurationRefused)
+    (refused,) = world.logged(serviceevents.ConfigurationRefused)
     assert "metrics_textfile needs prometheus-client" in str(refused)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pf_status_relay import events, linkevents
+from pf_status_relay import linkevents, serviceevents
 from pf_status_relay.link import Master
 from tests.test_service import AUTO, DOWN, GONE, UP, World, pf
 
@@ -124,7 +124,7 @@ def test_lost_events_wake_everybody(world: World) -> None:
     world.at(0.25, lambda: setattr(world, "lost", True))
     world.run(until=0.5)
     assert world.read_at[2:] == [(0.25, "ens5f0"), (0.25, "ens5f1")]
-    assert world.logged(events.LinkEventsLost) == [events.LinkEventsLost()]
+    assert world.logged(serviceevents.LinkEventsLost) == [serviceevents.LinkEventsLost()]
 
 
 def test_whoever_is_newly_watched_is_looked_at_once_more(world: World) -> None:

@@ -10,8 +10,8 @@ import os
 
 from pf_status_relay import config, configtext, log
 from pf_status_relay.config import ConfigError
-from pf_status_relay.events import InterfacesToMonitor
 from pf_status_relay.notify import Notifier
+from pf_status_relay.serviceevents import InterfacesToMonitor
 from tests.fuzz import configuration, lines
 
 NAMES = (
