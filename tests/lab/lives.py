@@ -22,7 +22,8 @@ class Life:
     """One process of the relay.
 
     `awake` are the times from and to which it could act (monotonic seconds; to None: it still can),
-    `overruns` the times at which it lost link events, `reloads` those at which it was told to read its
+    `overruns` the times at which it lost link events, `storms_asleep` how many storms it could not listen to,
+    in which it may have lost some, `reloads` those at which it was told to read its
     configuration again, `used` its descriptors and KiB of memory, read now and then.
     """
 
@@ -31,6 +32,7 @@ class Life:
         self.awake: list[tuple[float, float | None]] = [(relay.started_at, None)]
         self.killed = False
         self.overruns: list[float] = []
+        self.storms_asleep = 0
         self.reloads: list[float] = []
         self.used: list[tuple[int, int]] = []
 
@@ -128,6 +130,8 @@ class Lives:
 
     def storm(self) -> str:
         """Link events of an unrelated interface, for a while."""
+        if not self.last.is_awake():
+            self.last.storms_asleep += 1
         self._storm(STORM_PER_SECOND, STORM_S)
         return f"{STORM_PER_SECOND} unrelated link events a second come for {STORM_S:g} s"
 

@@ -82,7 +82,8 @@ def lost_events(case: Case, life: Life) -> Iterator[Violation]:
     awake = [(begin, case.ended if end is None else end) for begin, end in life.awake]
     could_say = any(begin >= time and end > begin + SEEN_S for time in life.overruns for begin, end in awake)
     said = life.relay.events("link events were lost")
-    if len(said) > len(life.overruns) or (could_say and not said):
+    most = len(life.overruns) + life.storms_asleep
+    if len(said) > most or (could_say and not said):
         yield Violation("S4", case.ended, f"{len(life.overruns)} overruns, {len(said)} of them heard of")
 
 
