@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         return _COMMANDS[options.command](options)
+    except config.ConfigError as error:
+        return _refused(error.faults, EX_CONFIG)
     except KeyboardInterrupt:
         return EX_INTERRUPTED
     except streams.ReaderGone:
@@ -58,10 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """`pf-status-relay run`: relay until SIGTERM."""
-    try:
-        configuration = config.load(options.config, os.environ)
-    except config.ConfigError as error:
-        return _refused(error.faults, EX_CONFIG)
+    configuration = config.load(options.config, os.environ)
     alone = None if options.dry_run else Lock(os.environ)
     if alone and "NOTIFY_SOCKET" not in os.environ:  # under systemd the service waits
         holder = alone.take()
@@ -91,10 +90,7 @@ def status(options: argparse.Namespace) -> int:
     from pf_status_relay.status import Report, as_json, report, text
     from pf_status_relay.terminal import Terminal
 
-    try:
-        configuration = config.load(options.config, os.environ)
-    except config.ConfigError as error:
-        return _refused(error.faults, EX_CONFIG)
+    configuration = config.load(options.config, os.environ)
 
     def look() -> Report:
         return report(_facts(configuration), statefile.read())
@@ -171,10 +167,7 @@ def config_show(options: argparse.Namespace) -> int:
     """`pf-status-relay config show`: print the configuration in effect, and where it is from."""
     from pf_status_relay.configtext import explained
 
-    try:
-        return _print(explained(config.load(options.config, os.environ)))
-    except config.ConfigError as error:
-        return _refused(error.faults, EX_CONFIG)
+    return _print(explained(config.load(options.config, os.environ)))
 
 
 def config_import(options: argparse.Namespace) -> int:
