@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.lab.commands import run
-from tests.lab.waiting import wait_until
 
 UNIT = "pf-status-relay"
 PROGRAM = "/usr/bin/pf-status-relay"
@@ -40,20 +38,6 @@ def journal(unit: str | None = UNIT, **fields: object) -> list[Entry]:
     arguments = ["journalctl", "-o", "json", "--all", "--no-pager", *(("-u", unit) if unit else ())]
     entries: list[Entry] = [json.loads(line) for line in run(*arguments).splitlines()]
     return [entry for entry in entries if all(entry.get(key) == str(value) for key, value in fields.items())]
-
-
-def wait_for_entry(
-    condition: Callable[[Entry], bool], *, within: float, what: str, unit: str | None = UNIT
-) -> Entry:
-    """Waits for a journal entry that meets a condition, and returns the first."""
-    found: list[Entry] = []
-
-    def look() -> bool:
-        found[:] = [entry for entry in journal(unit) if condition(entry)]
-        return bool(found)
-
-    wait_until(look, within=within, what=f"journal entry: {what}", poll=0.1)
-    return found[0]
 
 
 def text(unit: str | None = None) -> str:

@@ -228,17 +228,6 @@ class Bond(Master):
         rate = f"lacp_rate {lacp_rate}" if mode == "802.3ad" else ""
         super().__init__(name, f"type bond mode {mode} miimon {miimon} {rate}")
 
-    def set_lacp_rate(self, rate: str) -> None:
-        """Asks the partner for LACPDUs every second ("fast") or every 30 seconds ("slow").
-
-        The kernel accepts this only from a bond that is down, so it goes down and up, and LACP starts again.
-        """
-        ip(
-            f"link set dev {self.name} down",
-            f"link set dev {self.name} type bond lacp_rate {rate}",
-            f"link set dev {self.name} up",
-        )
-
 
 class Bridge(Master):
     """A Linux bridge."""
