@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import threading
 import time
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pf_status_relay import backlog
 from tests.lab import flaps, service
 from tests.lab.commands import run
 from tests.lab.lab import RESULTS, Lab
@@ -53,6 +55,26 @@ def test_a_hung_journal_does_not_hold_up_relaying_and_gets_every_line_in_the_end
 
 
 @pytest.mark.systemd
+def test_a_journal_that_hangs_for_so_long_that_events_are_lost_is_told_how_many(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=334)
+    pid = start(lab, "ens5f0")
+    at_start = len(lab.journal())
+    journald = int(lab.show("MainPID", "systemd-journald"))
+    os.kill(journald, signal.SIGSTOP)
+    for _ in range(16):
+        flap(lab, pf)
+    os.kill(journald, signal.SIGCONT)
+    lab.sleep(1)
+    flap(lab, pf)
+    assert int(lab.show("MainPID")) == pid, "the watchdog saw it work"
+    told = lab.journal()
+    (gap,) = (number for number, entry in enumerate(told) if entry["MESSAGE"].startswith(LOST))
+    flap_lines = len(told) - gap - 1
+    assert gap > backlog.LIMIT
+    assert gap + int(told[gap]["EVENTS_LOST"]) == at_start + 16 * flap_lines, "each is kept or counted"
+
+
+@pytest.mark.systemd
 def test_a_service_with_a_hung_journal_can_be_stopped(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=256)
     start(lab, "ens5f0")
@@ -65,6 +87,36 @@ def test_a_service_with_a_hung_journal_can_be_stopped(lab: Lab) -> None:
     assert lab.now - asked_at < 3, "below TimeoutStopSec"
     assert lab.show("Result") == "success"
     os.kill(journald, signal.SIGCONT)
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize(
+    ("fault", "refusal"), [("hangs", BlockingIOError), ("has crashed", ConnectionRefusedError)]
+)
+def test_a_systemd_that_takes_no_more_messages_is_not_waited_for(
+    lab: Lab, fault: str, refusal: type[OSError]
+) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=2)
+    pid = start(lab, "ens5f0")
+    if fault == "hangs":
+        Path("/sys/fs/cgroup/init.scope/cgroup.freeze").write_text("1")
+    else:
+        os.kill(1, signal.SIGSEGV)
+        lab.sleep(0.1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        with pytest.raises(refusal):
+            while True:  # until its queue is full, if it still has one
+                other.sendto(b"WATCHDOG=1", "/run/systemd/notify")
+        for _ in range(10):
+            flap(lab, pf)
+        with pytest.raises(refusal):
+            other.sendto(b"WATCHDOG=1", "/run/systemd/notify")
+    os.kill(pid, 0)
+    was_set = [entry for entry in lab.journal() if str(entry["MESSAGE"]).startswith(SET)]
+    assert len(was_set) == 10 * 4
+    assert not lab.journal(PRIORITY=4)
+    assert not lab.journal(PRIORITY=3)
 
 
 def test_a_reader_of_the_log_that_hangs_does_not_hold_up_relaying(lab: Lab) -> None:
@@ -144,6 +196,32 @@ def test_while_the_rtnl_lock_is_held_the_relay_waits_and_reacts_as_soon_as_it_is
         pf.cable.pull()
         holder.wait()
     lab.wait_until(lambda: pf.in_state("disable"), within=0.3, what="VFs disabled")
+
+
+def test_a_pf_that_goes_between_being_read_and_written_to_is_said_to_have_gone(lab: Lab) -> None:
+    pf, other = lab.pf_with_lacp("ens5f0", vfs=2), lab.pf_with_lacp("ens5f1", vfs=2)
+    relay = lab.relay(["ens5f0", "ens5f1"])
+    relay.wait_for("lacp is up", interface="ens5f1")
+    os.sched_setscheduler(
+        relay.pid, os.SCHED_IDLE, os.sched_param(0)
+    )  # who waits for a lock that it frees is next
+    with subprocess.Popen(["sh", "-c", f"echo 3000 > {other.rtnl_holder}"]):
+        waiting = []
+        for doing in (pf.cable.pull, pf.delete):
+            lab.sleep(0.1)
+            waiting.append(threading.Thread(target=doing))
+            waiting[-1].start()
+            lab.sleep(1)  # the relay's next poll: it waits behind the first
+        for thread in waiting:
+            thread.join()
+    lab.sleep(0.1)
+    refused = relay.events("failed to set vf link state")
+    assert [(event["id"], event["error"]) for event in refused] == [
+        (0, "No such device"),
+        (1, "No such device"),
+    ]
+    relay.wait_for("pf is not ready", interface="ens5f0", error="Link not found")
+    flap(lab, other)
 
 
 @pytest.mark.systemd
