@@ -25,6 +25,7 @@ from tests.lab.program import command, toml
 from tests.lab.test_systemd import start
 from tests.lab.topology import Pf
 
+PYTHON = "/usr/bin/python3"
 SET = "vf link state was set"
 LOST = "log events were lost"
 
@@ -90,6 +91,12 @@ def test_a_service_with_a_hung_journal_can_be_stopped(lab: Lab) -> None:
     os.kill(journald, signal.SIGCONT)
 
 
+def fill(sender: socket.socket, address: str) -> None:
+    """Sends messages that systemd passes over, until its queue or the sender's is full."""
+    while True:
+        sender.sendto(b"WATCHDOG=1", address)
+
+
 @pytest.mark.systemd
 @pytest.mark.parametrize(
     ("fault", "refusal"), [("hangs", BlockingIOError), ("has crashed", ConnectionRefusedError)]
@@ -109,8 +116,7 @@ def test_a_systemd_that_takes_no_more_messages_is_not_waited_for(
             other = others.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             other.setblocking(False)
             with pytest.raises(refusal):
-                while True:
-                    other.sendto(b"WATCHDOG=1", "/run/systemd/notify")
+                fill(other, "/run/systemd/notify")
         for _ in range(10):
             flap(lab, pf)
     os.kill(pid, 0)
@@ -363,16 +369,24 @@ def test_a_service_that_runs_into_a_memory_limit_is_started_until_there_is_memor
 
 
 @pytest.mark.systemd
-def test_where_memory_runs_out_the_kernel_would_kill_others_first_even_if_they_have_little(lab: Lab) -> None:
-    lab.pf_with_lacp("ens5f0", vfs=2)
+@pytest.mark.real_time
+def test_where_memory_runs_out_again_and_again_others_are_killed_and_the_service_relays(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=2)
     pid = start(lab, "ens5f0")
+    eating = "eaten = []\nwhile True: eaten.append(bytearray(8 << 20))"
+    protected = ("-p", "OOMScoreAdjust=-500", "-p", "Restart=always", "-p", "StartLimitIntervalSec=0")
+    run("systemd-run", "--unit=eater", *protected, PYTHON, "-c", eating)
 
-    def badness(process: int) -> int:  # by which the kernel chooses whom to kill
-        return int(Path(f"/proc/{process}/oom_score").read_text())
+    def killed() -> int:
+        return int(lab.show("NRestarts", "eater"))
 
-    with subprocess.Popen(["sleep", "infinity"]) as small:
-        assert badness(pid) < badness(small.pid) / 2
-        small.kill()
+    pf.cable.block_lacp("to_host")
+    lab.wait_until(lambda: pf.in_state("disable"), within=60, what="VFs disabled")
+    before = killed()
+    pf.cable.unblock_lacp("to_host")
+    lab.wait_until(lambda: pf.in_state("auto"), within=60, what="VFs back in auto")
+    lab.wait_until(lambda: killed() > before, within=60, what="memory run out", poll=1)
+    assert int(lab.show("MainPID")) == pid
 
 
 @pytest.mark.systemd
