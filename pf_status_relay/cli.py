@@ -106,7 +106,7 @@ def status(options: argparse.Namespace) -> int:
             while True:
                 shown = f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n\n{text(found, terminal)}"
                 terminal.show(shown)
-                time.sleep(WATCH_S)
+                terminal.wait(WATCH_S)
                 found = look()
     except _NoNetlinkError as error:
         return _refused([str(error)], EX_OSERR)

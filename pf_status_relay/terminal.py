@@ -8,7 +8,9 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import textwrap
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
@@ -22,6 +24,8 @@ _HOME = "\x1b[H"
 _END_OF_LINE = "\x1b[K\r\n"
 _BELOW = "\x1b[J"
 _ASIDE = "\x1b[0m"
+
+_SUSPEND = {signal.SIGTSTP}  # what ^Z sends
 
 
 class Colour(IntEnum):
@@ -60,16 +64,36 @@ class Terminal:
     def screen(self) -> Iterator[None]:
         """Take the whole screen, and give back what was on it, however this ends.
 
-        Where the cursor cannot be moved there is no such screen, and texts follow one another.
+        Where the cursor cannot be moved there is no such screen, and texts follow one another. ^Z is
+        held back until `wait`: a handler could not write while a text is being written.
         """
         if not self.in_place:
             yield
             return
-        self._send(_ENTER)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SUSPEND)
         try:
+            self._send(_ENTER)
             yield
         finally:
             self._send(_LEAVE)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def wait(self, seconds: float) -> None:
+        """Wait before the next text of a `screen`.
+
+        On ^Z it gives the screen back and the process is suspended; once that goes on, the screen is
+        taken again, and the next text is due at once.
+        """
+        if not self.in_place:
+            time.sleep(seconds)
+        elif signal.sigtimedwait(_SUSPEND, seconds):
+            self._send(_LEAVE)
+            try:
+                signal.raise_signal(signal.SIGTSTP)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SUSPEND)  # suspended in here
+            finally:
+                signal.pthread_sigmask(signal.SIG_BLOCK, _SUSPEND)
+                self._send(_ENTER)
 
     def show(self, text: str) -> None:
         """Show a text in the place of the one before: as much of it as there are lines on the screen."""

@@ -317,6 +317,46 @@ def test_watching_gives_the_terminal_back_and_ends_with_the_status_of_its_last_l
     assert "Traceback" not in sent
 
 
+def test_watching_gives_the_terminal_back_while_it_is_suspended() -> None:
+    master, slave = pty.openpty()
+
+    def sent_until(last: bytes) -> bytes:
+        sent = b""
+        while not sent.endswith(last):
+            sent += os.read(master, 1)
+        return sent
+
+    # The kernel suspends no process group that no shell looks after: the test is that shell.
+    job = "import os; from pf_status_relay import cli; os.setpgrp(); raise SystemExit(cli.main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", job, "status", "--watch"],
+        cwd=ROOT,
+        env={**os.environ, config.INTERFACES_VARIABLE: "lo", "TERM": "xterm"},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    ) as watching:
+        try:
+            sent_until(b"PF  LINK")
+            for _ in range(2):
+                watching.send_signal(signal.SIGTSTP)
+                state = os.waitid(os.P_PID, watching.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                assert state is not None
+                assert (state.si_code, state.si_status) == (os.CLD_STOPPED, signal.SIGTSTP)
+                os.write(slave, b"the shell")
+                assert sent_until(b"the shell").endswith(b"\x1b[?7h\x1b[?25h\x1b[?1049lthe shell")
+                watching.send_signal(signal.SIGCONT)
+                assert sent_until(b"PF  LINK").startswith(b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H")
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait() == 2
+            os.write(slave, b"the shell")
+            assert sent_until(b"the shell").endswith(b"\x1b[?7h\x1b[?25h\x1b[?1049lthe shell")
+        finally:
+            watching.kill()
+    os.close(slave)
+    os.close(master)
+
+
 def test_watching_on_a_dumb_terminal_moves_no_cursor() -> None:
     status, sent = watch(environment={"TERM": "dumb"}, signal_number=signal.SIGINT)
     assert status == 2

@@ -6,6 +6,7 @@ import fcntl
 import io
 import os
 import pty
+import signal
 import struct
 import termios
 from collections.abc import Iterator
@@ -78,6 +79,13 @@ def test_a_screen_is_given_back_however_it_ends(screen: Screen) -> None:
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert screen.sent() == "\x1b[?1049h\x1b[?25l\x1b[?7l" + "\x1b[?7h\x1b[?25h\x1b[?1049l"
+
+
+def test_suspending_is_held_back_on_the_screen_alone(screen: Screen) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with Terminal(screen.stream, XTERM).screen():
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before | {signal.SIGTSTP}
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_a_text_takes_the_place_of_the_one_before_and_no_more_lines_than_there_are(screen: Screen) -> None:
