@@ -27,9 +27,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
+from typing import Callable
 
 from pf_status_relay import lines
 from pf_status_relay.config import Config
@@ -37,6 +38,10 @@ from pf_status_relay.pflacpmonitor import Labels, Monitor
 
 WORKER = "worker"
 MASTER = "master"
+
+MOST_SHOWN = 20
+"""Lines about faults of one kind. Pairs grow by the square of the monitors, and where there are many
+they have one cause, which the first ones show."""
 
 _ROLE = "node-role.kubernetes.io/"
 
@@ -82,44 +87,63 @@ def can_share_a_node(first: Labels, second: Labels) -> bool:
 
 
 def conflicts(monitors: Sequence[Monitor]) -> list[str]:
-    """Return a line for each two monitors that could set the VFs of the same PF of the same node."""
-    found: list[str] = []
-    for first, second in combinations(monitors, 2):
-        shared = [name for name in first.interfaces if name in second.interfaces]
-        if shared and can_share_a_node(first.selector, second.selector):
-            found.append(
-                f"PFLACPMonitors {first} and {second} are in conflict: "
-                f"a node can match both ({_labels(first.selector)} and {_labels(second.selector)}), "
-                f"and both name {lines.fitting(', '.join(shared))}"
-            )
-    return found
+    """Return a line for each two monitors that could set the VFs of the same PF of the same node.
+
+    As for `refusals` and `apart`: for the first MOST_SHOWN of them, and one line for how many more there are.
+    """
+    found = (
+        (first, second)
+        for first, second in combinations(monitors, 2)
+        if _shared(first, second) and can_share_a_node(first.selector, second.selector)
+    )
+    return _shown(found, _conflict, "pairs of PFLACPMonitors in conflict")
+
+
+def _conflict(first: Monitor, second: Monitor) -> str:
+    return (
+        f"PFLACPMonitors {first} and {second} are in conflict: "
+        f"a node can match both ({_labels(first.selector)} and {_labels(second.selector)}), "
+        f"and both name {lines.fitting(', '.join(_shared(first, second)))}"
+    )
 
 
 def refusals(monitors: Sequence[Monitor]) -> list[str]:
     """Return a line for each monitor, and each two without a conflict, that pools cannot express."""
-    found: list[str] = []
-    for monitor in monitors:
-        if _pool_name(monitor.selector) not in (WORKER, MASTER) and _demands_control_plane(monitor.selector):
-            found.append(
-                f"PFLACPMonitor {monitor} cannot be had as a pool: its nodes "
-                f"({_labels(monitor.selector)}) are control plane nodes, which are in the pool master "
-                f"and in no other; select all of them, by {_ROLE}{MASTER} alone"
-            )
-    for first, second in combinations(monitors, 2):
-        if set(first.interfaces) & set(second.interfaces) or _fit(first.selector, second.selector):
-            continue
-        if can_share_a_node(first.selector, second.selector):
-            reason = (
-                "a node can match both ({} and {}), and gets the files of one pool only; "
-                "give them the same nodeSelector, or different values of one label"
-            )
-        else:
-            reason = "both ({} and {}) would be the pool " + _pool_name(first.selector)
-        found.append(
-            f"PFLACPMonitors {first} and {second} cannot be had as pools: "
-            + reason.format(_labels(first.selector), _labels(second.selector))
+    alone = (
+        (monitor,)
+        for monitor in monitors
+        if _pool_name(monitor.selector) not in (WORKER, MASTER) and _demands_control_plane(monitor.selector)
+    )
+    pairs = (
+        (first, second)
+        for first, second in combinations(monitors, 2)
+        if not _shared(first, second) and not _fit(first.selector, second.selector)
+    )
+    return [
+        *_shown(alone, _refusal, "PFLACPMonitors not to be had as a pool"),
+        *_shown(pairs, _refusal_of_two, "pairs of PFLACPMonitors not to be had as pools"),
+    ]
+
+
+def _refusal(monitor: Monitor) -> str:
+    return (
+        f"PFLACPMonitor {monitor} cannot be had as a pool: its nodes "
+        f"({_labels(monitor.selector)}) are control plane nodes, which are in the pool master "
+        f"and in no other; select all of them, by {_ROLE}{MASTER} alone"
+    )
+
+
+def _refusal_of_two(first: Monitor, second: Monitor) -> str:
+    if can_share_a_node(first.selector, second.selector):
+        reason = (
+            "a node can match both ({} and {}), and gets the files of one pool only; "
+            "give them the same nodeSelector, or different values of one label"
         )
-    return found
+    else:
+        reason = "both ({} and {}) would be the pool " + _pool_name(first.selector)
+    return f"PFLACPMonitors {first} and {second} cannot be had as pools: " + reason.format(
+        _labels(first.selector), _labels(second.selector)
+    )
 
 
 def pools(monitors: Sequence[Monitor]) -> list[Pool]:
@@ -139,18 +163,38 @@ def pools(monitors: Sequence[Monitor]) -> list[Pool]:
 
 def apart(monitors: Sequence[Monitor]) -> list[str]:
     """Return a line for each two monitors that no host can match both, so that no file is for both."""
-    return [
-        f"PFLACPMonitors {first} and {second} are for different hosts "
-        f"({_labels(first.selector)} and {_labels(second.selector)}); give those of one host"
+    found = (
+        (first, second)
         for first, second in combinations(monitors, 2)
         if not can_share_a_node(first.selector, second.selector)
-    ]
+    )
+    return _shown(found, _apart, "pairs of PFLACPMonitors for different hosts")
+
+
+def _apart(first: Monitor, second: Monitor) -> str:
+    return (
+        f"PFLACPMonitors {first} and {second} are for different hosts "
+        f"({_labels(first.selector)} and {_labels(second.selector)}); give those of one host"
+    )
 
 
 def merged(monitors: Sequence[Monitor]) -> Config:
     """Return the one configuration for nodes that all of the monitors select; at least one."""
     interfaces = tuple(name for monitor in monitors for name in monitor.interfaces)
     return Config(interfaces, min(monitor.polling_interval_ms for monitor in monitors))
+
+
+def _shown(at_odds: Iterable[tuple[Monitor, ...]], line: Callable[..., str], what: str) -> list[str]:
+    """Return the lines for the first that are at odds, and one that counts the others."""
+    left = iter(at_odds)
+    found = [line(*monitors) for monitors in islice(left, MOST_SHOWN)]
+    more = sum(1 for _ in left)
+    return [*found, f"{what} that are not shown: {more}"] if more else found
+
+
+def _shared(first: Monitor, second: Monitor) -> list[str]:
+    """Return the PFs that both monitors name."""
+    return [name for name in first.interfaces if name in second.interfaces]
 
 
 def _fit(first: Labels, second: Labels) -> bool:

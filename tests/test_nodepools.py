@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pf_status_relay.config import Config
 from pf_status_relay.nodepools import (
+    MOST_SHOWN,
     Pool,
     apart,
     can_share_a_node,
@@ -85,6 +86,42 @@ def test_all_conflicts_are_told() -> None:
         "PFLACPMonitors b and c",
     ]
     assert "(the empty selector and the empty selector)" in conflicts(given)[0]
+
+
+def test_of_many_that_are_at_odds_the_first_are_told_and_the_others_counted() -> None:
+    names = [f"m{number}" for number in range(500)]
+    first = [f"PFLACPMonitors m0 and m{number}" for number in range(1, MOST_SHOWN + 1)]
+
+    def told(lines: list[str], verb: str) -> list[str]:
+        return [line.split(f" {verb} ")[0] for line in lines]
+
+    same_pf = [monitor(name, "ens5f0") for name in names]
+    assert told(conflicts(same_pf), "are in") == [
+        *first,
+        "pairs of PFLACPMonitors in conflict that are not shown: 124730",
+    ]
+    other_labels = [monitor(name, name, labels(**{name: "x"})) for name in names]
+    assert told(refusals(other_labels), "cannot") == [
+        *first,
+        "pairs of PFLACPMonitors not to be had as pools that are not shown: 124730",
+    ]
+    other_values = [monitor(name, name, labels(rack=name)) for name in names]
+    assert told(apart(other_values), "are for") == [
+        *first,
+        "pairs of PFLACPMonitors for different hosts that are not shown: 124730",
+    ]
+
+
+def test_one_more_than_are_told_is_counted_too() -> None:
+    given = [
+        monitor(f"m{number}", f"p{number}", tuple(sorted((*MASTER, ("rack", str(number))))))
+        for number in range(MOST_SHOWN + 1)
+    ]
+    told = refusals(given[:-1])
+    assert [line.split(" cannot ")[0] for line in told] == [
+        f"PFLACPMonitor m{number}" for number in range(MOST_SHOWN)
+    ]
+    assert refusals(given) == [*told, "PFLACPMonitors not to be had as a pool that are not shown: 1"]
 
 
 def test_the_same_pf_of_different_nodes_is_no_conflict() -> None:
