@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from tests.lab.lab import RESULTS, Lab
+from tests.lab.netlink import RTMGRP_LINK
 from tests.lab.pod import Pod, PodRecorder
+from tests.lab.storm import LinkStorm
 
 
 def test_pod_fails_over_when_its_vf_is_disabled(lab: Lab) -> None:
@@ -49,3 +54,24 @@ def test_pod_fails_over_when_its_vf_is_disabled(lab: Lab) -> None:
     before = [ping for ping in pings if ping.time < silenced]
     assert len(before) > 5
     assert all(ping.answered for ping in before)
+
+
+def link_events_lost() -> int:
+    """Return how many link events those who listen in this network namespace had no room for."""
+    sockets = [line.split() for line in Path("/proc/net/netlink").read_text().splitlines()[1:]]
+    return sum(int(drops) for _, _, _, groups, *_, drops, _ in sockets if int(groups, 16) == RTMGRP_LINK)
+
+
+def test_the_nic_goes_on_when_it_has_lost_link_events(lab: Lab) -> None:
+    first, second = lab.pf_with_lacp("ens5f0", wait=False), lab.pf_with_lacp("ens5f1", wait=False)
+    for pf in (first, second):
+        pf.wait_for_lacp()
+    pod = Pod(first, second)
+    lab.wait_until(lambda: pod.active_port() == "net1", within=5, what="net1 active")
+    # Before everything else in the guest, so that the NIC comes to read nothing meanwhile.
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    LinkStorm(per_second=200_000, seconds=0.01).wait()
+    assert link_events_lost() > 0
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    first.set_vf_state(0, "disable")
+    lab.wait_until(lambda: pod.active_port() == "net2", within=2, what="net2 active")
