@@ -35,6 +35,7 @@ _ERRNO = struct.Struct("=i")
 
 _MAX_ERRNO = 4095  # include/linux/err.h
 _REPLY_BYTES = 1 << 20  # a PF with 334 VFs answers in 66 KiB
+_REPLY_DATAGRAMS = 10_000  # of 32 KiB in a list of links: a quarter of a million of them, and 320 MB
 _READ_TRIES = 3  # of what can change between two requests
 _VFS_PER_MESSAGE = 1024  # the list's 16-bit length holds 4095
 
@@ -202,7 +203,7 @@ class Rtnl:
         self._socket.send(header + request[NLMSGHDR.size :])
         answer: list[bytes] = []
         interrupted = 0
-        while True:
+        for _ in range(_REPLY_DATAGRAMS):
             for type_, message in self._receive():
                 interrupted |= NLMSGHDR.unpack_from(message)[2] & _NLM_F_DUMP_INTR
                 if type_ in (messages.NLMSG_DONE, messages.NLMSG_ERROR):
@@ -213,6 +214,7 @@ class Rtnl:
                 answer.append(message)
                 if flags & NLM_F_DUMP != NLM_F_DUMP:
                     return answer
+        raise Refused(errno.EMSGSIZE, f"the kernel's answer has more than {_REPLY_DATAGRAMS} datagrams")
 
     def _receive(self) -> Iterator[tuple[int, bytes]]:
         """Receive one datagram and yield its messages that answer the last request."""

@@ -200,6 +200,13 @@ def test_an_answer_larger_than_the_buffer_makes_the_pf_unreadable(kernel: Netlin
     assert rtnl.read("ens5f0") == Unreadable("the kernel's answer has more than 1048576 bytes")
 
 
+def test_a_list_that_does_not_end_makes_the_pf_unreadable(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+    kernel.answers = [PF, BOND, *[PORT] * 9_999, done()]
+    assert ports_of(rtnl.read("ens5f0")) == 9_999
+    kernel.answers = [PF, BOND, *[PORT] * 10_001]
+    assert rtnl.read("ens5f0") == Unreadable("the kernel's answer has more than 10000 datagrams")
+
+
 def test_a_pf_whose_master_has_just_gone_is_read_again(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
     kernel.answers = [PF, error(errno.ENODEV), LONE_PF]
     facts = rtnl.read("ens5f0")
