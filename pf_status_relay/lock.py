@@ -5,7 +5,8 @@ It is flock(2) on a file in the RuntimeDirectory, `lock-` and the inode number o
 ends, however that ends. Others cannot open the file, so that no user can keep the service from its work.
 
 systemd removes the RuntimeDirectory when the service has ended, and with it the file of a relay by hand
-that has the lock meanwhile. A third one would not notice that; interference.py does.
+that has the lock meanwhile. So who has it takes it again before each round, in a new file if need be. If a
+third was quicker, the first waits as a second does.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ _NETWORK = "/proc/self/ns/net"
 
 
 class Lock:
-    """The lock of this process's network namespace. It is kept from `take` to the end of the process."""
+    """The lock of this process's network namespace.
+
+    It is kept from `take` to the end of the process, or until somebody removes its file.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         folder = environment.get(statefile.DIRECTORY_VARIABLE, "").split(":")[0]
@@ -44,7 +48,7 @@ class Lock:
         Where there can be no lock, without root or on a read-only disk, it counts as ours: relaying is
         worth more.
         """
-        if self._descriptor is not None:
+        if self._descriptor is not None and os.fstat(self._descriptor).st_nlink:
             return None
         try:
             descriptor = self._open()
@@ -59,6 +63,8 @@ class Lock:
         except OSError:
             os.close(descriptor)
             return None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
         self._descriptor = descriptor
         with suppress(OSError):  # it is only for telling
             os.ftruncate(descriptor, 0)

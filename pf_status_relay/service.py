@@ -97,12 +97,16 @@ class Service:
         signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
 
         self._tell([Starting()])
-        relays = self._alone is None or lock.wait(
-            self._alone, self._notifier, self._tell, wake, lambda: self._stop
-        )
+        relays = self._alone is None
         ready = False
         woken: set[str] = set()
         while not self._stop:
+            if self._alone is not None:
+                relays = self._alone.take() is None or lock.wait(
+                    self._alone, self._notifier, self._tell, wake, lambda: self._stop
+                )
+                if not relays:
+                    break
             try:
                 if self._reload:
                     self._reload_configuration()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -66,6 +67,28 @@ def test_who_has_it_has_it_still_when_it_takes_it_again(environment: dict[str, s
     taken = Lock(environment)
     assert taken.take() is None
     assert taken.take() is None
+
+
+def test_who_has_it_has_it_anew_when_the_folder_was_removed(environment: dict[str, str]) -> None:
+    folder = Path(environment["RUNTIME_DIRECTORY"])
+    taken = Lock(environment)
+    assert taken.take() is None
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        shutil.rmtree(folder)
+        assert taken.take() is None
+        assert Lock(environment).take() == os.getpid()
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_who_was_slower_when_the_folder_was_removed_is_the_second(environment: dict[str, str]) -> None:
+    taken = Lock(environment)
+    assert taken.take() is None
+    shutil.rmtree(environment["RUNTIME_DIRECTORY"])
+    with another_relay(environment) as process:
+        assert taken.take() == process
+    assert taken.take() is None
+    assert Lock(environment).take() == os.getpid()
 
 
 def test_relays_in_different_network_namespaces_have_different_locks(

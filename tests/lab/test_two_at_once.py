@@ -96,6 +96,44 @@ def test_the_service_waits_while_a_relay_by_hand_runs_and_takes_over_when_that_i
 
 
 @pytest.mark.systemd
+def test_a_relay_by_hand_has_the_lock_still_when_the_service_has_ended(lab: Lab) -> None:
+    lab.pf_with_lacp("ens5f0", vfs=1)
+    first = lab.relay(["ens5f0"])
+    first.wait_for("lacp is up")
+    lab.configure(["ens5f0"])
+    lab.systemctl("start", "pf-status-relay")
+    lab.systemctl("stop", "pf-status-relay")
+    lab.sleep(1.1)
+    refused = lab.call("run", interfaces=["ens5f0"])
+    assert refused.returncode == 75
+    assert f"(process {first.pid})" in refused.stderr
+
+
+@pytest.mark.systemd
+def test_a_relay_whose_lock_a_third_has_got_waits_for_that(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=1)
+    first = lab.relay(["ens5f0"])
+    first.wait_for("lacp is up")
+    lab.configure(["ens5f0"])
+    lab.systemctl("start", "pf-status-relay")
+    os.kill(first.pid, signal.SIGSTOP)
+    lab.systemctl("restart", "pf-status-relay")
+    process = lab.show("MainPID")
+    os.kill(first.pid, signal.SIGCONT)
+    warning = first.wait_for("another relay is running", within=1.1)
+    assert str(warning["pid"]) == process
+
+    pf.cable.block_lacp("to_host")
+    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VF disabled")
+    assert len(lab.journal(VF_LINK_STATE="disable")) == 1, "by the service"
+    assert not first.events("vf link state was set")
+    lab.systemctl("stop", "pf-status-relay")
+    pf.cable.unblock_lacp("to_host")
+    first.wait_for("vf link state was set", within=60)
+    assert pf.in_state("auto")
+
+
+@pytest.mark.systemd
 def test_a_service_that_waits_restores_nothing_when_it_is_stopped(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=1)
     first = lab.relay(["ens5f0"])
