@@ -104,13 +104,16 @@ def set_without_change(case: Case) -> Iterator[Violation]:
 
 
 def hidden(case: Case, act: Act) -> Iterator[tuple[int, str]]:
-    """The VFs and states that the relay can have set at once after another's act, before anybody looked."""
+    """The VFs and states that the relay can have set at once after another's act, before anybody looked.
+
+    What is seen only after a look that showed nothing of the act is not the act's.
+    """
     if act.ifindex is None:
         return
     seen = [
         snapshot.links[act.ifindex].vf_states
         for snapshot in case.in_force(act.begun, act.ended + SEEN_S)
-        if act.ifindex in snapshot.links and snapshot.time > act.begun
+        if act.ifindex in snapshot.links and snapshot.time > act.begun and snapshot.looked < act.ended
     ]
     for vf in range(MOST_VFS) if act.vf is None else (act.vf,):
         if act.became and not any(states[vf : vf + 1] == (act.became,) for states in seen):
