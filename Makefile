@@ -1,6 +1,6 @@
 # The two commands of a newcomer: make demo, make test. Both do all set-up themselves.
 
-.PHONY: help demo test setup rpm check unit lab soak bench fuzz clean
+.PHONY: help demo test setup rpm check unit lab soak bench fuzz syscalls clean
 
 help:
 	@echo "make demo   watch the service relay a dead switch to a pod, on a real kernel"
@@ -10,6 +10,7 @@ help:
 	@echo "make soak [SEQUENCES=1000] [STEPS=30] [SEED=1]   play what can happen to a host (1 hour)"
 	@echo "make bench [PEER=PROGRAM]   measure reaction and cost, beside another relay (25 minutes)"
 	@echo "make fuzz [SECONDS=60] [TARGETS=...]   fuzz what comes from outside, so long for each input"
+	@echo "make syscalls [SCENARIOS='-k NAME'] [INTERPRETER=PYTHON]   trace the lab, compare with the unit (half an hour)"
 	@echo "make clean  remove what the other targets made here (the lab's kernel stays in the cache)"
 
 demo: setup rpm
@@ -57,6 +58,10 @@ fuzz: setup
 		{ echo 'Installing atheris into .venv'; \
 		.venv/bin/python -m pip install -qq --disable-pip-version-check -e '.[fuzz]'; }
 	@.venv/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
+
+syscalls: setup rpm
+	@tests/setup strace
+	@.venv/bin/python -m tests.lab.syscalls $(if $(INTERPRETER),--interpreter '$(INTERPRETER)') $(SCENARIOS)
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

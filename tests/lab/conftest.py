@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab import tracing
 from tests.lab.lab import RESULTS, Lab
 from tests.lab.scenario import INSIDE, Scenario, write_report
 from tests.lab.service import text as journal_text
@@ -47,6 +48,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     """The guest's network, and the program in it."""
+    tracing.trace_service()
     guest_lab = Lab()
     try:
         yield guest_lab

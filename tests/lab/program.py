@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.lab.guest import CHECKOUT, python
+from tests.lab import tracing
+from tests.lab.guest import CHECKOUT
 from tests.lab.waiting import wait_until
 
 Event = dict[str, Any]
@@ -28,7 +29,7 @@ def toml(interfaces: Sequence[str], polling_interval_ms: int | None) -> str:
 
 def command(*words: str) -> list[str]:
     """The command line that runs the program under test, outside the service."""
-    return [python(), "-m", "pf_status_relay", *words]
+    return [*tracing.strace(words[0]), tracing.interpreter(), "-m", "pf_status_relay", *words]
 
 
 class Relay:

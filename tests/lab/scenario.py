@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import guest, kernel, package
+from tests.lab import guest, kernel, package, tracing
 
 INSIDE = "PF_STATUS_RELAY_LAB_INSIDE"
 """Environment variable that is set in a guest."""
@@ -67,7 +67,7 @@ class Scenario(pytest.Item):
         if not install:
             self._build_package()
         folder = guest.results_folder()
-        environment = {INSIDE: "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        environment = {INSIDE: "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **tracing.environment()}
         try:
             result = guest.run(
                 [guest.python(), *COMMAND, self.nodeid],
@@ -86,6 +86,8 @@ class Scenario(pytest.Item):
         except KeyboardInterrupt:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        finally:
+            tracing.keep(folder, self.nodeid)
         self._judge(result)
         shutil.rmtree(folder, ignore_errors=True)
 
