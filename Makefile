@@ -10,7 +10,7 @@ help:
 	@echo "make soak [SEQUENCES=1000] [STEPS=30] [SEED=1]   play what can happen to a host (1 hour)"
 	@echo "make bench [PEER=PROGRAM]   measure reaction and cost, beside another relay (25 minutes)"
 	@echo "make fuzz [SECONDS=60] [TARGETS=...]   fuzz what comes from outside, so long for each input"
-	@echo "make syscalls [SCENARIOS='-k NAME'] [INTERPRETER=PYTHON]   trace the lab, compare with the unit (half an hour)"
+	@echo "make syscalls [SCENARIOS='-k NAME'] [INTERPRETER=PYTHON]   trace the lab, compare with the unit (10 minutes)"
 	@echo "make clean  remove what the other targets made here (the lab's kernel stays in the cache)"
 
 demo: setup rpm

@@ -69,7 +69,8 @@ def test_the_names_of_all_scenarios_are_counted_by_who_made_them(
 
 
 def test_a_guest_is_told_nothing_unless_it_is_to_be_traced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(tracing.KEPT, raising=False)
+    for variable in (tracing.KEPT, tracing.INTERPRETER):
+        monkeypatch.delenv(variable, raising=False)
     assert tracing.environment() == {}
     monkeypatch.setenv(tracing.KEPT, "/kept")
     assert tracing.environment() == {tracing.TRACED: "1", tracing.INTERPRETER: guest.python()}
