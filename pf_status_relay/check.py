@@ -1,11 +1,4 @@
-"""What must be right before the service can do its job, judged from what was read. Pure.
-
-Each thing passes or fails, or is a warning: the service does its job, though not as well as it
-could, or has nothing to do at the moment. What fails comes with what to do about it.
-
-    failed    for this PF, or for none at all, nothing can be relayed
-    warning   no carrier, LACP down, no VFs, slow LACP rate, no miimon: it works, or will
-"""
+"""What must be right before the service can do its job, judged from what was read. Pure."""
 
 from __future__ import annotations
 
@@ -28,34 +21,9 @@ from pf_status_relay.link import (
 )
 from pf_status_relay.relay import not_ready_reason
 from pf_status_relay.rivals import Rival
-from pf_status_relay.terminal import Colour, Terminal
+from pf_status_relay.verdict import Line, Verdict
 
 BOND_OPTIONS = "mode=802.3ad, lacp_rate=fast, miimon=100"
-
-
-class Verdict(Enum):
-    """How one thing stands; the value is the word for a person and for JSON."""
-
-    PASSED = "passed"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One thing that was checked: of what, how it stands, what was found, and how to mend it.
-
-    `subject` is a configured interface, a file, or `host`. `mend` is empty when it passed.
-    """
-
-    subject: str
-    verdict: Verdict
-    found: str
-    mend: str = ""
-
-    def as_json(self) -> dict[str, str]:
-        """Return what both commands say of it in JSON."""
-        return {**vars(self), "verdict": self.verdict.value}
 
 
 @dataclass(frozen=True)
@@ -93,8 +61,6 @@ def outlook(lines: Iterable[Line], interfaces: Sequence[str]) -> Outlook:
         return Outlook.SOME
     return Outlook.NOTHING
 
-
-_COLOURS = {Verdict.PASSED: Colour.GREEN, Verdict.WARNING: Colour.YELLOW, Verdict.FAILED: Colour.RED}
 
 CONFIGURATION = "configuration"
 HOST = "host"
@@ -280,19 +246,6 @@ def _lacp_down(port: BondPort) -> tuple[str, str]:
         f"the bond lacks {', '.join(missing)}",
         "wait some seconds; then look at the kernel's log for the bond",
     )
-
-
-def text(lines: Iterable[Line], terminal: Terminal) -> str:
-    """Return the lines for a person: each verdict in words and colour, and the mend below."""
-    printed: list[str] = []
-    width = max(len(verdict.value) for verdict in Verdict) + 2
-    for line in lines:
-        verdict = terminal.paint(line.verdict.value.ljust(width), _COLOURS[line.verdict])
-        first, *rest = terminal.wrap(f"{line.subject}: {line.found}", indent=" " * width)
-        printed += [verdict + first[width:], *rest]
-        if line.mend:
-            printed += terminal.wrap(line.mend, indent=" " * (width + 4))
-    return "".join(f"{line}\n" for line in printed)
 
 
 def as_json(lines: Iterable[Line], outlook: Outlook) -> str:

@@ -118,13 +118,13 @@ def status(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """`pf-status-relay check`: say what the service needs and whether it has it."""
     from pf_status_relay import check as checks
-    from pf_status_relay import host, rivals, sysfs
+    from pf_status_relay import host, rivals, sysfs, verdict
     from pf_status_relay.terminal import Terminal
 
     capable = host.has_net_admin()
     if options.probe and not capable:
         return _refused(["--probe needs CAP_NET_ADMIN: run it as root"], EX_NOPERM)
-    lines: list[checks.Line] = []
+    lines: list[verdict.Line] = []
     facts: dict[str, Facts] = {}
     try:
         configuration = config.load(options.config, os.environ)
@@ -142,7 +142,7 @@ def check(options: argparse.Namespace) -> int:
     outlook = checks.outlook(lines, list(facts))
     if options.json:
         return _print(checks.as_json(lines, outlook), outlook.value)
-    return _print(checks.text(lines, Terminal(sys.stdout, os.environ)), outlook.value)
+    return _print(verdict.text(lines, Terminal(sys.stdout, os.environ)), outlook.value)
 
 
 def machineconfig(options: argparse.Namespace) -> int:

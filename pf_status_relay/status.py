@@ -14,12 +14,12 @@ from enum import Enum
 from typing import Any
 
 from pf_status_relay import check, lacp
-from pf_status_relay.check import Line, Verdict
 from pf_status_relay.lacp import PortState
 from pf_status_relay.link import Absent, BondPort, Facts, Master, PhysicalFunction, VfLinkState
 from pf_status_relay.relay import Standing, not_ready_reason
 from pf_status_relay.statefile import ServiceState
 from pf_status_relay.terminal import Colour, Terminal, printable
+from pf_status_relay.verdict import Line, Verdict
 
 _HEADER = ("PF", "LINK", "BOND", "LACP", "SINCE", "ACTOR", "PARTNER", "RATE", "VFS")
 _LACP_COLUMN = _HEADER.index("LACP")

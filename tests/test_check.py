@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 
 import pytest
 
 from pf_status_relay import check
-from pf_status_relay.check import Host, Line, Outlook, Verdict
+from pf_status_relay.check import Host, Outlook
 from pf_status_relay.lacp import PortState, is_up
 from pf_status_relay.link import (
     Absent,
@@ -22,7 +21,7 @@ from pf_status_relay.link import (
     VirtualFunction,
 )
 from pf_status_relay.rivals import Rival
-from pf_status_relay.terminal import Terminal
+from pf_status_relay.verdict import Line, Verdict
 
 AUTO, ENABLE, DISABLE = VfLinkState
 BOND = Master(7, "bond0", "bond", 4, 1, miimon_ms=100, lacp_fast=True)
@@ -202,13 +201,6 @@ def test_a_configuration_that_means_no_interface_here_is_a_warning_and_nothing_c
     (line,) = check.of_configuration([], [])
     assert (line.verdict, line.found) == (WARNING, "is valid and means no interface of this host")
     assert check.outlook([line], []) is Outlook.NOTHING
-
-
-def test_a_person_reads_a_line_each_and_what_to_do_below() -> None:
-    lines = [Line("ens5f0", PASSED, "exists"), Line("ens5f0", FAILED, "is broken", "mend it")]
-    assert check.text(lines, Terminal(io.StringIO(), {})) == (
-        "passed   ens5f0: exists\nfailed   ens5f0: is broken\n             mend it\n"
-    )
 
 
 def test_a_program_reads_one_document() -> None:
