@@ -136,17 +136,17 @@ def decode_lacpdus_received(message: bytes) -> int | None:
 
 def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
     """Split a message into one with only the attributes that pyroute2 is to decode, and the VFs."""
-    count = 0
+    count: int | None = None
     vf_list = VfList()
     kept: list[bytes] = []
     position = HEADER_BYTES
     while True:
         for kind, begin, end in messages.attributes(message, position, len(message)):
             if kind == messages.IFLA_VFINFO_LIST:
-                vf_list = vflist.decode(message, begin, count)
+                vf_list = vflist.decode(message, begin, count or 0)
                 position = vf_list.end
                 break
-            if kind == messages.IFLA_NUM_VF and end - begin >= 8:
+            if kind == messages.IFLA_NUM_VF and count is None and end - begin >= 8:
                 count = _U32.unpack_from(message, begin + 4)[0]
             if kind in _WANTED:
                 kept.append(message[begin:end] + bytes(-(end - begin) % 4))

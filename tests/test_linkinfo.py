@@ -84,6 +84,13 @@ def test_a_list_with_an_odd_entry_leaves_the_port_state_readable() -> None:
     assert link.port == BondPort(PortState(63), PortState(63))
 
 
+@pytest.mark.parametrize("counts", [(1, 2), (0, 2), (2, 1)])
+def test_of_two_counts_of_vfs_the_first_is_believed(counts: tuple[int, int]) -> None:
+    entries = [vf_entry(0, 0), vf_entry(1, 0)]
+    link = decode(link_message(5, *(u32(21, count) for count in counts), vf_list(entries)))
+    assert (link.vf_count, len(link.vfs)) == (counts[0], counts[0])
+
+
 @pytest.mark.parametrize(
     ("carrier", "flags", "usable"),
     [(1, IFF_UP | IFF_RUNNING, True), (0, IFF_UP, False), (1, 0, False), (1, IFF_RUNNING, False)],
