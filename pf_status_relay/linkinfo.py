@@ -27,7 +27,6 @@ _WANTED = frozenset(
         messages.IFLA_IFNAME,
         messages.IFLA_MASTER,
         messages.IFLA_LINKINFO,
-        messages.IFLA_NUM_VF,
         messages.IFLA_CARRIER,
     )
 )
@@ -75,9 +74,9 @@ def ifindex_of(message: bytes) -> int:
 def decode(message: bytes) -> Link:
     """Decode one RTM_NEWLINK message. Raises MalformedMessage."""
     ifindex_of(message)  # raises if it is too short
-    short, vf_list = _without_vf_list(message)
+    short, count, vf_list = _without_vfs(message)
     link = _decode_short(short)
-    return replace(link, vfs_listed=vf_list.listed, vfs=vf_list.vfs) if vf_list.vfs else link
+    return replace(link, vf_count=count, vfs_listed=vf_list.listed, vfs=vf_list.vfs) if count else link
 
 
 @lru_cache(maxsize=_KEPT)
@@ -103,7 +102,7 @@ def _decode_short(message: bytes) -> Link:
             kind=kind,
             bond_mode=_number(bond.get_attr("IFLA_BOND_MODE")) if kind == "bond" else None,
             port=_port(info) if info else None,
-            vf_count=_number(link.get_attr("IFLA_NUM_VF")) or 0,
+            vf_count=0,
             vfs_listed=0,
             vfs=(),
             miimon_ms=_number(bond.get_attr("IFLA_BOND_MIIMON")) if kind == "bond" else None,
@@ -134,8 +133,11 @@ def decode_lacpdus_received(message: bytes) -> int | None:
         raise MalformedMessage(f"statistics message: {error!r:.{lines.LONGEST}}") from error
 
 
-def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
-    """Split a message into one with only the attributes that pyroute2 is to decode, and the VFs."""
+def _without_vfs(message: bytes) -> tuple[bytes, int, VfList]:
+    """Split a message into one with only the attributes that pyroute2 is to decode, and the VFs.
+
+    Of two counts of VFs the first holds.
+    """
     count: int | None = None
     vf_list = VfList()
     kept: list[bytes] = []
@@ -146,7 +148,9 @@ def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
                 vf_list = vflist.decode(message, begin, count or 0)
                 position = vf_list.end
                 break
-            if kind == messages.IFLA_NUM_VF and count is None and end - begin >= 8:
+            if kind == messages.IFLA_NUM_VF and count is None:
+                if end - begin < 8:
+                    raise MalformedMessage("link message with a count of VFs that is too short")
                 count = _U32.unpack_from(message, begin + 4)[0]
             if kind in _WANTED:
                 kept.append(message[begin:end] + bytes(-(end - begin) % 4))
@@ -154,7 +158,7 @@ def _without_vf_list(message: bytes) -> tuple[bytes, VfList]:
             break
     attributes = b"".join(kept)
     header = _U32.pack(HEADER_BYTES + len(attributes)) + bytes(_NLMSGHDR_BYTES - 4)
-    return header + message[_NLMSGHDR_BYTES:HEADER_BYTES] + attributes, vf_list
+    return header + message[_NLMSGHDR_BYTES:HEADER_BYTES] + attributes, count or 0, vf_list
 
 
 def _text(value: str | bytes | None) -> str:

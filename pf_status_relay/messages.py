@@ -120,7 +120,6 @@ class link_message(nlmsg):  # type: ignore[misc]
         (IFLA_IFNAME, "IFLA_IFNAME", "asciiz"),
         (IFLA_MASTER, "IFLA_MASTER", "uint32"),
         (IFLA_LINKINFO, "IFLA_LINKINFO", "link_info"),
-        (IFLA_NUM_VF, "IFLA_NUM_VF", "uint32"),
         (IFLA_VFINFO_LIST, "IFLA_VFINFO_LIST", "cdata"),
         (IFLA_EXT_MASK, "IFLA_EXT_MASK", "uint32"),
         (IFLA_CARRIER, "IFLA_CARRIER", "uint8"),

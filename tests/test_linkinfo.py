@@ -186,13 +186,18 @@ def test_a_name_is_shown_so_that_any_line_can_hold_it(name: bytes, shown: str) -
     [
         pytest.param(link_message(5, attribute(10, b"")), id="master"),
         pytest.param(link_message(5, attribute(33, b"")), id="carrier"),
-        pytest.param(link_message(5, attribute(21, b"")), id="number of VFs"),
         pytest.param(link_message(5, nest(18, text(1, "bond"), nest(2, attribute(1, b"")))), id="bond mode"),
     ],
 )
 def test_an_attribute_at_the_end_that_is_too_short_for_its_number_is_malformed(message: bytes) -> None:
     with pytest.raises(MalformedMessage, match="is no number"):
         decode(message)
+
+
+@pytest.mark.parametrize("after", [b"", u32(21, 1)])
+def test_a_count_of_vfs_that_is_too_short_is_malformed_whatever_follows(after: bytes) -> None:
+    with pytest.raises(MalformedMessage, match="too short"):
+        decode(link_message(5, attribute(21, b"\1"), after, vf_list([vf_entry(0, 0)])))
 
 
 @pytest.mark.parametrize("message", [link_message(0), link_message(-5), link_message(5, u32(10, 1 << 31))])
