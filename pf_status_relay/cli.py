@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 
-from pf_status_relay import config, selection, streams
+from pf_status_relay import config, lines, selection, streams
 from pf_status_relay.event import Level
 from pf_status_relay.link import Facts, PhysicalFunction
 from pf_status_relay.lock import Lock
@@ -124,25 +124,25 @@ def check(options: argparse.Namespace) -> int:
     capable = host.has_net_admin()
     if options.probe and not capable:
         return _refused(["--probe needs CAP_NET_ADMIN: run it as root"], EX_NOPERM)
-    lines: list[verdict.Line] = []
+    judged: list[verdict.Line] = []
     facts: dict[str, Facts] = {}
     try:
         configuration = config.load(options.config, os.environ)
         facts = _facts(configuration)
-        lines += checks.of_configuration([], list(facts))
+        judged += checks.of_configuration([], list(facts))
     except config.ConfigError as error:
-        lines += checks.of_configuration(error.faults, [])
+        judged += checks.of_configuration(error.faults, [])
     except _NoNetlinkError as error:
-        lines.append(checks.netlink_failed(str(error)))
+        judged.append(checks.netlink_failed(str(error)))
     for name, each in facts.items():
         sriov = sysfs.is_pf(each.ifindex) if isinstance(each, PhysicalFunction) else None
-        lines += checks.of_interface(name, each, sriov, _probe(each) if options.probe else None)
+        judged += checks.of_interface(name, each, sriov, _probe(each) if options.probe else None)
     found = checks.Host(capable, host.unit_has_net_admin(), rivals.find(), not rivals.can_look())
-    lines += checks.of_host(found)
-    outlook = checks.outlook(lines, list(facts))
+    judged += checks.of_host(found)
+    outlook = checks.outlook(judged, list(facts))
     if options.json:
-        return _print(checks.as_json(lines, outlook), outlook.value)
-    return _print(verdict.text(lines, Terminal(sys.stdout, os.environ)), outlook.value)
+        return _print(checks.as_json(judged, outlook), outlook.value)
+    return _print(verdict.text(judged, Terminal(sys.stdout, os.environ)), outlook.value)
 
 
 def machineconfig(options: argparse.Namespace) -> int:
@@ -211,7 +211,7 @@ def _facts(configuration: config.Config) -> dict[str, Facts]:
     except selection.NotListed as error:
         raise _NoNetlinkError(f"the kernel does not list its interfaces: {error}") from None
     except OSError as error:
-        raise _NoNetlinkError(f"the kernel cannot be asked by netlink: {error.strerror or error}") from None
+        raise _NoNetlinkError(f"the kernel cannot be asked by netlink: {lines.reason(error)}") from None
 
 
 def _probe(facts: Facts) -> str | None:
@@ -222,7 +222,7 @@ def _probe(facts: Facts) -> str | None:
         with closing(Rtnl()) as rtnl:
             return rtnl.set_vf_link_states(facts.ifindex, facts.vfs[:1]).get(facts.vfs[0].id, "")
     except OSError as error:
-        return error.strerror or str(error)
+        return lines.reason(error)
 
 
 def _print(text: str, status: int = EX_OK) -> int:

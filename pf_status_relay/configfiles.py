@@ -47,7 +47,7 @@ def drop_ins(folders: Sequence[Path], faults: list[str]) -> list[Path]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            faults.append(f"{lines.fitting(str(folder))}: cannot be listed: {_reason(error)}")
+            faults.append(f"{lines.fitting(str(folder))}: cannot be listed: {lines.reason(error)}")
             continue
         for name in names:
             if name.endswith(".toml") and not name.startswith("."):
@@ -90,7 +90,7 @@ def _text(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise _Fault(f"cannot be read: {_reason(error)}") from None
+        raise _Fault(f"cannot be read: {lines.reason(error)}") from None
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
@@ -101,7 +101,7 @@ def _text(path: Path) -> str | None:
         try:
             return file.read(MAX_FILE_BYTES).decode("utf-8")
         except OSError as error:
-            raise _Fault(f"cannot be read: {_reason(error)}") from None
+            raise _Fault(f"cannot be read: {lines.reason(error)}") from None
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             byte = error.object[error.start]
@@ -127,7 +127,3 @@ def _values(text: str) -> dict[str, Any]:
 
 def _end_of(text: str) -> str:
     return f"at line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}"
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

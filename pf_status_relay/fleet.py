@@ -52,7 +52,7 @@ def for_role(role: str, path: Path | None, environment: Mapping[str, str]) -> st
     except config.ConfigError as error:
         faults += error.faults
     except OSError as error:
-        faults.append(f"{lines.fitting(str(path))}: cannot be read: {error.strerror}")
+        faults.append(f"{lines.fitting(str(path))}: cannot be read: {lines.reason(error)}")
     if faults:
         raise Unusable(faults)
     return resources.write([("", machineconfig.machine_config(role, file))])
@@ -107,8 +107,7 @@ def _resources(files: Sequence[str], faults: list[str]) -> Iterator[Resource]:
         except ResourceError as error:
             faults.append(str(error))
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            faults.append(f"{_shown(file)}: cannot be read: {reason}")
+            faults.append(f"{_shown(file)}: cannot be read: {lines.reason(error)}")
 
 
 def _content(file: str) -> bytes:

@@ -6,6 +6,11 @@ LONGEST = 300
 """Characters; of more than that nobody reads the end."""
 
 
+def reason(error: Exception) -> str:
+    """Return why something failed, of an OSError without its number and path."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def fitting(text: str, longest: int = LONGEST) -> str:
     """Return a text on one line, cut to so many characters.
 

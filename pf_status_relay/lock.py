@@ -17,7 +17,6 @@ import select
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Callable
 
 from pf_status_relay import statefile
@@ -38,8 +37,7 @@ class Lock:
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        folder = environment.get(statefile.DIRECTORY_VARIABLE, "").split(":")[0]
-        self._folder = Path(folder) if folder else statefile.PATH.parent
+        self._folder = statefile.runtime_directory(environment) or statefile.PATH.parent
         self._descriptor: int | None = None
 
     def take(self) -> int | None:
@@ -87,16 +85,13 @@ def wait(
     wake: socket.socket,
     stopped: Callable[[], bool],
 ) -> bool:
-    """Wait while another relay has the lock, unless `stopped`; return whether it is ours.
+    """Take the lock, or wait while another relay has it, unless `stopped`; return whether it is ours.
 
     This is for the service: systemd would start it again each second if it ended. A byte on `wake` ends
     a wait between two looks.
     """
     told: int | None = None
-    while not stopped():
-        holder = lock.take()
-        if holder is None:
-            return True
+    while (holder := lock.take()) is not None:
         if told is None:
             tell([AnotherRelayRuns(holder)])
         if told != holder:
@@ -106,4 +101,6 @@ def wait(
         notifier.cycle_done()
         if select.select([wake], [], [], LOOK_S)[0]:
             wake.recv(4096)
-    return False
+        if stopped():
+            return False
+    return True

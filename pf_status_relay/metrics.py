@@ -16,7 +16,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pf_status_relay import __version__
+from pf_status_relay import __version__, lines
 from pf_status_relay.attempts import Outcome
 from pf_status_relay.event import Event
 from pf_status_relay.events import LacpDown, LacpUp
@@ -240,8 +240,7 @@ class Textfile(Metrics):
         try:
             self._write(self._path, self._registry)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            self._error = f"{self._path}: {reason or error}"
+            self._error = f"{self._path}: {lines.reason(error)}"
         finally:
             os.umask(umask)
         if self._error == before:

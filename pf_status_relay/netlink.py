@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pf_status_relay import lines
 from pf_status_relay.event import Event
 from pf_status_relay.linkevents import LinkEvents
 from pf_status_relay.rtnl import Rtnl
@@ -36,15 +37,14 @@ class Netlink:
                 socket.close()
         self._rtnl = None
         self._link_events = None
-        reason = error.strerror or str(error)
         if not self.failing:
             self.failing = True
-            self._error = reason
+            self._error = lines.reason(error)
             return ()
         if self._told:
             return ()
         self._told = True
-        return (NetlinkFailed(reason),)
+        return (NetlinkFailed(lines.reason(error)),)
 
     def works(self) -> tuple[Event, ...]:
         """Take in that the sockets work, and return what is to be logged: that they did not before."""

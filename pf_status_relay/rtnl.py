@@ -85,7 +85,7 @@ class Rtnl:
             else:
                 return Unreadable("its master changes faster than it can be read")
         except Refused as error:
-            return Unreadable(error.strerror or str(error))
+            return Unreadable(lines.reason(error))
         except linkinfo.MalformedMessage as error:
             return Unreadable(str(error))
         return PhysicalFunction(
@@ -140,7 +140,7 @@ class Rtnl:
         try:
             self._ask(requests.set_vfs(ifindex, vfs))
         except Refused as error:
-            return error.strerror or str(error)
+            return lines.reason(error)
         except linkinfo.MalformedMessage as error:
             return str(error)
         return ""

@@ -25,7 +25,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Callable
 
-from pf_status_relay import lock
+from pf_status_relay import lines, lock
 from pf_status_relay.config import RESTORE, Config, ConfigError
 from pf_status_relay.event import Event
 from pf_status_relay.interface import Interface, Look
@@ -102,9 +102,7 @@ class Service:
         woken: set[str] = set()
         while not self._stop:
             if self._alone is not None:
-                relays = self._alone.take() is None or lock.wait(
-                    self._alone, self._notifier, self._tell, wake, lambda: self._stop
-                )
+                relays = lock.wait(self._alone, self._notifier, self._tell, wake, lambda: self._stop)
                 if not relays:
                     break
             try:
@@ -215,7 +213,7 @@ class Service:
                 rtnl, _ = self._netlink.open()
                 events += self._interfaces.restore(rtnl)
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = lines.reason(error)
         if reason:
             events.append(NotRestored(reason))
         self._tell(events)

@@ -54,9 +54,8 @@ class StateFile:
     """Writes the file, as others may read it, whenever something in it has changed."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        # There can be several, separated by colons; the unit asks for one.
-        folder = environment.get(DIRECTORY_VARIABLE, "").split(":")[0]
-        self._path = Path(folder, PATH.name) if folder else None
+        folder = runtime_directory(environment)
+        self._path = folder / PATH.name if folder else None
         self._states: dict[str, InterfaceState] = {}
         self._written: dict[str, InterfaceState] | None = None
 
@@ -81,6 +80,13 @@ class StateFile:
             os.fchmod(file.fileno(), 0o644)  # the service's umask leaves others nothing
             file.write(f"{text}\n")
         os.replace(new, path)
+
+
+def runtime_directory(environment: Mapping[str, str]) -> Path | None:
+    """Return the service's RuntimeDirectory, None outside systemd."""
+    # There can be several, separated by colons; the unit asks for one.
+    folder = environment.get(DIRECTORY_VARIABLE, "").split(":")[0]
+    return Path(folder) if folder else None
 
 
 def read(path: Path = PATH) -> ServiceState | None:

@@ -6,6 +6,8 @@ import os
 import sys
 from contextlib import suppress
 
+from pf_status_relay import lines
+
 _STREAMS = (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_RDONLY))
 
 
@@ -44,7 +46,7 @@ def put(text: str) -> None:
 def unwritten(error: OSError) -> Unwritable:
     """Return what is to be raised where writing to standard output has failed with this error."""
     kind = ReaderGone if isinstance(error, BrokenPipeError) else Unwritable
-    return kind(error.strerror or str(error))
+    return kind(lines.reason(error))
 
 
 def say(line: str) -> None:

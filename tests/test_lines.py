@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pf_status_relay.lines import LONGEST, fitting
+from pf_status_relay.lines import LONGEST, fitting, reason
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,15 @@ def test_whatever_comes_is_one_printable_line_no_longer_than_asked_for(text: str
     shown = fitting(text, longest)
     assert shown.isprintable()
     assert len(shown) <= longest
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(13, "Permission denied", "/etc/x"), "Permission denied"),
+        (OSError("cannot read"), "cannot read"),
+        (ValueError("embedded null byte"), "embedded null byte"),
+    ],
+)
+def test_a_reason_is_told_without_number_and_path(error: Exception, told: str) -> None:
+    assert reason(error) == told
