@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -99,6 +100,14 @@ class RouteSocket:
     def receive(self) -> Iterator[Message]:
         """The messages of the next datagram."""
         return messages(self._socket.recv(RECEIVE_SIZE))
+
+
+def sockets() -> list[list[str]]:
+    """The netlink sockets of this network namespace: the columns of /proc/net/netlink.
+
+    Among them 1: the protocol, 2: the port, 3: the groups, 8: the messages that were dropped.
+    """
+    return [line.split() for line in Path("/proc/net/netlink").read_text().splitlines()[1:]]
 
 
 def messages(data: bytes) -> Iterator[Message]:

@@ -10,6 +10,8 @@ from typing import Any
 from tests.lab.commands import run
 
 UNIT = "pf-status-relay"
+PYTHON = "/usr/bin/python3"
+"""What runs the program."""
 PROGRAM = "/usr/bin/pf-status-relay"
 CONFIGURATION = Path("/etc/pf-status-relay.toml")
 

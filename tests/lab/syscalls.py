@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.lab import guest, scenario, tracing
+from tests.lab import guest, scenario, service, tracing
 
 UNIT = guest.CHECKOUT / "systemd" / "pf-status-relay.service"
 SETTING = "SystemCallFilter="
@@ -147,7 +147,7 @@ def tell(traces: Traces, failed: Iterable[str], interpreter: str) -> int:
     scenarios = set().union(*traces.scenarios.values())
     print(f"\nScenarios traced: {len(scenarios)}")
     for maker, names in sorted(traces.names.items()):
-        python = "/usr/bin/python3" if maker == tracing.SERVICE else interpreter
+        python = service.PYTHON if maker == tracing.SERVICE else interpreter
         name = "the service" if maker == tracing.SERVICE else f"pf-status-relay {maker}"
         version = output_of(python, "--version").strip()
         print(f"  {name}, on {version}: {len(names)} names; scenarios: {len(traces.scenarios[maker])}")

@@ -25,7 +25,6 @@ from tests.lab.program import command, toml
 from tests.lab.test_systemd import start
 from tests.lab.topology import Pf
 
-PYTHON = "/usr/bin/python3"
 SET = "vf link state was set"
 LOST = "log events were lost"
 
@@ -375,7 +374,7 @@ def test_where_memory_runs_out_again_and_again_others_are_killed_and_the_service
     pid = start(lab, "ens5f0")
     eating = "eaten = []\nwhile True: eaten.append(bytearray(8 << 20))"
     protected = ("-p", "OOMScoreAdjust=-500", "-p", "Restart=always", "-p", "StartLimitIntervalSec=0")
-    run("systemd-run", "--unit=eater", *protected, PYTHON, "-c", eating)
+    run("systemd-run", "--unit=eater", *protected, service.PYTHON, "-c", eating)
 
     def killed() -> int:
         return int(lab.show("NRestarts", "eater"))

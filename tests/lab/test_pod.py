@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
+from tests.lab import netlink
 from tests.lab.lab import RESULTS, Lab
-from tests.lab.netlink import RTMGRP_LINK
 from tests.lab.pod import Pod, PodRecorder
 from tests.lab.storm import LinkStorm
 
@@ -58,8 +57,7 @@ def test_pod_fails_over_when_its_vf_is_disabled(lab: Lab) -> None:
 
 def link_events_lost() -> int:
     """Return how many link events those who listen in this network namespace had no room for."""
-    sockets = [line.split() for line in Path("/proc/net/netlink").read_text().splitlines()[1:]]
-    return sum(int(drops) for _, _, _, groups, *_, drops, _ in sockets if int(groups, 16) == RTMGRP_LINK)
+    return sum(int(each[8]) for each in netlink.sockets() if int(each[3], 16) == netlink.RTMGRP_LINK)
 
 
 def test_the_nic_goes_on_when_it_has_lost_link_events(lab: Lab) -> None:

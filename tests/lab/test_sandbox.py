@@ -14,20 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import intruder
+from tests.lab import intruder, netlink, service
 from tests.lab.commands import run
 from tests.lab.lab import RESULTS, Lab
 
 pytestmark = pytest.mark.systemd
 
 PROBE = Path("/usr/lib/pf-status-relay/intruder.py")
-PYTHON = "/usr/bin/python3"
 OUTSIDE = Path("/run/outside")
 DROP_IN = f"""[Service]
 Type=oneshot
 Restart=no
 ExecStart=
-ExecStart={PYTHON} {PROBE} "%s"
+ExecStart={service.PYTHON} {PROBE} "%s"
 StandardOutput=truncate:{RESULTS}/inside
 """
 REFUSED = {"EPERM", "EACCES", "EROFS", "ENOENT", "EAFNOSUPPORT"}
@@ -53,7 +52,7 @@ def outside(group: str) -> dict[str, str]:
     """What becomes of the same attempts as root."""
     OUTSIDE.mkdir(exist_ok=True)
     done = subprocess.run(
-        [PYTHON, str(PROBE), group],
+        [service.PYTHON, str(PROBE), group],
         env={**os.environ, "RUNTIME_DIRECTORY": str(OUTSIDE)},
         capture_output=True,
         text=True,
@@ -99,17 +98,16 @@ def test_others_cannot_send_it_link_events(lab: Lab) -> None:
     lab.pf_with_lacp("ens5f0", vfs=1)
     lab.configure(["ens5f0"])
     lab.systemctl("start", "pf-status-relay")
-    sockets = [line.split() for line in Path("/proc/net/netlink").read_text().splitlines()[1:]]
-    ports = [int(each[2]) for each in sockets if each[1] == "0" and int(each[3], 16) & 1]
+    ports = [int(each[2]) for each in netlink.sockets() if each[1] == "0" and int(each[3], 16) & 1]
     assert ports, "the service's event socket"
     code = f"""
 import socket
 route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
 route.sendto(bytes(32), ({ports[0]}, 0))
 """
-    run(PYTHON, "-c", code)
+    run(service.PYTHON, "-c", code)
     done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--clear-groups", PYTHON, "-c", code],
+        ["setpriv", "--reuid=65534", "--clear-groups", service.PYTHON, "-c", code],
         capture_output=True,
         text=True,
         check=False,

@@ -11,15 +11,22 @@ import pytest
 from tests.lab.commands import run
 from tests.lab.guest import CHECKOUT
 from tests.lab.lab import RESULTS, Lab
-from tests.lab.program import command, toml
+from tests.lab.program import Relay, command, toml
+from tests.lab.topology import Pf
 
 CONFIGURATION = toml(["ens5f0"], None)
 
 
+def pf_and_relay(lab: Lab, vfs: int) -> tuple[Pf, Relay]:
+    """A PF with LACP up, and a relay by hand that serves it."""
+    pf = lab.pf_with_lacp("ens5f0", vfs=vfs)
+    relay = lab.relay(["ens5f0"])
+    relay.wait_for("lacp is up")
+    return pf, relay
+
+
 def test_by_hand_a_second_relay_is_refused_and_names_the_first(lab: Lab) -> None:
-    lab.pf_with_lacp("ens5f0", vfs=1)
-    first = lab.relay(["ens5f0"])
-    first.wait_for("lacp is up")
+    _, first = pf_and_relay(lab, vfs=1)
     refused = lab.call("run", interfaces=["ens5f0"])
     assert refused.returncode == 75
     assert refused.stderr == (
@@ -33,9 +40,7 @@ def test_by_hand_a_second_relay_is_refused_and_names_the_first(lab: Lab) -> None
 
 
 def test_relays_in_two_network_namespaces_do_not_exclude_each_other(lab: Lab) -> None:
-    lab.pf_with_lacp("ens5f0", vfs=1)
-    first = lab.relay(["ens5f0"])
-    first.wait_for("lacp is up")
+    _, first = pf_and_relay(lab, vfs=1)
     run("ip", "netns", "add", "elsewhere")
     (RESULTS / "elsewhere.toml").write_text(CONFIGURATION)
     line = command("run", "--log-format", "json", "--config", str(RESULTS / "elsewhere.toml"))
@@ -52,9 +57,7 @@ def test_relays_in_two_network_namespaces_do_not_exclude_each_other(lab: Lab) ->
 
 
 def test_somebody_who_keeps_setting_vfs_back_is_warned_about_once(lab: Lab) -> None:
-    pf = lab.pf_with_lacp("ens5f0", vfs=2)
-    relay = lab.relay(["ens5f0"])
-    relay.wait_for("lacp is up")
+    pf, relay = pf_and_relay(lab, vfs=2)
     pf.cable.block_lacp("to_host")
     lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VFs disabled")
     pf.set_vfs(0)
@@ -71,9 +74,7 @@ def test_somebody_who_keeps_setting_vfs_back_is_warned_about_once(lab: Lab) -> N
 
 @pytest.mark.systemd
 def test_the_service_waits_while_a_relay_by_hand_runs_and_takes_over_when_that_is_killed(lab: Lab) -> None:
-    pf = lab.pf_with_lacp("ens5f0", vfs=2)
-    first = lab.relay(["ens5f0"])
-    first.wait_for("lacp is up")
+    pf, first = pf_and_relay(lab, vfs=2)
     lab.configure(["ens5f0"])
     lab.systemctl("start", "pf-status-relay")
     process = lab.show("MainPID")
@@ -97,9 +98,7 @@ def test_the_service_waits_while_a_relay_by_hand_runs_and_takes_over_when_that_i
 
 @pytest.mark.systemd
 def test_a_relay_by_hand_has_the_lock_still_when_the_service_has_ended(lab: Lab) -> None:
-    lab.pf_with_lacp("ens5f0", vfs=1)
-    first = lab.relay(["ens5f0"])
-    first.wait_for("lacp is up")
+    _, first = pf_and_relay(lab, vfs=1)
     lab.configure(["ens5f0"])
     lab.systemctl("start", "pf-status-relay")
     lab.systemctl("stop", "pf-status-relay")
@@ -111,9 +110,7 @@ def test_a_relay_by_hand_has_the_lock_still_when_the_service_has_ended(lab: Lab)
 
 @pytest.mark.systemd
 def test_a_relay_whose_lock_a_third_has_got_waits_for_that(lab: Lab) -> None:
-    pf = lab.pf_with_lacp("ens5f0", vfs=1)
-    first = lab.relay(["ens5f0"])
-    first.wait_for("lacp is up")
+    pf, first = pf_and_relay(lab, vfs=1)
     lab.configure(["ens5f0"])
     lab.systemctl("start", "pf-status-relay")
     os.kill(first.pid, signal.SIGSTOP)
@@ -135,9 +132,7 @@ def test_a_relay_whose_lock_a_third_has_got_waits_for_that(lab: Lab) -> None:
 
 @pytest.mark.systemd
 def test_a_service_that_waits_restores_nothing_when_it_is_stopped(lab: Lab) -> None:
-    pf = lab.pf_with_lacp("ens5f0", vfs=1)
-    first = lab.relay(["ens5f0"])
-    first.wait_for("lacp is up")
+    pf, _ = pf_and_relay(lab, vfs=1)
     lab.write_config(f'{CONFIGURATION}on_stop = "restore"\n')
     lab.systemctl("start", "pf-status-relay")
     pf.cable.block_lacp("to_host")
