@@ -1,6 +1,6 @@
 # The two commands of a newcomer: make demo, make test. Both do all set-up themselves.
 
-.PHONY: help demo test setup rpm check unit lab soak bench fuzz syscalls clean
+.PHONY: help demo test setup rpm check unit lab soak bench fuzz syscalls lock clean
 
 help:
 	@echo "make demo   watch the service relay a dead switch to a pod, on a real kernel"
@@ -11,6 +11,7 @@ help:
 	@echo "make bench [PEER=PROGRAM]   measure reaction and cost, beside another relay (25 minutes)"
 	@echo "make fuzz [SECONDS=60] [TARGETS=...]   fuzz what comes from outside, so long for each input"
 	@echo "make syscalls [SCENARIOS='-k NAME'] [INTERPRETER=PYTHON]   trace the lab, compare with the unit (10 minutes)"
+	@echo "make lock   renew the locked versions of all that is installed from PyPI, and print what moved"
 	@echo "make clean  remove what the other targets made here (the lab's kernel stays in the cache)"
 
 demo: setup rpm
@@ -47,21 +48,21 @@ soak: setup
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 bench: setup
-	@.venv/bin/python -c 'import matplotlib' 2>/dev/null || \
-		{ echo 'Installing matplotlib into .venv'; \
-		.venv/bin/python -m pip install -qq --disable-pip-version-check -e '.[bench]'; }
+	@tests/setup bench
 	@.venv/bin/python -m compileall -q pf_status_relay
 	@.venv/bin/python -m tests.bench $(if $(PEER),--peer '$(PEER)') $(BENCH_ARGUMENTS)
 
 fuzz: setup
-	@.venv/bin/python -c 'import atheris' 2>/dev/null || \
-		{ echo 'Installing atheris into .venv'; \
-		.venv/bin/python -m pip install -qq --disable-pip-version-check -e '.[fuzz]'; }
+	@tests/setup fuzz
 	@.venv/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
 
 syscalls: setup rpm
 	@tests/setup strace
 	@.venv/bin/python -m tests.lab.syscalls $(if $(INTERPRETER),--interpreter '$(INTERPRETER)') $(SCENARIOS)
+
+lock:
+	@tests/setup rpm
+	@.venv/bin/python requirements/renew.py
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
