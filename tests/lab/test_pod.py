@@ -45,7 +45,8 @@ def test_pod_fails_over_when_its_vf_is_disabled(lab: Lab) -> None:
     pings = recorder.pings()
     assert len(pings) in (sent, sent - 1), "ping may send one after the last look"
     gaps = [later.time - earlier.time for earlier, later in zip(pings, pings[1:])]
-    assert all(0.095 < gap < 0.120 for gap in gaps), "0.1 s, and what the guest's clock ticks add"
+    assert 0.095 < sum(gaps) / len(gaps) < 0.120, "0.1 s, and what the guest's clock ticks add"
+    assert all(0 < gap < 0.2 for gap in gaps), "none is missed, none counted twice"
     assert sum(not ping.answered for ping in pings) == lost
     while_dead = [ping for ping in pings if silenced + 0.01 < ping.time < failed_over - 0.02]
     assert len(while_dead) > 5
