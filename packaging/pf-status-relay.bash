@@ -15,7 +15,7 @@ _pf_status_relay() {
                 ;;
         esac
         case $option in
-            --config | --from-pflacpmonitor | --log-format | --log-level | --role) ;;
+            --config | --from-pflacpmonitor | --log-format | --log-level | --probe | --role) ;;
             *) option='' ;;
         esac
     done

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 
@@ -134,9 +134,15 @@ def check(options: argparse.Namespace) -> int:
         judged += checks.of_configuration(error.faults, [])
     except _NoNetlinkError as error:
         judged.append(checks.netlink_failed(str(error)))
+    probed: dict[str, str] = {}
+    if options.probe and facts:
+        try:
+            probed = _probe(facts, *options.probe)
+        except _NoSuchVfError as error:
+            return _refused([f"--probe: {error}"], EX_USAGE)
     for name, each in facts.items():
         sriov = sysfs.is_pf(each.ifindex) if isinstance(each, PhysicalFunction) else None
-        judged += checks.of_interface(name, each, sriov, _probe(each) if options.probe else None)
+        judged += checks.of_interface(name, each, sriov, probed.get(name))
     found = checks.Host(capable, host.unit_has_net_admin(), rivals.find(), not rivals.can_look())
     judged += checks.of_host(found)
     outlook = checks.outlook(judged, list(facts))
@@ -214,15 +220,29 @@ def _facts(configuration: config.Config) -> dict[str, Facts]:
         raise _NoNetlinkError(f"the kernel cannot be asked by netlink: {lines.reason(error)}") from None
 
 
-def _probe(facts: Facts) -> str | None:
-    """Set a PF's first VF to what it is; return why the driver refused, None if there is no VF."""
-    if not isinstance(facts, PhysicalFunction) or not facts.vfs:
-        return None
+class _NoSuchVfError(Exception):
+    """The VF to probe is not there. The message is for a person."""
+
+
+def _probe(facts: Mapping[str, Facts], name: str, number: int) -> dict[str, str]:
+    """Set one VF to the link state that it has; return, by its PF's name, why the driver refused (or "").
+
+    Raises _NoSuchVfError.
+    """
+    pf = facts.get(name)
+    if pf is None:
+        raise _NoSuchVfError(f"{name} is not configured; configured: {', '.join(facts)}")
+    if not isinstance(pf, PhysicalFunction):
+        raise _NoSuchVfError(f"{name} cannot be read: {pf.error}")
+    found = [vf for vf in pf.vfs if vf.id == number]
+    if not found:
+        listed = ", ".join(str(vf.id) for vf in pf.vfs) or "none"
+        raise _NoSuchVfError(f"{name} has no VF {number}; its VFs: {listed}")
     try:
         with closing(Rtnl()) as rtnl:
-            return rtnl.set_vf_link_states(facts.ifindex, facts.vfs[:1]).get(facts.vfs[0].id, "")
+            return {name: rtnl.set_vf_link_states(pf.ifindex, found).get(number, "")}
     except OSError as error:
-        return lines.reason(error)
+        return {name: lines.reason(error)}
 
 
 def _print(text: str, status: int = EX_OK) -> int:

@@ -155,7 +155,8 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="check all that the service needs to do its job",
         description="Check the configuration, each PF and its bond, the capability to set VF link states, "
         "and that no other relay runs: a line each, passed, warning or failed, with what to do about it. "
-        "Change nothing.",
+        "Change nothing. Without --probe no VF is written to, so whether a driver sets VF link states is not "
+        "checked.",
         epilog=f"""A warning is not failed: the service does its job, or will (no carrier, LACP down, no VFs).
 
 {_ENVIRONMENT}
@@ -164,7 +165,7 @@ Exit status:
 
   0  nothing failed
   1  something failed, and there are PFs for which nothing did
-  2  something failed, and nothing can be relayed
+  2  something failed, and nothing can be relayed; or --probe names what is not configured or not there
   {EX_NOPERM}  --probe needs CAP_NET_ADMIN
 
 Before the service is started for the first time:
@@ -175,11 +176,21 @@ Before the service is started for the first time:
     command.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
     command.add_argument(
         "--probe",
-        action="store_true",
-        help="ask the driver to set one VF of each PF to the link state that it has, to learn whether it can",
+        type=_vf,
+        metavar="PF:VF",
+        help="set this VF to the link state that it has, to learn whether the driver can. Some drivers "
+        "reset the VF for it: name one that no pod uses",
     )
     command.add_argument("--json", action="store_true", help="print one JSON document")
     command.set_defaults(command="check")
+
+
+def _vf(text: str) -> tuple[str, int]:
+    """Parse PF:VF. Raises argparse.ArgumentTypeError."""
+    name, _, number = text.rpartition(":")
+    if not name or not number.isdecimal() or not number.isascii():
+        raise argparse.ArgumentTypeError(f"{text!r} is not PF:VF, such as ens5f0:3 for VF 3 of ens5f0")
+    return name, int(number)
 
 
 _STATUSES = (

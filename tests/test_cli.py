@@ -451,8 +451,23 @@ def test_the_probe_without_the_capability_is_one_line_and_status_77(
     file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host, "has_net_admin", lambda: False)
-    assert cli.main(["check", "--probe", "--config", str(file)]) == 77
+    assert cli.main(["check", "--probe", "ens5f0:0", "--config", str(file)]) == 77
     assert capsys.readouterr().err == "pf-status-relay: --probe needs CAP_NET_ADMIN: run it as root\n"
+
+
+@pytest.mark.parametrize("vf", ["ens5f0", "ens5f0:", ":3", "ens5f0:x", "ens5f0:-1", "ens5f0:\u0663"])
+def test_a_vf_to_probe_that_is_not_named_in_full_is_refused(vf: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["check", "--probe", vf])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.endswith(f"argument --probe: {vf!r} is not PF:VF, such as ens5f0:3 for VF 3 of ens5f0")
+
+
+def test_a_vf_to_probe_has_to_be_of_a_pf_that_can_be_read(file: Path, capsys: Capture) -> None:
+    file.write_text('interfaces = ["no-such0"]')
+    assert cli.main(["check", "--probe", "no-such0:0", "--config", str(file)]) == 2
+    assert capsys.readouterr() == ("", "pf-status-relay: --probe: no-such0 cannot be read: Link not found\n")
 
 
 def test_the_daemon_loads_nothing_of_the_other_commands() -> None:

@@ -38,7 +38,7 @@ def mends(done: subprocess.CompletedProcess[str]) -> int:
 
 def test_all_that_is_right_passes(lab: Lab) -> None:
     lab.pf_with_lacp("ens5f0", vfs=4)
-    done = lab.call("check", "--probe", interfaces=["ens5f0"])
+    done = lab.call("check", "--probe", "ens5f0:3", interfaces=["ens5f0"])
     assert judged(done) == {
         "passed": [
             "configuration: is valid and means ens5f0",
@@ -112,16 +112,35 @@ def test_what_keeps_a_pf_from_being_relayed_for_fails(lab: Lab) -> None:
 @pytest.mark.parametrize("error", [errno.EOPNOTSUPP, errno.EIO])
 def test_the_probe_finds_a_driver_that_sets_no_vf_and_changes_nothing(lab: Lab, error: int) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=3)
-    pf.set_vf_state(0, "disable")
-    assert lab.call("check", "--probe", interfaces=["ens5f0"]).returncode == 0
-    assert pf.vf_states() == ["disable", "auto", "auto"]
+    pf.set_vf_state(1, "disable")
+    for vf in range(3):
+        assert lab.call("check", "--probe", f"ens5f0:{vf}", interfaces=["ens5f0"]).returncode == 0
+    assert pf.vf_states() == ["auto", "disable", "auto"]
 
     pf.refuse_vf(error=error)
     assert lab.call("check", interfaces=["ens5f0"]).returncode == 0, "it was not asked"
-    done = lab.call("check", "--probe", interfaces=["ens5f0"])
+    done = lab.call("check", "--probe", "ens5f0:1", interfaces=["ens5f0"])
     (failed,) = judged(done)["failed"]
     assert failed.startswith("ens5f0: the driver does not set VF link states: ")
     assert done.returncode == 2
+
+
+def test_the_probe_writes_to_no_other_vf_than_the_one_it_is_given(lab: Lab) -> None:
+    pf, other = lab.pf_with_lacp("ens5f0", vfs=3), lab.pf_with_lacp("ens5f1", vfs=3)
+    pf.refuse_vf(0, 2)
+    other.refuse_vf()
+    names = ["ens5f0", "ens5f1"]
+    done = lab.call("check", "--probe", "ens5f0:1", interfaces=names)
+    assert "passed   ens5f0: the driver sets VF link states" in done.stdout
+    assert done.returncode == 0, "those who would refuse were not asked"
+    for named, error in {
+        "ens5f0:3": "ens5f0 has no VF 3; its VFs: 0, 1, 2",
+        "ens9f9:0": "ens9f9 is not configured; configured: ens5f0, ens5f1",
+    }.items():
+        done = lab.call("check", "--probe", named, interfaces=names)
+        assert done.stderr == f"pf-status-relay: --probe: {error}\n"
+        assert done.stdout == ""
+        assert done.returncode == 2
 
 
 def test_another_relay_on_the_same_network_fails_and_one_elsewhere_does_not(lab: Lab) -> None:
@@ -207,7 +226,7 @@ def test_it_is_the_service_that_needs_the_capability_and_not_who_checks(lab: Lab
         "host: CAP_NET_ADMIN: systemd does not tell whether the unit gives it to the service"
     ]
     assert done.returncode == 0, done.stdout
-    done = lab.call("check", "--probe", uid=NOBODY)
+    done = lab.call("check", "--probe", "ens5f0:0", uid=NOBODY)
     assert done.returncode == 77
     assert done.stderr == "pf-status-relay: --probe needs CAP_NET_ADMIN: run it as root\n"
 

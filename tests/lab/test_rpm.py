@@ -236,9 +236,10 @@ def test_the_commands_of_the_install_page_work_as_written(lab: Lab) -> None:
             done.append(run(*command.split()))
         if command.startswith("systemctl enable"):
             disabled_by_the_service(lab, pf)
-    assert len(done) == 7, commands
-    assert "passed   ens5f0: the driver sets VF link states\n" in done[0], "what check shows"
-    assert "1 down (ens5f0), 1 VF disabled" in done[2], "what systemctl status shows"
+    assert len(done) == 8, commands
+    assert "the driver sets" not in done[0], "check alone writes nothing"
+    assert "passed   ens5f0: the driver sets VF link states\n" in done[1], "what check --probe shows"
+    assert "1 down (ens5f0), 1 VF disabled" in done[3], "what systemctl status shows"
     assert pf.vf_states() == ["auto"], "the last command set it back"
 
 
