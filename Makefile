@@ -58,7 +58,7 @@ fuzz: setup
 
 syscalls: setup rpm
 	@tests/setup strace
-	@.venv/bin/python -m tests.lab.syscalls $(if $(INTERPRETER),--interpreter '$(INTERPRETER)') $(SCENARIOS)
+	@.venv/bin/python -m tests.lab.kit.syscalls $(if $(INTERPRETER),--interpreter '$(INTERPRETER)') $(SCENARIOS)
 
 lock:
 	@tests/setup rpm

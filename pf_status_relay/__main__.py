@@ -2,6 +2,6 @@
 
 import sys
 
-from pf_status_relay.cli import main
+from pf_status_relay.cli.main import main
 
 sys.exit(main())

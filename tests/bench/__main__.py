@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.bench import host, report, starts
 from tests.bench.cases import FULL, INTERVAL_MS, MEMORY, QUICK, QUICK_MEMORY, Case
-from tests.lab import guest, kernel
+from tests.lab.guest import guest, kernel
 
 STAND_IN = "stand-in (a plain poller of our own, tests/bench/poller.py)"
 RESULTS = guest.CHECKOUT / "build" / "bench"

@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 from tests.bench import wire
 from tests.bench.holder import RtnlHolder
 from tests.bench.recorder import SHARE, Heard, Moment, Recorder
-from tests.lab.switch import SLOW_PROTOCOLS, Switch
+from tests.lab.kit.switch import SLOW_PROTOCOLS, Switch
 
 NOTICED_AFTER_S = 1.5
 """LACP does not fail sooner than this after its LACPDUs stop, in seconds: nobody need look before."""

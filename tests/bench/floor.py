@@ -11,7 +11,7 @@ import struct
 import sys
 
 from tests.bench import wire
-from tests.lab.netlink import RTMGRP_LINK
+from tests.lab.kit.netlink import RTMGRP_LINK
 
 IFINDEX_AT = 20
 

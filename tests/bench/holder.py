@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.lab.guest import CHECKOUT
+from tests.lab.guest.guest import CHECKOUT
 
 HELD_MS = 20
 GAP_S = 0.002

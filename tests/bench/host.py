@@ -22,7 +22,7 @@ from typing import Any
 from tests.bench import station
 from tests.bench.cases import Case
 from tests.bench.programs import PEER_VARIABLE
-from tests.lab import guest, kernel
+from tests.lab.guest import guest, kernel
 
 SAMPLE_S = 0.1
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")

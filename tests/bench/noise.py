@@ -10,8 +10,8 @@ import sys
 import time
 
 from tests.bench import wire
-from tests.lab import observer
-from tests.lab.commands import ip
+from tests.lab.kit import observer
+from tests.lab.kit.commands import ip
 
 TICK_S = 0.010
 

@@ -13,8 +13,8 @@ import time
 from datetime import datetime, timezone
 
 from tests.bench import wire
-from tests.lab import netlink as nl
-from tests.lab import observer
+from tests.lab.kit import netlink as nl
+from tests.lab.kit import observer
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.bench.cases import FLOOR, INTERVAL_MS, OURS
-from tests.lab.guest import CHECKOUT
+from tests.lab.guest.guest import CHECKOUT
 
 PEER_VARIABLE = "BENCH_PEER"
 """Environment variable of the guest: the other relay, empty for the stand-in."""

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tests.bench import wire
-from tests.lab import netlink as nl
+from tests.lab.kit import netlink as nl
 
 LOOK_S = 0.002
 """Seconds between two looks, at least."""

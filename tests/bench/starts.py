@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.bench.host import Found
-from tests.lab import guest
+from tests.lab.guest import guest
 
 READY_WITHIN_S = 20.0
 

@@ -26,11 +26,11 @@ from tests.bench.failures import Failures, Phase, Subject, Switchboard
 from tests.bench.holder import RtnlHolder
 from tests.bench.programs import Program
 from tests.bench.recorder import Recorder
-from tests.lab import topology
-from tests.lab.commands import run
-from tests.lab.guest import CHECKOUT, read_text
-from tests.lab.lab import RESULTS, Lab
-from tests.lab.waiting import wait_until
+from tests.lab.guest.guest import CHECKOUT, read_text
+from tests.lab.kit import topology
+from tests.lab.kit.commands import run
+from tests.lab.kit.lab import RESULTS, Lab
+from tests.lab.kit.waiting import wait_until
 
 CASE = "case.json"
 FOUND = "found-{}"

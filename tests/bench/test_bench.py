@@ -10,8 +10,9 @@ import pytest
 from tests.bench import figures, host, report, targets, wire
 from tests.bench.cases import FULL, OURS, PEER, Case
 from tests.bench.host import Found
-from tests.lab import guest, kernel, observer
-from tests.lab import netlink as nl
+from tests.lab.guest import guest, kernel
+from tests.lab.kit import netlink as nl
+from tests.lab.kit import observer
 
 
 def reaction(case: str, program: str, *, loss: bool, seconds: float | None) -> Found:
@@ -131,7 +132,7 @@ def test_every_case_of_the_reaction_table_sees_thirty_failures() -> None:
 def test_a_guest_measures(tmp_path: Path) -> None:
     reason = guest.cannot_run()
     if reason is None and kernel.cached() is None:
-        reason = "its kernel is not built: python -m tests.lab.kernel"
+        reason = "its kernel is not built: python -m tests.lab.guest.kernel"
     if reason:
         pytest.skip(f"THE LAB CANNOT RUN, nothing of it is tested: {reason}")
     case = Case("smoke", 2, 4, rounds=1, with_floor=True)

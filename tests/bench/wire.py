@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 
-from tests.lab import netlink as nl
+from tests.lab.kit import netlink as nl
 
 AUTO, DISABLE = 0, 2
 """IFLA_VF_LINK_STATE."""

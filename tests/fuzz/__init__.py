@@ -2,7 +2,7 @@
 
 One module per input, each with `check(data)`: decode the bytes, and raise if the code under test raises
 what it does not document, says what cannot be shown in a line, or does not give back what it was
-given. None needs atheris, so that tests/test_fuzz_corpus.py can replay the corpus everywhere.
+given. None needs atheris, so that tests/fuzz/test_corpus.py can replay the corpus everywhere.
 """
 
 TARGETS = (

@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 import os
 
-from pf_status_relay import config, configtext, log
-from pf_status_relay.config import ConfigError
-from pf_status_relay.notify import Notifier
-from pf_status_relay.serviceevents import InterfacesToMonitor
+from pf_status_relay.config import load, render
+from pf_status_relay.config.load import ConfigError
+from pf_status_relay.core.events import InterfacesToMonitor
+from pf_status_relay.log import output
+from pf_status_relay.service.systemd import Notifier
 from tests.fuzz import configuration, lines
 
 NAMES = (
-    config.INTERFACES_VARIABLE,
-    config.INTERVAL_VARIABLE,
+    load.INTERFACES_VARIABLE,
+    load.INTERVAL_VARIABLE,
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
     "JOURNAL_STREAM",
@@ -28,19 +29,19 @@ def check(data: bytes) -> None:
     environment = {
         name: value
         for name, value in zip(NAMES, map(os.fsdecode, data.split(b"\0")))
-        if value or name == config.INTERFACES_VARIABLE
+        if value or name == load.INTERFACES_VARIABLE
     }
     if environment.get("WATCHDOG_PID") == "own":
         environment["WATCHDOG_PID"] = str(os.getpid())
     watchdog_s = Notifier(environment).watchdog_s
     assert watchdog_s is None or (watchdog_s > 0 and math.isfinite(watchdog_s))
-    log.leads_to_journal(environment)
+    output.leads_to_journal(environment)
     try:
-        loaded = config.from_environment(environment)
+        loaded = load.from_environment(environment)
     except ConfigError as error:
         lines.check_faults(error.faults)
         return
-    assert configuration.load(configtext.toml(loaded).encode()) == loaded
-    for field, value in log.journal_fields(InterfacesToMonitor(loaded.interfaces)).items():
+    assert configuration.take(render.toml(loaded).encode()) == loaded
+    for field, value in output.journal_fields(InterfacesToMonitor(loaded.interfaces)).items():
         assert field
         assert b"\0" not in value.encode()

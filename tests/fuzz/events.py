@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from unittest import mock
 
-from pf_status_relay.linkevents import Concern, LinkEvents, Watched
-from tests.conftest import NetlinkSocket
+from pf_status_relay.kernel.event_socket import Concern, LinkEvents, Watched
 from tests.fuzz import datagrams
+from tests.support.rtnetlink import NetlinkSocket
 
 _PF, _MASTER, _MISSED = Concern("ens5f0"), Concern("ens5f0", master=True), Concern("ens5f1")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 
-from pf_status_relay.linkinfo import MalformedMessage, decode_lacpdus_received
-from tests.conftest import attribute, nest, netlink
+from pf_status_relay.kernel.decode import MalformedMessage, decode_lacpdus_received
 from tests.fuzz import lines
+from tests.support.rtnetlink import attribute, nest, netlink
 
 RTM_NEWSTATS = 92
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 
-from pf_status_relay import linkinfo
-from pf_status_relay.linkinfo import Link, MalformedMessage
-from tests.conftest import IFF_UP, attribute, link_message, nest, text, u8, u16, u32, vf_list
+from pf_status_relay.kernel import decode
+from pf_status_relay.kernel.decode import Link, MalformedMessage
 from tests.fuzz import lines
+from tests.support.rtnetlink import IFF_UP, attribute, link_message, nest, text, u8, u16, u32, vf_list
 
 
 def check(data: bytes) -> None:
     """Decode; and what was decoded, laid out anew as the kernel does, is decoded to the same."""
     try:
-        link = linkinfo.decode(data)
+        link = decode.decode(data)
     except MalformedMessage as error:
         lines.check([str(error)])
         return
-    assert link.ifindex == linkinfo.ifindex_of(data)
+    assert link.ifindex == decode.ifindex_of(data)
     link = replace(link, vfs_listed=len(link.vfs))
-    assert linkinfo.decode(laid_out(link)) == link
+    assert decode.decode(laid_out(link)) == link
 
 
 def laid_out(link: Link) -> bytes:

@@ -6,26 +6,26 @@ from typing import Callable
 
 import yaml
 
-from pf_status_relay import fleet
+from pf_status_relay.openshift import render
 from tests.fuzz import configuration, files, lines
 
 
 def check(data: bytes) -> None:
     """Make what brings them to nodes, and to one host: YAML, and a configuration that is valid."""
     with files.holding(data) as path:
-        resources = made(fleet.for_monitors, path)
-        file = made(fleet.for_host, path)
+        resources = made(render.for_monitors, path)
+        file = made(render.for_host, path)
     if resources is not None:
         for resource in yaml.safe_load_all(resources):
             assert resource["kind"] in ("MachineConfig", "MachineConfigPool")
     if file is not None:
-        configuration.load(file.encode())
+        configuration.take(file.encode())
 
 
 def made(make: Callable[[list[str]], str], path: str) -> str | None:
     """Return what is made of the file, None if it cannot be used."""
     try:
         return make([path])
-    except fleet.Unusable as error:
+    except render.Unusable as error:
         lines.check_faults(error.faults)
         return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from itertools import accumulate
 
-from pf_status_relay import vflist
-from pf_status_relay.link import VfLinkState, VirtualFunction
-from tests.conftest import nest
+from pf_status_relay.core.facts import VfLinkState, VirtualFunction
+from pf_status_relay.kernel import vf_list
+from tests.support.rtnetlink import nest
 
 _COUNT = struct.Struct("=H")
 
@@ -18,7 +18,7 @@ def check(data: bytes) -> None:
         return
     (count,) = _COUNT.unpack_from(data)
     message = data[_COUNT.size :]
-    found = vflist.decode(message, 0, count)
+    found = vf_list.decode(message, 0, count)
     numbers = [vf.id for vf in found.vfs]
     assert numbers == sorted(set(numbers))
     assert len(numbers) <= count
@@ -27,4 +27,4 @@ def check(data: bytes) -> None:
     steps = accumulate(byte // 3 + 1 for byte in message)
     states = [VfLinkState(byte % 3) for byte in message]
     vfs = tuple(VirtualFunction(number, state) for number, state in zip(steps, states))
-    assert vflist.decode(nest(22, vflist.encode(vfs)), 0, len(vfs)).vfs == vfs
+    assert vf_list.decode(nest(22, vf_list.encode(vfs)), 0, len(vfs)).vfs == vfs

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import tracing
-from tests.lab.lab import RESULTS, Lab
-from tests.lab.scenario import INSIDE, Scenario, write_report
-from tests.lab.service import text as journal_text
+from tests.lab.guest.scenario import INSIDE, Scenario, write_report
+from tests.lab.kit import tracing
+from tests.lab.kit.lab import RESULTS, Lab
+from tests.lab.kit.service import text as journal_text
 
 HERE = Path(__file__).parent
 

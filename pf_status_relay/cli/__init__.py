@@ -1,0 +1,1 @@
+"""Arguments, output for a person, exit statuses. May import every wing; none imports it."""

@@ -1,0 +1,80 @@
+"""What the arguments of several commands have in common: how they are parsed, and the help that they give."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pf_status_relay.cli import streams
+from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_DATAERR, EX_UNAVAILABLE
+from pf_status_relay.config.load import DEFAULT_PATH, INTERFACES_VARIABLE, INTERVAL_VARIABLE
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+ENVIRONMENT = (
+    f"{INTERFACES_VARIABLE} (comma separated) and {INTERVAL_VARIABLE} "
+    "(milliseconds) in the environment override the file."
+)
+IMPORT_STATUSES = (
+    f"Exit status {EX_DATAERR}: what was given is invalid, each fault in a line. {EX_CONFLICT}: the "
+    f"PFLACPMonitors are in conflict, or cannot be had together. {EX_UNAVAILABLE}: PyYAML is missing. "
+    "Nothing is printed on standard output then."
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help and errors go where everything else goes."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:
+            streams.put(message)
+        else:
+            streams.say(message.rstrip("\n"))
+
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[Parser]
+else:
+    Commands = argparse._SubParsersAction
+"""Where a command adds its parser. It sets `run` to the function that runs it."""
+
+
+class Help(argparse.HelpFormatter):
+    """Fills paragraphs, and leaves indented lines as they are: examples and tables."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = [
+            part if part.startswith(" ") else super(Help, self)._fill_text(part, width, indent)
+            for part in text.split("\n\n")
+        ]
+        return "\n\n".join(paragraphs)
+
+
+def add_config(command: argparse.ArgumentParser) -> None:
+    """Add --config as most commands have it."""
+    command.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"take this file, and no drop-ins (default: {DEFAULT_PATH} and its drop-ins)",
+    )
+
+
+def add_sources(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """Add what another configuration is taken from, one of which is required."""
+    sources = command.add_mutually_exclusive_group(required=True)
+    sources.add_argument(
+        "--from-env",
+        action="store_true",
+        help=f"take {INTERFACES_VARIABLE} and {INTERVAL_VARIABLE} from the environment",
+    )
+    sources.add_argument(
+        "--from-pflacpmonitor",
+        nargs="+",
+        metavar="FILE",
+        help="take the Go operator's PFLACPMonitor resources from YAML files (-: standard input)",
+    )
+    return sources

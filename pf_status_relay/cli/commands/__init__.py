@@ -1,0 +1,1 @@
+"""One command a file: its arguments, its run and its exit statuses."""

@@ -1,0 +1,113 @@
+"""`pf-status-relay check`: what the service needs to do its job, and whether it is there."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+
+from pf_status_relay.cli import diagnosis, findings, host, streams
+from pf_status_relay.cli.arguments import ENVIRONMENT, Commands, Help, add_config
+from pf_status_relay.cli.exit_status import EX_NOPERM, EX_USAGE, Refused
+from pf_status_relay.cli.terminal import Terminal
+from pf_status_relay.config import load
+from pf_status_relay.core.facts import Facts, PhysicalFunction
+from pf_status_relay.kernel import sysfs
+from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.text import reason_of
+
+
+def add(commands: Commands) -> None:
+    """Add the command's arguments."""
+    command = commands.add_parser(
+        "check",
+        help="check all that the service needs to do its job",
+        description="Check the configuration, each PF and its bond, the capability to set VF link states, "
+        "and that no other relay runs: a line each, passed, warning or failed, with what to do about it. "
+        "Change nothing. Without --probe no VF is written to, so whether a driver sets VF link states is not "
+        "checked.",
+        epilog=f"""A warning is not failed: the service does its job, or will (no carrier, LACP down, no VFs).
+
+{ENVIRONMENT}
+
+Exit status:
+
+  0  nothing failed
+  1  something failed, and there are PFs for which nothing did
+  2  something failed, and nothing can be relayed; or --probe names what is not configured or not there
+  {EX_NOPERM}  --probe needs CAP_NET_ADMIN
+
+Before the service is started for the first time:
+
+  pf-status-relay check && systemctl enable --now pf-status-relay""",
+        formatter_class=Help,
+    )
+    add_config(command)
+    command.add_argument(
+        "--probe",
+        type=_vf,
+        metavar="PF:VF",
+        help="set this VF to the link state that it has, to learn whether the driver can. Some drivers "
+        "reset the VF for it: name one that no pod uses",
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON document")
+    command.set_defaults(run=run)
+
+
+def _vf(text: str) -> tuple[str, int]:
+    """Parse PF:VF. Raises argparse.ArgumentTypeError."""
+    name, _, number = text.rpartition(":")
+    if not name or not number.isdecimal() or not number.isascii():
+        raise argparse.ArgumentTypeError(f"{text!r} is not PF:VF, such as ens5f0:3 for VF 3 of ens5f0")
+    return name, int(number)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Say what the service needs and whether it has it."""
+    capable = host.has_net_admin()
+    if options.probe and not capable:
+        raise Refused(["--probe needs CAP_NET_ADMIN: run it as root"], EX_NOPERM)
+    found: list[findings.Line] = []
+    facts: dict[str, Facts] = {}
+    try:
+        configuration = load.from_files(options.config, os.environ)
+        facts = host.read_pfs(configuration)
+        found += diagnosis.of_configuration([], list(facts))
+    except load.ConfigError as error:
+        found += diagnosis.of_configuration(error.faults, [])
+    except host.NoNetlink as error:
+        found.append(diagnosis.netlink_failed(str(error)))
+    probed = _probe(facts, *options.probe) if options.probe and facts else {}
+    for name, each in facts.items():
+        sriov = sysfs.is_pf(each.ifindex) if isinstance(each, PhysicalFunction) else None
+        found += diagnosis.of_interface(name, each, sriov, probed.get(name))
+    found += diagnosis.of_host(
+        diagnosis.Host(capable, host.unit_has_net_admin(), host.find_rivals(), not host.sees_processes())
+    )
+    outlook = diagnosis.outlook(found, list(facts))
+    terminal = Terminal(sys.stdout, os.environ)
+    streams.put(diagnosis.as_json(found, outlook) if options.json else findings.text(found, terminal))
+    return outlook.value
+
+
+def _probe(facts: Mapping[str, Facts], name: str, number: int) -> dict[str, str]:
+    """Set one VF to the link state that it has; return, by its PF's name, why the driver refused (or "").
+
+    Raises Refused if there is no such VF.
+    """
+    pf = facts.get(name)
+    if pf is None:
+        raise Refused([f"--probe: {name} is not configured; configured: {', '.join(facts)}"], EX_USAGE)
+    if not isinstance(pf, PhysicalFunction):
+        raise Refused([f"--probe: {name} cannot be read: {pf.error}"], EX_USAGE)
+    vfs = [vf for vf in pf.vfs if vf.id == number]
+    if not vfs:
+        listed = ", ".join(str(vf.id) for vf in pf.vfs) or "none"
+        raise Refused([f"--probe: {name} has no VF {number}; its VFs: {listed}"], EX_USAGE)
+    try:
+        with closing(Rtnl()) as rtnl:
+            return {name: rtnl.set_vf_link_states(pf.ifindex, vfs).get(number, "")}
+    except OSError as error:
+        return {name: reason_of(error)}

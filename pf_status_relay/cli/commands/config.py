@@ -1,0 +1,85 @@
+"""`pf-status-relay config show` and `config import`: show or make a configuration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from pf_status_relay.cli import streams
+from pf_status_relay.cli.arguments import IMPORT_STATUSES, Commands, Help, add_config, add_sources
+from pf_status_relay.cli.exit_status import (
+    EX_CONFIG,
+    EX_CONFLICT,
+    EX_DATAERR,
+    EX_OK,
+    Refused,
+    yaml_missing,
+)
+from pf_status_relay.config import load
+from pf_status_relay.config.render import explained, toml
+
+
+def add(commands: Commands) -> None:
+    """Add the arguments of both."""
+    of_config = commands.add_parser(
+        "config", help="show or make a configuration", description="Show or make a configuration."
+    ).add_subparsers(metavar="COMMAND", required=True)
+    command = of_config.add_parser(
+        "show",
+        help="print the configuration in effect, each value with where it is from",
+        description="Print the configuration that the service would take now, as TOML: the file, the "
+        "drop-ins over it, the environment over both. What only the unit has in its environment is not seen.",
+        epilog=f"""Exit status {EX_CONFIG}: the configuration is at fault, each fault in a line.
+
+What comes of all files:
+
+  pf-status-relay config show""",
+        formatter_class=Help,
+    )
+    add_config(command)
+    command.set_defaults(run=show)
+    command = of_config.add_parser(
+        "import",
+        help="print a configuration file made of another configuration",
+        description=f"Print a configuration file as {load.DEFAULT_PATH} holds it. "
+        "PFLACPMonitors have to be those of one host.",
+        epilog=f"""{IMPORT_STATUSES}
+
+Take over the Go program's environment:
+
+  pf-status-relay config import --from-env > /etc/pf-status-relay.toml""",
+        formatter_class=Help,
+    )
+    add_sources(command)
+    command.set_defaults(run=import_)
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print the configuration in effect, and where it is from."""
+    streams.put(explained(load.from_files(options.config, os.environ)))
+    return EX_OK
+
+
+def import_(options: argparse.Namespace) -> int:
+    """Print a configuration file made of another configuration."""
+    if options.from_env:
+        try:
+            text = toml(load.from_environment(os.environ))
+        except load.ConfigError as error:
+            raise Refused(error.faults, EX_DATAERR) from None
+    else:
+        text = _of_monitors(options.from_pflacpmonitor)
+    streams.put(text)
+    return EX_OK
+
+
+def _of_monitors(files: list[str]) -> str:
+    try:
+        from pf_status_relay.openshift import render
+    except ImportError as error:
+        raise yaml_missing(error) from None
+    try:
+        return render.for_host(files)
+    except render.Unusable as error:
+        conflict = isinstance(error, render.AtOdds)
+        raise Refused(error.faults, EX_CONFLICT if conflict else EX_DATAERR) from None

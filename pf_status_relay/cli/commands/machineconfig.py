@@ -1,0 +1,53 @@
+"""`pf-status-relay machineconfig`: what brings a configuration to a pool of OpenShift nodes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from pf_status_relay.cli import streams
+from pf_status_relay.cli.arguments import IMPORT_STATUSES, Commands, Help, add_sources
+from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_DATAERR, EX_OK, EX_USAGE, Refused, yaml_missing
+
+
+def add(commands: Commands) -> None:
+    """Add the command's arguments."""
+    command = commands.add_parser(
+        "machineconfig",
+        help="print what brings a configuration to a pool of OpenShift nodes",
+        description="Print a MachineConfig that writes the configuration file to the nodes of a pool and "
+        "enables the service. From PFLACPMonitors, print for each set of nodes its MachineConfigPool "
+        "and its MachineConfig. Apply nothing.",
+        epilog=f"""{IMPORT_STATUSES}
+
+For the pool of this configuration:
+
+  pf-status-relay machineconfig --role worker --config relay.toml | oc apply -f -""",
+        formatter_class=Help,
+    )
+    command.add_argument("--role", help="the pool (default: worker); PFLACPMonitors say it themselves")
+    add_sources(command).add_argument(
+        "--config", type=Path, metavar="FILE", help="take this configuration file, as it is"
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what brings a configuration to a cluster's nodes."""
+    if options.from_pflacpmonitor and options.role is not None:
+        raise Refused(["--role: not with --from-pflacpmonitor, whose selectors say the roles"], EX_USAGE)
+    try:
+        from pf_status_relay.openshift import render
+    except ImportError as error:
+        raise yaml_missing(error) from None
+    try:
+        if options.from_pflacpmonitor:
+            text = render.for_monitors(options.from_pflacpmonitor)
+        else:
+            text = render.for_role(options.role or "worker", options.config, os.environ)
+    except render.Unusable as error:
+        conflict = isinstance(error, render.AtOdds)
+        raise Refused(error.faults, EX_CONFLICT if conflict else EX_DATAERR) from None
+    streams.put(text)
+    return EX_OK

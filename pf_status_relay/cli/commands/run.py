@@ -1,0 +1,81 @@
+"""`pf-status-relay run`: relay until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+from contextlib import ExitStack, suppress
+from functools import partial
+
+from pf_status_relay.cli.arguments import ENVIRONMENT, Commands, Help, add_config
+from pf_status_relay.cli.exit_status import EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE, Refused
+from pf_status_relay.config import load
+from pf_status_relay.core.events import Level
+from pf_status_relay.log.output import LogFormat, open_log
+from pf_status_relay.service.lock import Lock
+from pf_status_relay.service.loop import Service
+from pf_status_relay.service.systemd import Notifier
+
+
+def add(commands: Commands) -> None:
+    """Add the command's arguments."""
+    command = commands.add_parser(
+        "run",
+        help="relay until SIGTERM",
+        description="Watch the LACP port state of each configured PF. Set its VFs from auto to disable "
+        "while LACP is down, and from disable to auto while it is up. A VF in enable is never touched.",
+        epilog=f"""{ENVIRONMENT}
+
+Exit status {EX_CONFIG}: the configuration is at fault. {EX_UNAVAILABLE}: the journal needs systemd-python,
+or the metrics prometheus-client. {EX_TEMPFAIL}: another relay is running, and systemd did not start this one.
+
+See what would be set, and set nothing:
+
+  pf-status-relay run --dry-run""",
+        formatter_class=Help,
+    )
+    add_config(command)
+    command.add_argument(
+        "--dry-run", action="store_true", help="log the VF link states that would be set, and set none"
+    )
+    command.add_argument(
+        "--log-format",
+        choices=[each.value for each in LogFormat],
+        default=LogFormat.AUTO.value,
+        help="native journal entries, or JSON lines on standard output (default: auto, "
+        "which is journal when started by systemd)",
+    )
+    command.add_argument(
+        "--log-level",
+        choices=[each.name.lower() for each in Level],
+        default=Level.INFO.name.lower(),
+        help="the least level to log (default: info)",
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Relay until SIGTERM."""
+    configuration = load.from_files(options.config, os.environ)
+    lock = None if options.dry_run else Lock(os.environ)
+    if lock and "NOTIFY_SOCKET" not in os.environ:  # under systemd the service waits
+        holder = lock.take()
+        if holder is not None:
+            raise Refused([f"another relay is running (process {holder}): stop that first"], EX_TEMPFAIL)
+    # systemd's watchdog ends a hang with SIGABRT: let the log say where it was.
+    with suppress(RuntimeError, OSError, ValueError):  # there may be no standard error to write to
+        faulthandler.enable()
+    reload = partial(load.from_files, options.config, os.environ)
+    log_format, level = LogFormat(options.log_format), Level[options.log_level.upper()]
+    with ExitStack() as running:
+        try:
+            log = running.enter_context(open_log(log_format, level, os.environ))
+            service = Service(configuration, log, Notifier(os.environ), reload, options.dry_run, lock)
+        except ImportError as error:
+            needs = "the journal needs systemd-python"
+            if error.name == "prometheus_client":
+                needs = "metrics_textfile needs prometheus-client: install pf-status-relay[metrics]"
+            raise Refused([f"{needs} ({error})"], EX_UNAVAILABLE) from None
+        service.run()
+    return EX_OK

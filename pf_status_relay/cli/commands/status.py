@@ -1,0 +1,82 @@
+"""`pf-status-relay status`: how the PFs and their VFs are, and what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+
+from pf_status_relay.cli import host, streams
+from pf_status_relay.cli.arguments import ENVIRONMENT, Commands, Help, add_config
+from pf_status_relay.cli.exit_status import EX_CONFIG, EX_OSERR
+from pf_status_relay.cli.report import Report, as_json, report, text
+from pf_status_relay.cli.terminal import Terminal
+from pf_status_relay.config import load
+from pf_status_relay.service import state_file
+
+WATCH_S = 1.0
+"""Seconds between two looks of `status --watch`."""
+
+
+def add(commands: Commands) -> None:
+    """Add the command's arguments."""
+    command = commands.add_parser(
+        "status",
+        help="show how the PFs and their VFs are, and what is wrong",
+        description="Show a line for each configured PF, as the kernel has it now, and then what is wrong "
+        "and what to do. Takes no root, and no running service; that one only says since when it is so.",
+        epilog=f"""ACTOR and PARTNER are the LACP port states of the host and of the switch: Activity,
+Timeout (short), Aggregation, Synchronization, Collecting, Distributing by their initials, - where the bit is
+clear. ATASCD is healthy; `expired` and `defaulted` mean that the switch is not heard.
+
+{ENVIRONMENT}
+
+Exit status: the worst of all PFs.
+
+  0  all are up
+  1  LACP is down on a PF
+  2  a PF is not ready: absent, or not the only port of an 802.3ad bond
+  {EX_OSERR}  the kernel cannot be asked
+  {EX_CONFIG}  the configuration is at fault
+
+Follow a repair:
+
+  pf-status-relay status --watch""",
+        formatter_class=Help,
+    )
+    add_config(command)
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON document")
+    form.add_argument(
+        "--watch", action="store_true", help="show it anew every second, in place on a terminal, until Ctrl-C"
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show how the PFs are; the exit status is the worst of them."""
+    configuration = load.from_files(options.config, os.environ)
+
+    def look() -> Report:
+        return report(host.read_pfs(configuration), state_file.read())
+
+    terminal = Terminal(sys.stdout, os.environ)
+    found = look()
+    if not options.watch:
+        streams.put(as_json(found) if options.json else text(found, terminal))
+        return found.condition.value
+    try:
+        # On SIGTERM, as on Ctrl-C, the terminal is given back as it was.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt), terminal.screen():
+            while True:
+                shown = f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n\n{text(found, terminal)}"
+                terminal.show(shown)
+                terminal.wait(WATCH_S)
+                found = look()
+    except OSError as error:
+        raise streams.unwritten(error) from None
+    return found.condition.value

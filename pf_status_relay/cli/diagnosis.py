@@ -1,0 +1,258 @@
+"""What must be right before the service can do its job, judged from what was read. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pf_status_relay.cli.findings import Line, Verdict
+from pf_status_relay.cli.host import Rival
+from pf_status_relay.core import lacp
+from pf_status_relay.core.decision import not_ready_reason
+from pf_status_relay.core.facts import (
+    BOND_MODE_8023AD,
+    Absent,
+    BondPort,
+    Facts,
+    Master,
+    PhysicalFunction,
+    Unreadable,
+    VfLinkState,
+)
+from pf_status_relay.core.lacp import PortState
+
+BOND_OPTIONS = "mode=802.3ad, lacp_rate=fast, miimon=100"
+
+
+@dataclass(frozen=True)
+class Host:
+    """What concerns every PF alike.
+
+    `own_capability` and `unit_capability` say whether this process and the shipped unit have
+    CAP_NET_ADMIN, the latter None where systemd does not tell. `rivals_hidden`: other users'
+    processes cannot be seen.
+    """
+
+    own_capability: bool
+    unit_capability: bool | None
+    rivals: tuple[Rival, ...]
+    rivals_hidden: bool
+
+
+class Outlook(Enum):
+    """What the service can do; the value is the exit status of `check`."""
+
+    ALL = 0
+    SOME = 1
+    NOTHING = 2
+
+
+def outlook(lines: Iterable[Line], interfaces: Sequence[str]) -> Outlook:
+    """Say for how many of the interfaces nothing failed. What fails of anything else concerns all.
+
+    Another relay is the exception: it fails, and yet the service can do its job beside it.
+    """
+    failed = [line.subject for line in lines if line.verdict is Verdict.FAILED]
+    if not failed and interfaces:
+        return Outlook.ALL
+    if set(failed) <= {*interfaces, RIVALS} and set(interfaces) - set(failed):
+        return Outlook.SOME
+    return Outlook.NOTHING
+
+
+CONFIGURATION = "configuration"
+HOST = "host"
+RIVALS = "other relays"
+
+
+def of_configuration(faults: Sequence[str], interfaces: Sequence[str]) -> list[Line]:
+    """Judge the configuration: by its faults, or if there are none by the interfaces that it means."""
+    if faults:
+        return [Line(CONFIGURATION, Verdict.FAILED, fault, "see pf-status-relay.toml(5)") for fault in faults]
+    if not interfaces:
+        found = "is valid and means no interface of this host"
+        mend = "a PF is relayed for as soon as its name matches, or with auto as it is alone in an LACP bond"
+        return [Line(CONFIGURATION, Verdict.WARNING, found, mend)]
+    return [Line(CONFIGURATION, Verdict.PASSED, f"is valid and means {', '.join(interfaces)}")]
+
+
+def netlink_failed(error: str) -> Line:
+    """Judge that nothing can be read at all."""
+    return Line(HOST, Verdict.FAILED, error, "look whether rtnetlink (AF_NETLINK) is allowed here")
+
+
+def of_host(host: Host) -> list[Line]:
+    """Judge what concerns every PF alike."""
+    return [_capability(host), *_rivals(host)]
+
+
+def _capability(host: Host) -> Line:
+    if host.unit_capability:
+        return Line(HOST, Verdict.PASSED, "CAP_NET_ADMIN: the unit gives it to the service")
+    if host.unit_capability is False:
+        mend = "systemctl revert pf-status-relay, or give it AmbientCapabilities=CAP_NET_ADMIN"
+        return Line(HOST, Verdict.FAILED, "CAP_NET_ADMIN: the unit does not give it to the service", mend)
+    if host.own_capability:
+        return Line(HOST, Verdict.PASSED, "CAP_NET_ADMIN: this process has it")
+    found = "CAP_NET_ADMIN: systemd does not tell whether the unit gives it to the service"
+    return Line(HOST, Verdict.WARNING, found, "install the unit; run this check as root")
+
+
+def _rivals(host: Host) -> list[Line]:
+    mend = "stop one of the two: two relays on one PF fight"
+    lines = [
+        Line(RIVALS, Verdict.FAILED, f"{rival} runs, on the same network", mend)
+        if rival.certain
+        else Line(RIVALS, Verdict.WARNING, f"{rival} runs, perhaps on the same network", mend)
+        for rival in host.rivals
+    ]
+    if lines:
+        return lines
+    if host.rivals_hidden:
+        found = "other users' processes cannot be seen from here"
+        return [Line(RIVALS, Verdict.WARNING, found, "run this check as root, outside the unit")]
+    return [Line(RIVALS, Verdict.PASSED, "none runs")]
+
+
+def of_interface(
+    name: str, facts: Facts, sriov: bool | None = None, refused: str | None = None
+) -> list[Line]:
+    """Judge what was read of a configured interface, as far as each thing can be judged.
+
+    `sriov` says whether its device can have VFs, None if nobody asked. `refused` is why the driver
+    did not set a VF to what it is, empty if it did, None if it was not asked to.
+    """
+    if isinstance(facts, Unreadable):
+        return [Line(name, Verdict.FAILED, f"cannot be read: {facts.error}", "look at the kernel's log")]
+    if isinstance(facts, Absent):
+        return [_absent(name, facts)]
+    lines = [Line(name, Verdict.PASSED, "exists")]
+    if sriov is False and not facts.vf_count:
+        mend = "name an SR-IOV PF; if it is one, enable SR-IOV in the firmware and on the NIC"
+        lines.append(Line(name, Verdict.FAILED, "is no SR-IOV PF", mend))
+    else:
+        if sriov is not None:
+            lines.append(Line(name, Verdict.PASSED, "is an SR-IOV PF"))
+        lines += _vfs(name, facts)
+        lines += _probe(name, refused)
+    lines.append(_bond(name, facts))
+    if lines[-1].verdict is Verdict.PASSED:
+        assert facts.master is not None
+        lines += _settings(name, facts.master)
+    lines.append(_carrier(name, facts))
+    if facts.carrier and facts.master and not not_ready_reason(facts):
+        lines += _lacp(name, facts.port, facts.master)
+    return lines
+
+
+def _absent(name: str, facts: Absent) -> Line:
+    if facts.error.startswith("is the same"):
+        return Line(name, Verdict.FAILED, facts.error, "configure it by one name")
+    mend = "correct the configuration, or plug in the NIC; it is picked up when it appears"
+    return Line(name, Verdict.FAILED, "no interface has this name", mend)
+
+
+def _vfs(name: str, pf: PhysicalFunction) -> list[Line]:
+    enabled = sum(vf.link_state is VfLinkState.ENABLE for vf in pf.vfs)
+    if not pf.vf_count:
+        mend = "create them, for example by writing to sriov_numvfs; they are picked up when they appear"
+        return [Line(name, Verdict.WARNING, "has no VFs", mend)]
+    lines = [Line(name, Verdict.PASSED, f"has {_count(pf.vf_count, 'VF')}")]
+    if len(pf.vfs) < pf.vf_count:
+        found = f"the kernel lists {len(pf.vfs)} of its {pf.vf_count} VFs, the others are not relayed for"
+        lines.append(Line(name, Verdict.WARNING, found, "have fewer VFs, up to 334"))
+    if pf.vfs and enabled == len(pf.vfs):
+        mend = f"set those to relay for to auto: ip link set dev {name} vf 0 state auto"
+        lines.append(Line(name, Verdict.FAILED, "all VFs are in link state enable and left alone", mend))
+    elif enabled:
+        found = f"{enabled} of {_count(len(pf.vfs), 'VF')} in link state enable and left alone"
+        lines.append(Line(name, Verdict.PASSED, found))
+    elif pf.vfs:
+        lines.append(Line(name, Verdict.PASSED, "no VF is in link state enable"))
+    return lines
+
+
+def _probe(name: str, refused: str | None) -> list[Line]:
+    if refused is None:
+        return []
+    if refused:
+        mend = "use a NIC and driver that can set VF link states"
+        return [Line(name, Verdict.FAILED, f"the driver does not set VF link states: {refused}", mend)]
+    return [Line(name, Verdict.PASSED, "the driver sets VF link states")]
+
+
+def _bond(name: str, pf: PhysicalFunction) -> Line:
+    reason = not_ready_reason(pf)
+    if not reason:
+        assert pf.master is not None
+        return Line(name, Verdict.PASSED, f"is the one port of bond {pf.master.name} in mode 802.3ad")
+    if pf.master and pf.master.bond_mode == BOND_MODE_8023AD:
+        mend = "leave it one port; every PF needs a bond of its own"
+    elif pf.master and pf.master.bond_mode is not None:
+        mend = f"make the bond anew with {BOND_OPTIONS}"
+    else:
+        mend = f"make it the one port of a bond with {BOND_OPTIONS}"
+    return Line(name, Verdict.FAILED, reason, mend)
+
+
+def _settings(name: str, bond: Master) -> list[Line]:
+    lines = [Line(name, Verdict.PASSED, f"bond {bond.name} is on the fast LACP rate")]
+    if not bond.lacp_fast:
+        found = f"bond {bond.name} is on the slow LACP rate: a dead switch is noticed after 90 s, not 3"
+        lines = [Line(name, Verdict.WARNING, found, "set lacp_rate=fast on the bond")]
+    if bond.miimon_ms:
+        found = f"bond {bond.name} looks at the carrier every {bond.miimon_ms} ms"
+        return [*lines, Line(name, Verdict.PASSED, found)]
+    found = f"bond {bond.name} has no miimon: it does not notice a carrier that goes or comes"
+    return [*lines, Line(name, Verdict.WARNING, found, "set miimon=100 on the bond")]
+
+
+def _carrier(name: str, pf: PhysicalFunction) -> Line:
+    if pf.carrier:
+        return Line(name, Verdict.PASSED, "has carrier")
+    mend = f"ip link set dev {name} up; then look at cable, transceiver and switch port"
+    return Line(name, Verdict.WARNING, "has no carrier, or is set down", mend)
+
+
+def _lacp(name: str, port: BondPort | None, bond: Master) -> list[Line]:
+    if not bond.up:
+        found = f"LACP is down: bond {bond.name} is set down, whatever the port state says"
+        return [Line(name, Verdict.WARNING, found, f"ip link set dev {bond.name} up")]
+    if port is None:
+        mend = "look at the kernel's log for the bond"
+        return [Line(name, Verdict.WARNING, "the kernel reports no LACP port state", mend)]
+    if lacp.is_up(port.actor, port.partner):
+        return [Line(name, Verdict.PASSED, "LACP is up")]
+    found, mend = _lacp_down(port)
+    return [Line(name, Verdict.WARNING, f"LACP is down: {found}", mend)]
+
+
+def _lacp_down(port: BondPort) -> tuple[str, str]:
+    """Say in words why LACP is down, and what to do. Each end tells in its state what it hears."""
+    if port.actor & PortState.DEFAULTED:
+        found = "the switch sends no LACPDUs (defaulted)"
+        return found, "look whether the switch is alive and runs LACP on this port"
+    if port.actor & PortState.EXPIRED:
+        return "LACPDUs from the switch have stopped (expired)", "look whether the switch is alive"
+    mend = "look at the switch's LACP configuration and log for this port"
+    if port.partner & lacp.FAILED:
+        return f"the switch does not hear us ({' '.join(lacp.names(port.partner & lacp.FAILED))})", mend
+    if missing := lacp.names(lacp.CARRYING & ~port.partner):
+        return f"the switch lacks {', '.join(missing)}", mend
+    missing = lacp.names(lacp.CARRYING & ~port.actor)
+    return (
+        f"the bond lacks {', '.join(missing)}",
+        "wait some seconds; then look at the kernel's log for the bond",
+    )
+
+
+def as_json(lines: Iterable[Line], outlook: Outlook) -> str:
+    """Return the lines as one JSON document, which pf-status-relay(8) describes."""
+    document = {"can_relay_for": outlook.name.lower(), "checks": [line.as_json() for line in lines]}
+    return f"{json.dumps(document, indent=2)}\n"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

@@ -1,0 +1,167 @@
+"""The host as commands see it: its PFs, who may set VF link states, and other relays.
+
+Two relays that write to the same PF's VFs fight. A relay is found by its process: the Go program of the
+same name, as a service or in a container with the host's network, or another `pf-status-relay run`. A process
+in another network namespace has other interfaces and is none. proc(5) describes what is read.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from pf_status_relay.cli.exit_status import EX_OSERR, Refused
+from pf_status_relay.config.keys import Config
+from pf_status_relay.core.facts import Facts
+from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.service import selection
+from pf_status_relay.text import reason_of
+
+UNIT = "pf-status-relay.service"
+
+PROC = Path("/proc")
+
+_PROGRAM = "pf-status-relay"  # of either; as a process's name (comm) it has just the 15 bytes that fit
+_MODULE = "pf_status_relay"
+
+_CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
+_SYSTEMCTL_TIMEOUT_S = 10
+
+
+class NoNetlink(Refused):
+    """The kernel cannot be asked."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__([fault], EX_OSERR)
+
+
+def read_pfs(configuration: Config) -> dict[str, Facts]:
+    """Read the interfaces that a configuration means from the kernel, once. Raises NoNetlink."""
+    try:
+        with closing(Rtnl()) as rtnl:
+            return rtnl.read_all(selection.select(configuration.interfaces, rtnl))
+    except selection.NotListed as error:
+        raise NoNetlink(f"the kernel does not list its interfaces: {error}") from None
+    except OSError as error:
+        raise NoNetlink(f"the kernel cannot be asked by netlink: {reason_of(error)}") from None
+
+
+def has_net_admin(proc: Path = PROC) -> bool:
+    """Tell whether this process may set VF link states: CAP_NET_ADMIN is in its effective set."""
+    with suppress(OSError, ValueError):
+        for line in (proc / "self" / "status").read_text().splitlines():
+            if line.startswith("CapEff:"):
+                return bool(int(line.partition(":")[2], 16) >> _CAP_NET_ADMIN & 1)
+    return False
+
+
+def unit_has_net_admin() -> bool | None:
+    """Tell whether the shipped unit gives CAP_NET_ADMIN to the service, by asking systemd.
+
+    None where there is no such unit, or no systemd that could be asked. A process of the unit itself,
+    as one that ExecCondition= runs, goes by what it has.
+    """
+    if in_unit(os.getpid()):
+        return has_net_admin()
+    command = ["systemctl", "show", "--property=LoadState,User,DynamicUser"]
+    command += ["--property=AmbientCapabilities,CapabilityBoundingSet", UNIT]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SYSTEMCTL_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.decode(errors="replace").splitlines()
+    unit = {key: value for key, _, value in (line.partition("=") for line in lines)}
+    if unit.get("LoadState") != "loaded":
+        return None
+    root = unit.get("User", "") in ("", "root", "0") and unit.get("DynamicUser") != "yes"
+    given = unit.get("CapabilityBoundingSet" if root else "AmbientCapabilities", "")
+    return "cap_net_admin" in given.split()
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another relay. `certain` is false where its network namespace could not be read."""
+
+    pid: int
+    program: str
+    certain: bool
+
+    def __str__(self) -> str:
+        return f"{self.program} (process {self.pid})"
+
+
+def find_rivals(proc: Path = PROC, own: int | None = None) -> tuple[Rival, ...]:
+    """Return the relays that run beside the process `own` (default: this one) and the shipped unit."""
+    own = os.getpid() if own is None else own
+    here = _network(proc, own)
+    found: list[Rival] = []
+    for pid in _processes(proc):
+        program = _program(proc, pid)
+        if not program or pid == own or in_unit(pid, proc):
+            continue
+        there = _network(proc, pid)
+        if here and there and here != there:
+            continue
+        found.append(Rival(pid, program, certain=bool(here and there)))
+    return tuple(found)
+
+
+def sees_processes(proc: Path = PROC) -> bool:
+    """Tell whether other users' processes can be seen: hidepid= and ProtectProc= hide them."""
+    return (proc / "1" / "cmdline").exists()
+
+
+def in_unit(pid: int, proc: Path = PROC) -> bool:
+    """Tell whether a process belongs to the shipped unit, by its control group (cgroups(7))."""
+    try:
+        lines = (proc / str(pid) / "cgroup").read_text().splitlines()
+    except (OSError, ValueError):
+        return False
+    return any(UNIT in line.rpartition(":")[2].split("/") for line in lines)
+
+
+def _processes(proc: Path) -> Iterator[int]:
+    try:
+        names = os.listdir(proc)
+    except OSError:
+        return
+    yield from sorted(int(name) for name in names if name.isdecimal())
+
+
+def _program(proc: Path, pid: int) -> str:
+    """Return what relay a process is, for a person; an empty string if it is none."""
+    try:
+        comm = (proc / str(pid) / "comm").read_bytes().rstrip(b"\n")
+        words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")[:-1]
+    except OSError:  # it has ended
+        return ""
+    if not words:  # it has ended, or is the kernel's
+        return ""
+    arguments = [os.fsdecode(word) for word in words]
+    if PurePath(arguments[0]).name.startswith("python"):
+        return f"another {_PROGRAM} run" if _relays(arguments) else ""
+    return f"the program {_PROGRAM}" if comm == os.fsencode(_PROGRAM) else ""
+
+
+def _relays(arguments: Sequence[str]) -> bool:
+    """Tell whether a Python process was started as our program, with the command that sets VFs."""
+    for before, word, *after in (arguments[at:] for at in range(len(arguments) - 1)):
+        if PurePath(word).name == _PROGRAM or (before, word) == ("-m", _MODULE):
+            return after[:1] == ["run"] and "--dry-run" not in after
+        if not word.startswith("-") and before not in ("-W", "-X"):
+            return False
+    return False
+
+
+def _network(proc: Path, pid: int) -> str:
+    """Return which network namespace a process is in, an empty string where that may not be read."""
+    try:
+        return os.readlink(proc / str(pid) / "ns" / "net")
+    except OSError:
+        return ""

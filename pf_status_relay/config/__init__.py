@@ -1,0 +1,1 @@
+"""Files and environment to a valid Config, or every fault there is."""

@@ -1,0 +1,226 @@
+"""The configuration's keys: one table of what each is called, may be and means, and the valid `Config`.
+
+To add a key: a row in KEYS, a field of `Config`, and a paragraph in pf-status-relay.toml(5). Validation,
+`config show` and `config import` follow from the table; tests hold the shipped file, the manual page and the
+README to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from pf_status_relay.text import one_line
+
+AUTO = ("auto",)
+"""The interfaces of a configuration that leaves it to the kernel which PFs there are to relay for."""
+
+LEAVE = "leave"
+RESTORE = "restore"
+
+MAX_NAME_BYTES = 127
+"""The longest name that the kernel takes for an interface: ALTIFNAMSIZ less the terminating zero."""
+
+_LIST_ALLOWED = "a list of interface names, at least one, each once"
+INTERFACES_ALLOWED = f'allowed: "auto", or {_LIST_ALLOWED}'
+_NAME_ALLOWED = (
+    f"allowed: an interface name of 1 to {MAX_NAME_BYTES} bytes "
+    "without '/', ':' or white space, not '.' or '..'"
+)
+
+Check = Callable[[str, object, list[str]], Any]
+"""Check a value that was found at a place. Return it as `Config` holds it, or add a line to the faults."""
+
+
+def interfaces_at(
+    where: str, value: object, faults: list[str], *, literally: bool = False
+) -> tuple[str, ...]:
+    """Check interfaces that were found at `where`; `literally`: names alone, no patterns and no "auto".
+
+    Returns the valid ones among the value, and adds a line to `faults` for each other one.
+    """
+    if value == AUTO[0] and not literally:
+        return AUTO
+    allowed = f"allowed: {_LIST_ALLOWED}" if literally else INTERFACES_ALLOWED
+    if not isinstance(value, list) or not value:
+        faults.append(f"{where} is {quoted(value)}; {allowed}")
+        return ()
+    names: list[str] = []
+    for position, name in enumerate(value):
+        if not isinstance(name, str) or not _is_interface_name(name):
+            faults.append(f"{where}[{position}] is {quoted(name)}; {_NAME_ALLOWED}")
+        elif literally and is_pattern(name):
+            faults.append(f"{where}[{position}] is {quoted(name)}; allowed: an interface name, no pattern")
+        elif name in AUTO:
+            faults.append(
+                f'{where}[{position}] is {quoted(name)}; allowed: "auto" alone, instead of the list'
+            )
+        elif name in names:
+            faults.append(f"{where}[{position}] is {quoted(name)} again; {allowed}")
+        else:
+            names.append(name)
+    return tuple(names)
+
+
+def is_pattern(name: str) -> bool:
+    """Tell whether a configured interface stands for all whose names match it (fnmatch(3))."""
+    return any(char in "*?[" for char in name)
+
+
+def _is_interface_name(name: str) -> bool:
+    """Tell whether the kernel can have an interface of this name (dev_valid_name, net/core/dev.c)."""
+    try:
+        size = len(name.encode("utf-8"))
+    except UnicodeEncodeError:  # bytes of the environment that are no text
+        return False
+    if name in ("", ".", "..") or size > MAX_NAME_BYTES:
+        return False
+    return not any(char in "/:\0" or char.isspace() for char in name)
+
+
+class Milliseconds:
+    """Check a whole number of milliseconds from `least` to `most`."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+
+    def __call__(self, where: str, value: object, faults: list[str]) -> int:
+        """Check a value, as a Check does."""
+        # A TOML boolean is a Python int, and no number of milliseconds.
+        if type(value) is int and self.least <= value <= self.most:
+            return value
+        faults.append(
+            f"{where} is {quoted(value)}; "
+            f"allowed: a whole number of milliseconds from {self.least} to {self.most}"
+        )
+        return self.least
+
+
+class Choice:
+    """Check one of several words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __call__(self, where: str, value: object, faults: list[str]) -> str:
+        """Check a value, as a Check does."""
+        if value in self.words:
+            return str(value)
+        allowed = " or ".join(f'"{word}"' for word in self.words)
+        faults.append(f"{where} is {quoted(value)}; allowed: {allowed}")
+        return self.words[0]
+
+
+def _metrics_textfile_at(where: str, value: object, faults: list[str]) -> str | None:
+    """Check a path for metrics: node_exporter reads the files of its folder whose names end in `.prom`."""
+    if isinstance(value, str) and value.startswith("/") and "\0" not in value:
+        name = value.rpartition("/")[2]
+        if name.endswith(".prom") and name != ".prom":
+            return value
+    faults.append(f"{where} is {quoted(value)}; allowed: the absolute path of a file named *.prom")
+    return None
+
+
+REQUIRED = object()
+"""The default of a key that has none."""
+
+
+class Key:
+    """One key.
+
+    `kind` is what TOML calls its values. `unit` is that of a number, or an empty string. A `default` of
+    REQUIRED means that there is none, one of None that the key is off. `meaning` is one sentence for a
+    person. `always_written`: a file that the program writes has the key even if the value is the default.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        check: Check,
+        default: Any,
+        meaning: str,
+        unit: str = "",
+        always_written: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.check = check
+        self.default = default
+        self.meaning = meaning
+        self.unit = unit
+        self.always_written = always_written
+
+
+KEYS: Mapping[str, Key] = {
+    "interfaces": Key(
+        'list of strings, or "auto"',
+        interfaces_at,
+        REQUIRED,
+        "The PFs, by interface name or alternative name.",
+        always_written=True,
+    ),
+    "polling_interval_ms": Key(
+        "whole number",
+        Milliseconds(100, 60_000),
+        1000,
+        "How often to look while LACP is up.",
+        "milliseconds",
+        always_written=True,
+    ),
+    "early_detection_ms": Key(
+        "whole number",
+        Milliseconds(1500, 3000),
+        None,
+        "A PF on the fast rate counts as down after so long a silence of its partner.",
+        "milliseconds",
+    ),
+    "restore_delay_ms": Key(
+        "whole number",
+        Milliseconds(0, 600_000),
+        0,
+        "How long LACP must be up before VFs return to auto.",
+        "milliseconds",
+    ),
+    "on_stop": Key(
+        "string",
+        Choice(LEAVE, RESTORE),
+        LEAVE,
+        "What becomes of disabled VFs on systemctl stop.",
+    ),
+    "metrics_textfile": Key(
+        "string",
+        _metrics_textfile_at,
+        None,
+        "A file for Prometheus: metrics for the textfile collector of node_exporter.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """A valid configuration. Each field but the last has the name of its key; KEYS says what it may be.
+
+    `interfaces` are names, alternative names and patterns (`*`, `?` and `[…]` as in fnmatch(3)); or AUTO.
+    `origins` says of each key where its value is from.
+    """
+
+    interfaces: tuple[str, ...]
+    polling_interval_ms: int = 1000
+    early_detection_ms: int | None = None
+    restore_delay_ms: int = 0
+    on_stop: str = LEAVE
+    metrics_textfile: str | None = None
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+
+def quoted(value: object) -> str:
+    """Return a value as TOML would have it, on one line and not too long, for a message."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # Python turns no number of thousands of digits into text
+        return "a number too long to show"
+    except RecursionError:  # a key of a thousand parts is as many tables, one in another
+        return "nested too deeply to show"
+    return one_line(text, 80)

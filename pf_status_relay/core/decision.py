@@ -1,0 +1,252 @@
+"""The decision for one PF: from what was known and what is read to what is to be done.
+
+Everything that decides over a VF's link state is in this file, and nothing else is: no I/O,
+no clock, no logging. The law:
+
+    the PF is ...        a VF in auto     in disable      in enable
+    not ready            is left alone    is left alone   is left alone
+    ready, LACP down     becomes disable  is left alone   is left alone
+    ready, LACP up       is left alone    becomes auto    is left alone
+    ... not for long     is left alone    is left alone   is left alone
+
+It is applied to what the last read found, at every look, so nothing depends on having seen a
+change. What is remembered between looks serves only to log each change once, to know for how long LACP
+has been up, to hold back from a VF that the driver has just refused (attempts.py), and to notice somebody
+else who sets VFs (interference.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from pf_status_relay.core import interference, lacp, retries
+from pf_status_relay.core.early_detection import Hearing, hearing_events, listen
+from pf_status_relay.core.events import (
+    Event,
+    FetchFailed,
+    LacpDown,
+    LacpUp,
+    NoVfs,
+    PfNotReady,
+    PfReady,
+    PortStateChanged,
+    RestoreDelayed,
+    SlowLacpRate,
+    VfListIncomplete,
+    VfsDetected,
+)
+from pf_status_relay.core.facts import (
+    BOND_MODE_8023AD,
+    Absent,
+    BondPort,
+    Facts,
+    PhysicalFunction,
+    Unreadable,
+    VfLinkState,
+    VirtualFunction,
+)
+from pf_status_relay.core.interference import Interference
+from pf_status_relay.core.retries import Attempts, Outcome
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the configuration has to say to the decision.
+
+    `early_detection_s`: seconds without a LACPDU after which LACP counts as down, although the
+    port state does not say so yet. None leaves it to the port state.
+    `restore_delay_s`: seconds for which LACP has to have been up before VFs go back to auto.
+    """
+
+    early_detection_s: float | None = None
+    restore_delay_s: float = 0.0
+
+
+class Standing(Enum):
+    """Whether the PF can be relayed for."""
+
+    UNKNOWN = "unknown"
+    ABSENT = "absent"
+    NOT_READY = "not ready"
+    READY = "ready"
+
+
+class Pace(Enum):
+    """How soon to look again."""
+
+    INTERVAL = "at the polling interval"
+    QUICK = "at 100 ms, or the polling interval if that is shorter"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is known of one configured interface.
+
+    It is empty at start, and nothing in it is needed to decide rightly. `up_since` (monotonic seconds) is
+    when LACP was first seen up, None while it is not; `delayed` tells whether VFs stay disabled for that.
+    """
+
+    interface: str
+    standing: Standing = Standing.UNKNOWN
+    reason: str = ""
+    unreadable: str = ""
+    lacp_up: bool | None = None
+    up_since: float | None = None
+    delayed: bool = False
+    port: BondPort | None = None
+    carrier: bool | None = None
+    slow_warned: bool = False
+    hearing: Hearing = field(default_factory=Hearing)
+    vf_count: int | None = None
+    listed: int | None = None
+    disabled: int = 0
+    attempts: Attempts = field(default_factory=dict)
+    interference: Interference = field(default_factory=Interference)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What one look leads to: `writes` are VFs with the link state that they are to get.
+
+    `again_in_s`: seconds after which to look again, if that is sooner than the pace says.
+    """
+
+    memory: Memory
+    events: tuple[Event, ...]
+    writes: tuple[VirtualFunction, ...]
+    pace: Pace
+    again_in_s: float | None = None
+
+
+def decide(memory: Memory, facts: Facts, now: float, policy: Policy = Policy()) -> Decision:
+    """Decide on one look at the interface.
+
+    `now` is monotonic time in seconds: for early detection, for the delay of restoring VFs, and for
+    the retries of refused ones.
+    """
+    name = memory.interface
+    if isinstance(facts, Unreadable):
+        events: list[Event] = []
+        if facts.error != memory.unreadable:
+            events.append(FetchFailed(name, facts.error))
+        return Decision(replace(memory, unreadable=facts.error), tuple(events), (), Pace.QUICK)
+    if isinstance(facts, Absent):
+        return _absent(memory, facts)
+    reason = not_ready_reason(facts)
+    if reason:
+        events = []
+        if (memory.standing, memory.reason) != (Standing.NOT_READY, reason):
+            events.append(PfNotReady(name, reason))
+        return Decision(Memory(name, Standing.NOT_READY, reason), tuple(events), (), Pace.INTERVAL)
+    return _ready(memory, facts, now, policy)
+
+
+def not_ready_reason(pf: PhysicalFunction) -> str:
+    """Return the one reason why a PF cannot be monitored, or an empty string if it can."""
+    master = pf.master
+    if master is None:
+        return "link has no master interface"
+    if master.bond_mode is None:
+        return f"master interface {master.name} is not a bond ({master.kind or 'unknown type'})"
+    if master.bond_mode != BOND_MODE_8023AD:
+        return f"bond {master.name} does not have mode 802.3ad"
+    if master.port_count != 1:
+        return f"bond {master.name} has {master.port_count} ports instead of one"
+    return ""
+
+
+def settle(memory: Memory, outcomes: tuple[Outcome, ...], now: float) -> tuple[Memory, tuple[Event, ...]]:
+    """Take in what became of the writes of a decision, and say what is to be logged of it."""
+    open_attempts, events = retries.taken(memory.interface, outcomes, memory.attempts, now)
+    return replace(memory, attempts=open_attempts), events
+
+
+def to_restore(facts: Facts) -> tuple[VirtualFunction, ...]:
+    """Return what to write so that no VF of a PF that is relayed for is left disabled."""
+    if not isinstance(facts, PhysicalFunction) or not_ready_reason(facts):
+        return ()
+    disabled = (vf for vf in facts.vfs if vf.link_state is VfLinkState.DISABLE)
+    return tuple(VirtualFunction(vf.id, VfLinkState.AUTO) for vf in disabled)
+
+
+def _absent(memory: Memory, facts: Absent) -> Decision:
+    name = memory.interface
+    events: list[Event] = []
+    if (memory.standing, memory.reason) != (Standing.ABSENT, facts.error):
+        events.append(FetchFailed(name, facts.error))
+    if memory.standing is Standing.READY:
+        events.append(PfNotReady(name, facts.error))
+    return Decision(Memory(name, Standing.ABSENT, facts.error), tuple(events), (), Pace.INTERVAL)
+
+
+def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> Decision:
+    name = memory.interface
+    events: list[Event] = []
+    if memory.standing is not Standing.READY:
+        memory = Memory(name, Standing.READY)
+        events.append(PfReady(name))
+    memory = replace(memory, unreadable="")
+
+    hearing = listen(memory.hearing, pf, now, policy.early_detection_s)
+    events += hearing_events(name, memory.hearing, hearing)
+    up = _follow_lacp(memory, pf, hearing.late, events)
+    slow = up and pf.port is not None and not lacp.is_fast(pf.port.actor)
+    if slow and not memory.slow_warned:
+        events.append(SlowLacpRate(name))
+    _follow_vf_count(memory, pf, events)
+
+    disabled = [vf for vf in pf.vfs if vf.link_state is VfLinkState.DISABLE]
+    up_since = (memory.up_since if memory.up_since is not None else now) if up else None
+    wait_s = 0.0 if up_since is None else max(0.0, up_since + policy.restore_delay_s - now)
+    delayed = bool(disabled) and wait_s > 0
+    if delayed and not memory.delayed:
+        events.append(RestoreDelayed(name, round(wait_s * 1000)))
+
+    if not up:
+        wrong, right = [vf for vf in pf.vfs if vf.link_state is VfLinkState.AUTO], VfLinkState.DISABLE
+    else:
+        wrong, right = [] if delayed else disabled, VfLinkState.AUTO
+    writes, open_attempts, failures = retries.due(name, wrong, right, memory.attempts, now)
+    events += failures
+    others, fought = interference.notice(name, memory.interference, pf.vfs, wrong, right, now)
+    events += fought
+
+    memory = replace(
+        memory,
+        lacp_up=up,
+        up_since=up_since,
+        delayed=delayed,
+        port=pf.port,
+        carrier=pf.carrier,
+        hearing=hearing,
+        slow_warned=up and (slow or memory.slow_warned),
+        vf_count=pf.vf_count,
+        listed=pf.vfs_listed,
+        disabled=len(disabled),
+        attempts=open_attempts,
+        interference=others,
+    )
+    listening = policy.early_detection_s is not None and not hearing.refused
+    settling = not up or open_attempts or writes or listening
+    pace = Pace.QUICK if settling else Pace.INTERVAL
+    return Decision(memory, tuple(events), writes, pace, wait_s if delayed else None)
+
+
+def _follow_lacp(memory: Memory, pf: PhysicalFunction, late: bool, events: list[Event]) -> bool:
+    name, port = memory.interface, pf.port
+    actor, partner = (port.actor, port.partner) if port else (None, None)
+    up = pf.lacp_up and not late
+    if (memory.port, memory.carrier) != (port, pf.carrier):
+        events.append(PortStateChanged(name, actor, partner, pf.carrier))
+    if up is not memory.lacp_up:
+        events.append(LacpUp(name, actor, partner) if up else LacpDown(name, actor, partner, pf.carrier))
+    return up
+
+
+def _follow_vf_count(memory: Memory, pf: PhysicalFunction, events: list[Event]) -> None:
+    name, count, listed = memory.interface, pf.vf_count, pf.vfs_listed
+    if count != memory.vf_count:
+        events.append(VfsDetected(name, count) if count else NoVfs(name))
+    if listed < count and (memory.vf_count, memory.listed) != (count, listed):
+        events.append(VfListIncomplete(name, count, listed, len(pf.vfs)))

@@ -1,0 +1,69 @@
+"""Early detection: how long ago the last LACPDU came, while the port state still reads as up.
+
+LACP declares a partner dead after three missed LACPDUs, which takes three seconds at the fast rate
+(IEEE 802.1AX, 6.4.1). Who has heard one each second until now can know earlier, at the risk of
+taking a switch that is slow for one that is dead. As pure as relay.py, which it belongs to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pf_status_relay.core import lacp
+from pf_status_relay.core.events import EarlyDetectionRefused, Event, LacpLate
+from pf_status_relay.core.facts import PhysicalFunction
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What has been heard from the partner of one port.
+
+    `received` is the port's counter of LACPDUs, `since` (monotonic seconds) when it was last seen
+    to have grown, and `silent_s` how long that was ago. `late`: that is too long, and LACP counts
+    as down. `refused` says why it cannot be judged, empty if it can.
+    """
+
+    received: int | None = None
+    since: float | None = None
+    silent_s: float = 0.0
+    late: bool = False
+    refused: str = ""
+
+
+def listen(before: Hearing, pf: PhysicalFunction, now: float, limit_s: float | None) -> Hearing:
+    """Take in one look at the counter of a ready PF. `limit_s` is the silence allowed; None: off.
+
+    The silence begins anew whenever the port state does not read as up, so it is only ever
+    measured on a port that was up and heard before.
+    """
+    if limit_s is None:
+        return Hearing()
+    if not pf.lacp_up:
+        return Hearing(pf.lacpdus_received, now, refused=before.refused)
+    refused = _refused(pf)
+    if before.since is None or pf.lacpdus_received != before.received or refused or before.refused:
+        return Hearing(pf.lacpdus_received, now, refused=refused)
+    silent_s = now - before.since
+    return replace(before, silent_s=silent_s, late=silent_s >= limit_s)
+
+
+def hearing_events(interface: str, before: Hearing, after: Hearing) -> list[Event]:
+    """Say what is to be logged of the change from one look to the next."""
+    if after.late and not before.late:
+        return [LacpLate(interface, round(after.silent_s * 1000))]
+    if after.refused and after.refused != before.refused:
+        return [EarlyDetectionRefused(interface, after.refused)]
+    return []
+
+
+def _refused(pf: PhysicalFunction) -> str:
+    """Say why silence means nothing on a port that is up, if so.
+
+    A partner sends each second if the actor asks for the fast rate. That the partner asks for it
+    too is demanded so that a misunderstanding between the two cuts nobody off.
+    """
+    if pf.lacpdus_received is None:
+        return "the kernel does not count the LACPDUs of this bond port"
+    if pf.port is None or not (lacp.is_fast(pf.port.actor) and lacp.is_fast(pf.port.partner)):
+        return "the LACP rate is slow"
+    return ""

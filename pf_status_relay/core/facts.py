@@ -1,0 +1,126 @@
+"""The facts that the relay decides on, as the kernel reported them at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple, Union
+
+from pf_status_relay.core.lacp import PortState, is_up
+
+BOND_MODE_8023AD = 4
+"""Bond mode 802.3ad (BOND_MODE_8023AD, include/uapi/linux/if_bonding.h)."""
+
+
+class VfLinkState(IntEnum):
+    """The administrative link state of a VF (IFLA_VF_LINK_STATE_*, include/uapi/linux/if_link.h)."""
+
+    AUTO = 0
+    ENABLE = 1
+    DISABLE = 2
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class VirtualFunction(NamedTuple):
+    """One VF of a PF: its number on the PF, counted from 0, and its link state.
+
+    A tuple, because hundreds are made at every look, in half the time of a dataclass.
+    """
+
+    id: int
+    link_state: VfLinkState
+
+
+@dataclass(frozen=True)
+class BondPort:
+    """What LACP says about a port of an 802.3ad bond: our end and the switch's."""
+
+    actor: PortState
+    partner: PortState
+
+
+@dataclass(frozen=True)
+class Master:
+    """The interface that a PF is enslaved to.
+
+    `kind` is the kernel's name for its type (IFLA_INFO_KIND: `bond`, `bridge`, `team`, ...).
+    `bond_mode` is the number of the bond's mode, None where the master is no bond.
+    `port_count` is how many ports, the PF among them, the bond has, None where it is no bond.
+    `up` is whether it is administratively up.
+    `miimon_ms` is how often the bond looks at the carrier, in milliseconds, 0 if it does not.
+    `lacp_fast` is whether it is set to the fast LACP rate. Both are None where it is no bond.
+    """
+
+    ifindex: int
+    name: str
+    kind: str
+    bond_mode: int | None
+    port_count: int | None
+    up: bool = True
+    miimon_ms: int | None = None
+    lacp_fast: bool | None = None
+
+
+@dataclass(frozen=True)
+class PhysicalFunction:
+    """A PF as one read found it.
+
+    `carrier` is true when the PF is administratively up and has carrier.
+    `port` is None where the kernel reports no LACP port state.
+    `vf_count` is how many VFs the kernel counts (IFLA_NUM_VF), `vfs_listed` how many its list
+    has by the list's own, 16-bit length, and `vfs` are those that could be read all the same.
+    `lacpdus_received` is the bond port's counter, None where it was not asked for or is not kept.
+    """
+
+    ifindex: int
+    carrier: bool
+    master: Master | None
+    port: BondPort | None
+    vf_count: int
+    vfs_listed: int
+    vfs: tuple[VirtualFunction, ...]
+    lacpdus_received: int | None = None
+
+    @property
+    def lacp_up(self) -> bool:
+        """Whether LACP is up by its bond, carrier and port state.
+
+        The port state alone outlives the carrier. And a bond that is set down runs no LACP any more, while
+        its ports keep their carrier and their last state for good (Linux drivers/net/bonding/bond_main.c,
+        bond_close).
+        """
+        runs = self.master is not None and self.master.up and self.carrier
+        return runs and self.port is not None and is_up(self.port.actor, self.port.partner)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """No interface has the name. `error` says so in the kernel's or our words."""
+
+    error: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """The read failed, which says nothing about the PF: what was known before still stands."""
+
+    error: str
+
+
+Facts = Union[PhysicalFunction, Absent, Unreadable]
+"""What one look at a configured interface brought back."""
+
+
+def unless_named_twice(facts: Facts, earlier: Mapping[str, Facts]) -> Facts:
+    """Return the facts about an interface, `Absent` if it is among the `earlier` under another name.
+
+    An interface configured by two of its names is served under the first alone.
+    """
+    if isinstance(facts, PhysicalFunction):
+        for name, other in earlier.items():
+            if isinstance(other, PhysicalFunction) and other.ifindex == facts.ifindex:
+                return Absent(f"is the same interface as {name}")
+    return facts

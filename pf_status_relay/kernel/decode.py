@@ -1,0 +1,188 @@
+"""A link message of the kernel, decoded: bytes in, a `Link` out. No socket, nothing remembered."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from pf_status_relay.core.facts import BondPort, VirtualFunction
+from pf_status_relay.core.lacp import PortState
+from pf_status_relay.kernel import messages
+from pf_status_relay.kernel import vf_list as vflist
+from pf_status_relay.kernel.vf_list import VfList
+from pf_status_relay.text import LONGEST, one_line
+
+HEADER_BYTES = 32
+"""struct nlmsghdr and struct ifinfomsg, before the attributes."""
+
+_NLMSGHDR_BYTES = 16
+_KEPT = 256  # decoded links: to decode one takes longer than to ask for it
+_IFF_UP = 1
+_IFINDEX = struct.Struct("=i")
+_IFINDEX_AT = 20
+_MAX_IFINDEX = 0x7FFFFFFF
+_U32 = struct.Struct("=I")
+_WANTED = frozenset(
+    (
+        messages.IFLA_IFNAME,
+        messages.IFLA_MASTER,
+        messages.IFLA_LINKINFO,
+        messages.IFLA_CARRIER,
+    )
+)
+
+
+class MalformedMessage(ValueError):
+    """The bytes are no link message."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """What one link message says of an interface.
+
+    `up` is the administrator's word. `carrier` is true when the interface is up and has carrier: an
+    interface that is down passes no traffic, whatever its driver says of the carrier.
+    `name` is as a line may hold it: what cannot be seen is shown by its number.
+    `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
+    `miimon_ms` and `lacp_fast` are a bond's settings, None where it is no bond.
+    `port` is None unless the interface is a port of an 802.3ad bond.
+    """
+
+    ifindex: int
+    name: str
+    up: bool
+    carrier: bool
+    master: int
+    kind: str
+    bond_mode: int | None
+    port: BondPort | None
+    vf_count: int
+    vfs_listed: int
+    vfs: tuple[VirtualFunction, ...]
+    miimon_ms: int | None = None
+    lacp_fast: bool | None = None
+
+
+def ifindex_of(message: bytes) -> int:
+    """Return the ifindex that a link message is about, without decoding the rest of it."""
+    if len(message) < HEADER_BYTES:
+        raise MalformedMessage(f"link message of {len(message)} bytes")
+    index: int = _IFINDEX.unpack_from(message, _IFINDEX_AT)[0]
+    return index
+
+
+def decode(message: bytes) -> Link:
+    """Decode one RTM_NEWLINK message. Raises MalformedMessage."""
+    ifindex_of(message)  # raises if it is too short
+    short, count, vf_list = _without_vfs(message)
+    link = _decode_short(short)
+    return replace(link, vf_count=count, vfs_listed=vf_list.listed, vfs=vf_list.vfs) if count else link
+
+
+@lru_cache(maxsize=_KEPT)
+def _decode_short(message: bytes) -> Link:
+    """Decode a message without VFs, netlink header and statistics: while nothing changes it is the same."""
+    ifindex = ifindex_of(message)
+    try:
+        link = messages.link_message(message)
+        link.decode()
+        info = link.get_attr("IFLA_LINKINFO")
+        kind = _text(info and info.get_attr("IFLA_INFO_KIND"))
+        bond: Any = info.get_attr("IFLA_INFO_DATA") if kind == "bond" else None
+        master = _number(link.get_attr("IFLA_MASTER")) or 0
+        up = bool(link["flags"] & _IFF_UP)
+        if ifindex < 1 or master > _MAX_IFINDEX:  # no request could ask for it
+            raise ValueError(f"no interface has these ifindexes, with the master's {master}")
+        return Link(
+            ifindex=ifindex,
+            name=_text(link.get_attr("IFLA_IFNAME")),
+            up=up,
+            carrier=up and bool(_number(link.get_attr("IFLA_CARRIER"))),
+            master=master,
+            kind=kind,
+            bond_mode=_number(bond.get_attr("IFLA_BOND_MODE")) if kind == "bond" else None,
+            port=_port(info) if info else None,
+            vf_count=0,
+            vfs_listed=0,
+            vfs=(),
+            miimon_ms=_number(bond.get_attr("IFLA_BOND_MIIMON")) if kind == "bond" else None,
+            lacp_fast=bool(_number(bond.get_attr("IFLA_BOND_AD_LACP_RATE"))) if kind == "bond" else None,
+        )
+    # pyroute2 raises whatever its decoders run into: struct, key, index, Unicode errors.
+    except Exception as error:
+        raise MalformedMessage(f"link message of interface {ifindex}: {error!r:.{LONGEST}}") from error
+
+
+def decode_lacpdus_received(message: bytes) -> int | None:
+    """Decode a RTM_NEWSTATS message of a bond port: LACPDUs received, None where they are not counted.
+
+    Raises MalformedMessage.
+    """
+    try:
+        stats = messages.stats_message(message)
+        stats.decode()
+        return _number(
+            stats.get_nested(
+                "IFLA_STATS_LINK_XSTATS_SLAVE",
+                "LINK_XSTATS_TYPE_BOND",
+                "BOND_XSTATS_3AD",
+                "BOND_3AD_STAT_LACPDU_RX",
+            )
+        )
+    except Exception as error:
+        raise MalformedMessage(f"statistics message: {error!r:.{LONGEST}}") from error
+
+
+def _without_vfs(message: bytes) -> tuple[bytes, int, VfList]:
+    """Split a message into one with only the attributes that pyroute2 is to decode, and the VFs.
+
+    Of two counts of VFs the first holds.
+    """
+    count: int | None = None
+    vf_list = VfList()
+    kept: list[bytes] = []
+    position = HEADER_BYTES
+    while True:
+        for kind, begin, end in messages.attributes(message, position, len(message)):
+            if kind == messages.IFLA_VFINFO_LIST:
+                vf_list = vflist.decode(message, begin, count or 0)
+                position = vf_list.end
+                break
+            if kind == messages.IFLA_NUM_VF and count is None:
+                if end - begin < 8:
+                    raise MalformedMessage("link message with a count of VFs that is too short")
+                count = _U32.unpack_from(message, begin + 4)[0]
+            if kind in _WANTED:
+                kept.append(message[begin:end] + bytes(-(end - begin) % 4))
+        else:
+            break
+    attributes = b"".join(kept)
+    header = _U32.pack(HEADER_BYTES + len(attributes)) + bytes(_NLMSGHDR_BYTES - 4)
+    return header + message[_NLMSGHDR_BYTES:HEADER_BYTES] + attributes, count or 0, vf_list
+
+
+def _text(value: str | bytes | None) -> str:
+    """Return a name for a person. The kernel takes any bytes; pyroute2 leaves those that are no text."""
+    if isinstance(value, bytes):
+        value = value.strip(b"\0").decode("utf-8", "backslashreplace")
+    return one_line(value or "")
+
+
+def _number(value: object) -> int | None:
+    """Return a number. pyroute2 gives the bytes of an attribute that is too short for its type."""
+    if value is None or isinstance(value, int):
+        return value
+    raise TypeError(f"{value!r:.40} is no number")
+
+
+def _port(info: messages.link_info) -> BondPort | None:
+    if info.get_attr("IFLA_INFO_SLAVE_KIND") != "bond":
+        return None
+    data = info.get_attr("IFLA_INFO_SLAVE_DATA")
+    actor = data.get_attr("IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE")
+    partner = data.get_attr("IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE")
+    if actor is None or partner is None:
+        return None
+    return BondPort(PortState(actor), PortState(partner & 0xFF))

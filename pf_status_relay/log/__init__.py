@@ -1,0 +1,1 @@
+"""Events to the journal or to JSON lines. Nothing waits for it."""

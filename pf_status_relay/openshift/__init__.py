@@ -1,0 +1,1 @@
+"""Kubernetes resources in and out. The daemon imports nothing of it."""

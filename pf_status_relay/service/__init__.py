@@ -1,0 +1,1 @@
+"""The daemon: when to look, what to write, and whom to tell."""

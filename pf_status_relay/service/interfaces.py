@@ -1,0 +1,229 @@
+"""The interfaces that are monitored: which those are, and the next round of each: read, decide, write."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Callable
+
+from pf_status_relay.core.decision import Decision, Memory, Pace, Policy, Standing, decide, settle, to_restore
+from pf_status_relay.core.events import Event, InterfaceDropped, InterfacesNotListed, InterfacesToMonitor
+from pf_status_relay.core.facts import Facts, Master, PhysicalFunction, VirtualFunction, unless_named_twice
+from pf_status_relay.core.retries import Outcome
+from pf_status_relay.kernel.event_socket import Concern, Watched
+from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.service import selection
+
+Clock = Callable[[], float]
+"""Return the time in seconds that only grows (time.monotonic)."""
+
+_NEVER = float("inf")
+
+QUICK_S = 0.1
+"""Seconds between looks at a PF whose LACP is down: the kernel does not announce its recovery."""
+
+MASTER_S = 10.0
+"""Seconds after which a PF's bond is read again although no event was about it: for good measure,
+as the kernel announces each change of a bond's ports."""
+
+
+class Interfaces:
+    """The interfaces that a configuration means, in its order. With `dry_run` nothing is set."""
+
+    def __init__(self, dry_run: bool, clock: Clock) -> None:
+        self._dry_run = dry_run
+        self._clock = clock
+        self._by_name: dict[str, Interface] = {}
+        self._selected = False
+        self._select_due = 0.0
+        self._not_listed = ""
+
+    def __iter__(self) -> Iterator[Interface]:
+        """Go through the interfaces in the order of the configuration."""
+        return iter(self._by_name.values())
+
+    def names(self) -> set[str]:
+        """Return the names of all."""
+        return set(self._by_name)
+
+    def due(self) -> float:
+        """Return when there is next something to do, in monotonic seconds."""
+        return min([self._select_due, *(each.due for each in self)])
+
+    def hurry(self) -> None:
+        """Have everything done anew at once."""
+        self._select_due = 0.0
+        for each in self:
+            each.due = 0.0
+
+    def select(self, configured: tuple[str, ...], rtnl: Rtnl, interval_s: float) -> tuple[Event, ...]:
+        """Find out which interfaces are meant, if that is due, and return what is to be logged.
+
+        Those that are no longer meant are dropped, and their VFs left as they are. Raises OSError if the
+        socket is unusable.
+        """
+        now = self._clock()
+        if now < self._select_due:
+            return ()
+        by_host = selection.depends_on_host(configured)
+        self._select_due = next_on_grid(now, interval_s) if by_host else _NEVER
+        try:
+            names = selection.select(configured, rtnl)
+        except selection.NotListed as error:
+            before, self._not_listed = self._not_listed, str(error)
+            return (InterfacesNotListed(self._not_listed),) if self._not_listed != before else ()
+        self._not_listed = ""
+        if self._selected and names == tuple(self._by_name):
+            return ()
+        self._selected = True
+        dropped = [each for each in self if each.name not in names]
+        self._by_name = {name: self._by_name.get(name) or self._interface(name) for name in names}
+        return (
+            InterfacesToMonitor(names),
+            *(InterfaceDropped(each.name, each.memory.disabled) for each in dropped),
+        )
+
+    def look(
+        self, woken: Collection[str], rtnl: Rtnl, policy: Policy, interval_s: float
+    ) -> Iterator[tuple[Interface, Look]]:
+        """Go the round of each interface that is due or woken; those that are woken come first.
+
+        Raises OSError if the socket is unusable.
+        """
+        now = self._clock()
+        due = [each for each in self if each.name in woken or each.due <= now]
+        for each in sorted(due, key=lambda each: each.name not in woken):
+            yield each, each.look(rtnl, policy, interval_s, self._before(each))
+
+    def restore(self, rtnl: Rtnl) -> Iterator[Event]:
+        """Set back the VFs of all that are disabled, and yield what is to be logged.
+
+        Raises OSError if the socket is unusable.
+        """
+        for each in self:
+            yield from each.restore(rtnl)
+
+    def watched(self) -> Watched:
+        """Return what link events concern which interface."""
+        watched = Watched({}, {}, {})
+        for each in self:
+            each.watch(watched)
+        return watched
+
+    def forget_masters(self, names: Collection[str]) -> None:
+        """Read the masters of these anew at the next look."""
+        for each in self:
+            if each.name in names:
+                each.forget_master()
+
+    def _interface(self, name: str) -> Interface:
+        return Interface(name, self._dry_run, self._clock)
+
+    def _before(self, interface: Interface) -> Iterator[Interface]:
+        """Go through the interfaces that are configured before this one."""
+        return takewhile(lambda each: each is not interface, self)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one round came to: `events` are to be logged, `outcomes` are those of the decision's writes.
+
+    The writes were done `seconds` after the PF was read.
+    """
+
+    decision: Decision
+    events: tuple[Event, ...]
+    outcomes: tuple[Outcome, ...] = ()
+    seconds: float = 0.0
+
+
+class Interface:
+    """The round of one interface: read, decide, write. `due` is when to go it next, in monotonic seconds.
+
+    With `dry_run` it says what it would set and sets nothing.
+    """
+
+    def __init__(self, name: str, dry_run: bool, clock: Clock) -> None:
+        self.name = name
+        self.memory = Memory(name)
+        self.facts: Facts | None = None
+        self.due = 0.0
+        self._dry_run = dry_run
+        self._clock = clock
+        self._master: Master | None = None  # of a PF that is ready
+        self._master_until = 0.0
+
+    def look(self, rtnl: Rtnl, policy: Policy, interval_s: float, earlier: Iterable[Interface]) -> Look:
+        """Go the round once. Raises OSError if the socket is unusable.
+
+        An interface that is one of the `earlier` ones under another name is left to that.
+        """
+        count_lacpdus = policy.early_detection_s is not None
+        known = self._master if self._clock() < self._master_until else None
+        before = {each.name: each.facts for each in earlier if each.facts is not None}
+        self.facts = unless_named_twice(rtnl.read(self.name, count_lacpdus, known), before)
+        now = self._clock()
+        decision = decide(self.memory, self.facts, now, policy)
+        self.memory = decision.memory
+        look = Look(decision, decision.events)
+        if decision.writes and isinstance(self.facts, PhysicalFunction):
+            outcomes = self._write(rtnl, self.facts.ifindex, decision.writes)
+            done = self._clock()
+            self.memory, settled = settle(self.memory, outcomes, done)
+            look = Look(decision, decision.events + settled, outcomes, done - now)
+        self._keep_master(known, now)
+        wait_s = min(QUICK_S, interval_s) if decision.pace is Pace.QUICK else interval_s
+        self.due = next_on_grid(now, wait_s)
+        if decision.again_in_s is not None:
+            self.due = min(self.due, now + decision.again_in_s)
+        return look
+
+    def restore(self, rtnl: Rtnl) -> Sequence[Event]:
+        """Set the VFs back that are disabled, whatever LACP says, and return what is to be logged.
+
+        Raises OSError if the socket is unusable.
+        """
+        facts = rtnl.read(self.name)
+        writes = to_restore(facts)
+        if not writes or not isinstance(facts, PhysicalFunction):
+            return ()
+        _, events = settle(Memory(self.name), self._write(rtnl, facts.ifindex, writes), self._clock())
+        return events
+
+    def forget_master(self) -> None:
+        """Read the master anew at the next look."""
+        self._master = None
+
+    def watch(self, watched: Watched) -> None:
+        """Add which link events concern this interface: those about it, its master, or a port of its master.
+
+        If it is not there, those about an interface of its name.
+        """
+        if not isinstance(self.facts, PhysicalFunction):
+            watched.names.setdefault(self.name, set()).add(Concern(self.name))
+            return
+        watched.interfaces.setdefault(self.facts.ifindex, set()).add(Concern(self.name))
+        if self.facts.master:
+            master = Concern(self.name, master=True)
+            watched.interfaces.setdefault(self.facts.master.ifindex, set()).add(master)
+            watched.masters.setdefault(self.facts.master.ifindex, set()).add(master)
+
+    def _write(self, rtnl: Rtnl, ifindex: int, vfs: tuple[VirtualFunction, ...]) -> tuple[Outcome, ...]:
+        if self._dry_run:
+            return tuple(Outcome(vf, dry_run=True) for vf in vfs)
+        refused = rtnl.set_vf_link_states(ifindex, vfs)
+        return tuple(Outcome(vf, error=refused.get(vf.id, "")) for vf in vfs)
+
+    def _keep_master(self, known: Master | None, now: float) -> None:
+        if isinstance(self.facts, PhysicalFunction) and self.memory.standing is Standing.READY:
+            if self.facts.master is not known:
+                self._master, self._master_until = self.facts.master, now + MASTER_S
+        else:
+            self._master = None
+
+
+def next_on_grid(now: float, step_s: float) -> float:
+    """Return the next multiple of a step, to the millisecond: looks that share a grid share wake-ups."""
+    step_ms = round(step_s * 1000)
+    return (round(now * 1000) // step_ms + 1) * step_ms / 1000

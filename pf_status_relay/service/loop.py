@@ -1,0 +1,310 @@
+"""The loop: wait, read facts, decide, write VF states, log, tell systemd, and wait again.
+
+What happens when a part of it fails:
+
+    one PF cannot be read        it is logged once and read again soon; the others are not kept waiting
+    a VF is refused              attempts.py holds back from it and it is tried again
+    a netlink socket is dead     both are opened anew at once and everything is read again
+    ... and that fails too       it is logged once and tried every second; as no cycle succeeds,
+                                 systemd's watchdog acts
+    link events were lost        everything is read again
+    metrics cannot be written    it is logged once and tried again when they change, or after 15 s
+    the new configuration is bad it is logged, and the one before stays in effect
+    another relay runs           it is logged, and nothing is done until that has ended
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import Callable, Protocol
+
+from pf_status_relay.config.keys import RESTORE, Config
+from pf_status_relay.config.load import ConfigError
+from pf_status_relay.core.decision import Policy
+from pf_status_relay.core.events import (
+    ConfigurationRefused,
+    ConfigurationReloaded,
+    Event,
+    InterfaceDropped,
+    LinkEventsLost,
+    NotRestored,
+    Starting,
+    Stopping,
+)
+from pf_status_relay.core.facts import Unreadable
+from pf_status_relay.kernel.event_socket import Concern, LinkEvents
+from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.kernel.sockets import REOPEN_S, Netlink
+from pf_status_relay.log.output import Log
+from pf_status_relay.service import lock
+from pf_status_relay.service.interfaces import Clock, Interface, Interfaces, Look
+from pf_status_relay.service.lock import Lock
+from pf_status_relay.service.metrics import open_metrics
+from pf_status_relay.service.state_file import StateFile
+from pf_status_relay.service.systemd import Notifier, restart_reason, status_line
+from pf_status_relay.text import reason_of
+
+_CYCLES_PER_WATCHDOG = 3  # so that one slow cycle is not taken for a hang
+
+
+class Readable(Protocol):
+    """What can be waited for."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+
+
+Poll = Callable[[Sequence[Readable], float], Collection[int]]
+"""Wait for so many seconds, or until one of these can be read; return the descriptors of those that can."""
+
+
+def poll(sources: Sequence[Readable], seconds: float) -> Collection[int]:
+    """Wait as the kernel does it (poll(2)). A signal ends the wait by way of a wake-up socket."""
+    poller = select.poll()
+    for source in sources:
+        poller.register(source, select.POLLIN)
+    return [descriptor for descriptor, _ in poller.poll(seconds * 1000)]
+
+
+class Service:
+    """Relays for the configured interfaces until SIGTERM or SIGINT.
+
+    `load` reads the configuration again, on SIGHUP, and raises ConfigError as config.load does. With
+    `dry_run` it says what it would set and sets nothing; it writes no metrics, which are those
+    of the service that runs beside it. Raises ImportError if metrics are configured and
+    prometheus-client is not installed.
+
+    While another relay has the lock, it waits. Without a lock it does not.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        log: Log,
+        notifier: Notifier,
+        load: Callable[[], Config],
+        dry_run: bool = False,
+        lock: Lock | None = None,
+        clock: Clock = time.monotonic,
+        poll: Poll = poll,
+    ) -> None:
+        self._log = log
+        self._notifier = notifier
+        self._load = load
+        self._state_file = StateFile(os.environ)
+        self._dry_run = dry_run
+        self._lock = lock
+        self._clock = clock
+        self._poll = poll
+        self._wake: socket.socket  # a signal leaves a byte in it, which ends a wait
+        self._stop = False
+        self._reload = False
+        self._refused = False
+        self._interfaces = Interfaces(dry_run, clock)
+        self._metrics = open_metrics(None if dry_run else config.metrics_textfile)
+        self._netlink = Netlink()
+        self._configure(config)
+
+    def run(self) -> None:
+        """Relay until the process is asked to end."""
+        wakeup, self._wake = socket.socketpair()
+        with wakeup, self._wake:
+            for end in (wakeup, self._wake):
+                end.setblocking(False)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, self._on_signal)
+            signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
+            try:
+                self._relay()
+            finally:
+                signal.set_wakeup_fd(-1)
+
+    def _relay(self) -> None:
+        self._tell([Starting()])
+        relays = self._lock is None
+        ready = False
+        woken: set[str] = set()
+        while not self._stop:
+            if self._lock is not None:
+                relays = lock.wait(self._lock, self._notifier, self._tell, self._sleep, lambda: self._stop)
+                if not relays:
+                    break
+            try:
+                if self._reload:
+                    self._reload_configuration()
+                rtnl, link_events = self._netlink.open()
+                began = self._clock()
+                relaying = self._cycle(woken, rtnl)
+                self._metrics.cycle_done(self._clock() - began)
+                if relaying:
+                    self._tell(self._netlink.works())
+                    self._notifier.status(self._status())
+                    self._state_file.write(each.memory for each in self._interfaces)
+                    if not ready:
+                        self._notifier.ready()
+                        ready = True
+                    self._notifier.cycle_done()
+                self._write_metrics(link_events)
+                woken = self._wait(link_events)
+            except OSError as error:
+                woken = self._interfaces.names()
+                self._netlink_fails(error)
+        self._notifier.stopping()
+        if relays and self._config.on_stop == RESTORE:
+            self._restore()
+        self._tell([Stopping()])
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self._reload = True
+        else:
+            self._stop = True
+
+    # Configuration
+
+    def _configure(self, config: Config) -> None:
+        """Take a configuration, and look at everything anew."""
+        early_ms = config.early_detection_ms
+        self._config = config
+        self._policy = Policy(
+            early_detection_s=None if early_ms is None else early_ms / 1000,
+            restore_delay_s=config.restore_delay_ms / 1000,
+        )
+        self._interval_s = config.polling_interval_ms / 1000
+        if self._notifier.watchdog_s is not None:
+            self._interval_s = min(self._interval_s, self._notifier.watchdog_s / _CYCLES_PER_WATCHDOG)
+        self._interfaces.hurry()
+
+    def _reload_configuration(self) -> None:
+        self._reload = False
+        self._notifier.reloading()
+        faults = self._take_new_configuration()
+        self._refused = bool(faults)
+        self._tell([ConfigurationRefused(fault) for fault in faults] or [ConfigurationReloaded()])
+        self._notifier.status(self._status())
+        self._notifier.ready()
+
+    def _take_new_configuration(self) -> list[str]:
+        """Read the configuration again; return what is wrong with it, and keep the one before then."""
+        try:
+            config = self._load()
+            if config.metrics_textfile != self._config.metrics_textfile and not self._dry_run:
+                before, self._metrics = self._metrics, open_metrics(config.metrics_textfile)
+                before.close()
+        except ConfigError as error:
+            return error.faults
+        except ImportError as error:
+            return [f"metrics_textfile needs prometheus-client: {error}"]
+        self._configure(config)
+        return []
+
+    # The round
+
+    def _cycle(self, woken: set[str], rtnl: Rtnl) -> bool:
+        """Look at the PFs that are due or woken; return whether any could be read.
+
+        All VF states are written before anything is logged.
+        """
+        self._select(rtnl)
+        looks: list[tuple[Interface, Look]] = []
+        try:
+            for each in self._interfaces.look(woken, rtnl, self._policy, self._interval_s):
+                looks.append(each)
+        finally:
+            self._tell([event for _, look in looks for event in look.events])
+        for interface, look in looks:
+            assert interface.facts is not None
+            self._metrics.looked(interface.memory, interface.facts)
+            if look.outcomes:
+                self._metrics.wrote(look.decision, look.outcomes, look.seconds)
+        return not looks or any(not isinstance(interface.facts, Unreadable) for interface, _ in looks)
+
+    def _select(self, rtnl: Rtnl) -> None:
+        events = self._interfaces.select(self._config.interfaces, rtnl, self._interval_s)
+        self._tell(events)
+        for event in events:
+            if isinstance(event, InterfaceDropped):
+                self._metrics.forget(event.interface)
+
+    def _restore(self) -> None:
+        """Set back the VFs that are disabled, if the service is not to go on after this."""
+        reason = restart_reason(os.environ)
+        events: list[Event] = []
+        try:
+            if not reason:
+                rtnl, _ = self._netlink.open()
+                events += self._interfaces.restore(rtnl)
+        except OSError as error:
+            reason = reason_of(error)
+        if reason:
+            events.append(NotRestored(reason))
+        self._tell(events)
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        self._log(events)
+        for event in events:
+            self._metrics.happened(event)
+
+    def _write_metrics(self, link_events: LinkEvents | None = None) -> None:
+        """Write the metrics if they will be due before another cycle, or have changed and no event waits.
+
+        A file takes as long to write as some VFs to set, and after a write to VFs an event always
+        waits: the PF is then read again first, and the file written once.
+        """
+        due = self._metrics.due < self._interfaces.due()
+        if due or (self._metrics.changed and not (link_events and self._poll([link_events], 0))):
+            event = self._metrics.write(self._clock())
+            if event:
+                self._log([event])
+
+    # Waiting
+
+    def _wait(self, link_events: LinkEvents) -> set[str]:
+        """Wait until a PF is due, an event concerns one, or a signal comes; return who is woken."""
+        if link_events.watch(self._interfaces.watched()):
+            return self._interfaces.names()  # of what changed before it was watched nothing was heard
+        concerned: set[Concern] = set()
+        due = min(self._interfaces.due(), self._metrics.due)
+        while not self._stop and not self._reload and not concerned:
+            left_s = due - self._clock()
+            if left_s <= 0:
+                break
+            if link_events.fileno() in self._poll([self._wake, link_events], left_s):
+                concerned, lost = link_events.drain()
+                if lost:
+                    self._tell([LinkEventsLost()])
+                    concerned = {Concern(name, master=True) for name in self._interfaces.names()}
+        self._take_wakeups()
+        self._interfaces.forget_masters({each.interface for each in concerned if each.master})
+        return {each.interface for each in concerned}
+
+    def _netlink_fails(self, error: OSError) -> None:
+        """Have the next cycle open new sockets, and read everything again."""
+        self._metrics.netlink_failed()
+        self._interfaces.forget_masters(self._interfaces.names())
+        again = self._netlink.failing
+        self._tell(self._netlink.fails(error))
+        if again:
+            self._write_metrics()
+            self._sleep(REOPEN_S)
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait until the time is over or a signal comes."""
+        self._poll([self._wake], seconds)
+        self._take_wakeups()
+
+    def _take_wakeups(self) -> None:
+        """Take what signals have left: each has set its flag."""
+        with suppress(BlockingIOError):
+            self._wake.recv(4096)
+
+    def _status(self) -> str:
+        line = status_line(each.memory for each in self._interfaces)
+        return f"{line}; the new configuration is refused, see the log" if self._refused else line

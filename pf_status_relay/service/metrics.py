@@ -1,0 +1,278 @@
+"""Metrics for Prometheus, in a file for the textfile collector of node_exporter.
+
+What has happened is counted by the types that the log tells of it, and what is known of an
+interface is shown as it was last read. docs/monitoring.md describes every metric.
+
+The library takes 8 MB and a tenth of a second, so only who asks for metrics loads it. It writes
+a file beside the one that is named and renames it; that file's name does not end in `.prom`, and
+it is removed if the write fails.
+"""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pf_status_relay import __version__
+from pf_status_relay.core.decision import Decision, Memory, Standing
+from pf_status_relay.core.events import (
+    Event,
+    LacpDown,
+    LacpUp,
+    LinkEventsLost,
+    MetricsWrittenAgain,
+    WritingMetricsFailed,
+)
+from pf_status_relay.core.facts import Facts, PhysicalFunction, Unreadable, VfLinkState
+from pf_status_relay.core.retries import Outcome
+from pf_status_relay.text import reason_of
+
+REFRESH_S = 15.0
+"""Seconds after which the file is written again even if nothing has changed: its age tells that
+the service is alive."""
+
+REACTION_BUCKETS_S = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0),
+)  # fmt: skip
+"""Upper bounds in seconds. A few VFs take less than a millisecond, hundreds tens of them; more than a
+tenth of a second is a lock that others hold, or a slow driver."""
+
+_TRANSITIONS = {LacpUp: "up", LacpDown: "down"}
+_WRITABLE = (VfLinkState.AUTO, VfLinkState.DISABLE)
+
+
+class Metrics:
+    """What the service counts and measures. These are for nobody: nothing is kept or written."""
+
+    due = math.inf
+    """When the file is to be written even if nothing has changed, in monotonic seconds."""
+
+    changed = False
+    """Whether something has happened since the file was written that cannot wait until then."""
+
+    def happened(self, event: Event) -> None:
+        """An event was logged."""
+
+    def looked(self, memory: Memory, facts: Facts) -> None:
+        """An interface was looked at."""
+
+    def wrote(self, decision: Decision, outcomes: Sequence[Outcome], seconds: float) -> None:
+        """The writes of a decision are done, so many seconds after the PF was read."""
+
+    def cycle_done(self, seconds: float) -> None:
+        """One more cycle is done, and took so long."""
+
+    def netlink_failed(self) -> None:
+        """A netlink socket failed."""
+
+    def forget(self, interface: str) -> None:
+        """The interface is configured no more: nothing is shown of it any longer."""
+
+    def write(self, now: float) -> Event | None:
+        """Write the file at monotonic time `now`, and return what is to be logged of that, if anything.
+
+        Never raises: relaying is worth more than telling of it.
+        """
+        return None
+
+    def close(self) -> None:
+        """Remove the file: nobody writes it any longer, and what it says would seem to last."""
+
+
+class Textfile(Metrics):
+    """Metrics that are written to `path`. Raises ImportError if prometheus-client is not installed."""
+
+    def __init__(self, path: str) -> None:
+        # Only here: the library is not everywhere, and not small.
+        import prometheus_client
+        from prometheus_client import Counter, Gauge, Histogram, Info, Summary
+
+        # No gauge beside each counter that says when it began.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._write = prometheus_client.write_to_textfile
+        self._path = path
+        self._registry = registry = prometheus_client.CollectorRegistry()
+        self._error = ""
+        self._shown: dict[str, tuple[object, ...]] = {}
+        self.due = 0.0
+        for left in glob.iglob(f"{glob.escape(path)}.[0-9]*.[0-9]*"):  # of one that was killed while it wrote
+            with suppress(OSError):
+                os.unlink(left)
+
+        name, interface = "pf_status_relay", ("interface",)
+        Info(f"{name}_build", "What is running", registry=registry).info({"version": __version__})
+        self._ready = Gauge(
+            f"{name}_ready",
+            "Whether the PF is the one port of an 802.3ad bond, and relayed for",
+            interface,
+            registry=registry,
+        )
+        self._lacp_up = Gauge(
+            f"{name}_lacp_up", "Whether LACP is up on a PF that is ready", interface, registry=registry
+        )
+        self._actor = Gauge(
+            f"{name}_actor_port_state",
+            "LACP port state of our end (IEEE 802.1AX), 0 to 255",
+            interface,
+            registry=registry,
+        )
+        self._partner = Gauge(
+            f"{name}_partner_port_state",
+            "LACP port state of the switch's end (IEEE 802.1AX), 0 to 255",
+            interface,
+            registry=registry,
+        )
+        self._vfs = Gauge(
+            f"{name}_vfs", "VFs of the PF by link state", ("interface", "link_state"), registry=registry
+        )
+        self._transitions = Counter(
+            f"{name}_lacp_transitions_total",
+            "Times that LACP was found to be up or down after it was not",
+            ("interface", "to"),
+            registry=registry,
+        )
+        self._writes = Counter(
+            f"{name}_vf_writes_total",
+            "VF link states that the driver was asked to set",
+            ("interface", "link_state"),
+            registry=registry,
+        )
+        self._refused = Counter(
+            f"{name}_vf_writes_refused_total",
+            "VF link states that the driver refused to set",
+            ("interface", "link_state"),
+            registry=registry,
+        )
+        self._reactions = Histogram(
+            f"{name}_reaction_seconds",
+            "From the port state read as down until the last VF of the PF was set",
+            buckets=REACTION_BUCKETS_S,
+            registry=registry,
+        )
+        self._cycles = Summary(
+            f"{name}_cycle_duration_seconds", "Cycles of the service, without waiting", registry=registry
+        )
+        self._netlink_errors = Counter(
+            f"{name}_netlink_errors_total",
+            "Netlink sockets that failed, and PFs that could not be read",
+            registry=registry,
+        )
+        self._overruns = Counter(
+            f"{name}_link_event_overruns_total",
+            "Times that the kernel had more link events than the socket could hold",
+            registry=registry,
+        )
+
+    def happened(self, event: Event) -> None:
+        """Count what the log tells."""
+        if isinstance(event, (LacpUp, LacpDown)):
+            self._transitions.labels(event.interface, _TRANSITIONS[type(event)]).inc()
+            self.changed = True
+        elif isinstance(event, LinkEventsLost):
+            self._overruns.inc()
+
+    def looked(self, memory: Memory, facts: Facts) -> None:
+        """Show an interface as it was read. One that could not be read stays as it was."""
+        name, port = memory.interface, memory.port
+        if name not in self._shown:
+            self._begin(name)
+        if isinstance(facts, Unreadable):
+            self._netlink_errors.inc()
+            return
+        states = [vf.link_state for vf in facts.vfs] if isinstance(facts, PhysicalFunction) else []
+        counts = tuple(states.count(state) for state in VfLinkState)
+        shown = (memory.standing, memory.lacp_up, port, counts)
+        if shown == self._shown[name]:
+            return
+        self._shown[name] = shown
+        self.changed = True
+        self._ready.labels(name).set(memory.standing is Standing.READY)
+        for gauge, value in (
+            (self._lacp_up, memory.lacp_up),
+            (self._actor, port.actor if port else None),
+            (self._partner, port.partner if port else None),
+        ):
+            if value is None:
+                gauge.remove(name)
+            else:
+                gauge.labels(name).set(value)
+        for state, count in zip(VfLinkState, counts):
+            self._vfs.labels(name, state).set(count)
+
+    def wrote(self, decision: Decision, outcomes: Sequence[Outcome], seconds: float) -> None:
+        """Count writes and refusals, and measure the reaction if LACP has just gone down."""
+        name = decision.memory.interface
+        for state in {outcome.vf.link_state for outcome in outcomes}:
+            refused = [bool(outcome.error) for outcome in outcomes if outcome.vf.link_state is state]
+            self._writes.labels(name, state).inc(len(refused))
+            self._refused.labels(name, state).inc(sum(refused))
+        if any(isinstance(event, LacpDown) for event in decision.events):
+            self._reactions.observe(seconds)
+        self.changed = True
+
+    def cycle_done(self, seconds: float) -> None:
+        """Measure cycles; there is always a next one, so they alone are no reason to write."""
+        self._cycles.observe(seconds)
+
+    def netlink_failed(self) -> None:
+        """Count it."""
+        self._netlink_errors.inc()
+        self.changed = True
+
+    def forget(self, interface: str) -> None:
+        """Drop every series of the interface."""
+        self._shown.pop(interface, None)
+        self.changed = True
+        for gauge in (self._ready, self._lacp_up, self._actor, self._partner):
+            gauge.remove(interface)
+        for state in VfLinkState:
+            self._vfs.remove(interface, state)
+        for to in _TRANSITIONS.values():
+            self._transitions.remove(interface, to)
+        for state in _WRITABLE:
+            self._writes.remove(interface, state)
+            self._refused.remove(interface, state)
+
+    def write(self, now: float) -> Event | None:
+        """Write the file so that node_exporter, another user, can read it, whatever the umask is."""
+        self.due = now + REFRESH_S
+        self.changed = False
+        before, self._error = self._error, ""
+        umask = os.umask(0o022)
+        try:
+            self._write(self._path, self._registry)
+        except (OSError, ValueError) as error:
+            self._error = f"{self._path}: {reason_of(error)}"
+        finally:
+            os.umask(umask)
+        if self._error == before:
+            return None
+        return WritingMetricsFailed(self._error) if self._error else MetricsWrittenAgain()
+
+    def close(self) -> None:
+        """Remove the file, if it can be."""
+        with suppress(OSError):
+            os.unlink(self._path)
+
+    def _begin(self, interface: str) -> None:
+        """Show counters before they count: of a series that is not there Prometheus sees no increase."""
+        self._shown[interface] = ()
+        self.changed = True
+        self._ready.labels(interface).set(0)
+        for to in _TRANSITIONS.values():
+            self._transitions.labels(interface, to)
+        for state in _WRITABLE:
+            self._writes.labels(interface, state)
+            self._refused.labels(interface, state)
+
+
+def open_metrics(path: str | None) -> Metrics:
+    """Return the metrics that are written to a file, or those for nobody.
+
+    Raises ImportError if there is a path and prometheus-client is not installed.
+    """
+    return Metrics() if path is None else Textfile(path)

@@ -1,0 +1,44 @@
+"""Which interfaces a configuration means: names as they are, patterns and "auto" by what the host has."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from pf_status_relay.config import keys
+from pf_status_relay.kernel import sysfs
+from pf_status_relay.kernel.decode import MalformedMessage
+from pf_status_relay.kernel.request_socket import Refused, Rtnl
+
+
+class NotListed(Exception):
+    """The host's interfaces could not be listed, which says nothing about them."""
+
+
+def depends_on_host(configured: tuple[str, ...]) -> bool:
+    """Tell whether the interfaces that are meant can change without the configuration."""
+    return configured == keys.AUTO or any(map(keys.is_pattern, configured))
+
+
+def select(configured: tuple[str, ...], rtnl: Rtnl) -> tuple[str, ...]:
+    """Return the interfaces that are meant, each once, in the order of the configuration.
+
+    AUTO means the SR-IOV PFs that are the one port of a bond in mode 802.3ad, a pattern all SR-IOV PFs
+    whose names match it; both in the order of their names. Raises NotListed, and OSError if the socket
+    is unusable.
+    """
+    if configured == keys.AUTO:
+        try:
+            return tuple(sorted(filter(sysfs.is_pf, rtnl.sole_lacp_ports())))
+        except (Refused, MalformedMessage) as error:
+            raise NotListed(str(error)) from error
+    names: list[str] = []
+    for each in configured:
+        names += _matching(each) if keys.is_pattern(each) else [each]
+    return tuple(dict.fromkeys(names))
+
+
+def _matching(pattern: str) -> list[str]:
+    try:
+        return sorted(name for name in sysfs.interfaces() if fnmatchcase(name, pattern) and sysfs.is_pf(name))
+    except OSError as error:
+        raise NotListed(str(error)) from error

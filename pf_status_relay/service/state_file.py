@@ -1,0 +1,134 @@
+"""What the running service tells other processes: `state.json` in its RuntimeDirectory.
+
+The file says since when each PF is as it is, which the kernel does not know. It is for showing
+alone: nothing is decided by it, the service does not read it, and a service that cannot write it
+relays all the same. systemd removes the folder when the service has ended, however it ended.
+
+    {"pid": 812, "interfaces": {
+        "ens5f0": {"standing": "ready", "lacp": "up", "since": "2030-01-01T10:00:03Z"}}}
+
+`standing` is a Standing, `lacp` is "up", "down" or null while the PF is not ready, and `since`
+(RFC 3339, UTC) is when the service saw it become so, at the earliest when it started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from pf_status_relay.core.decision import Memory, Standing
+
+DIRECTORY_VARIABLE = "RUNTIME_DIRECTORY"
+"""Environment variable in which systemd passes the folder (systemd.exec(5), RuntimeDirectory=)."""
+
+PATH = Path("/run/pf-status-relay/state.json")
+"""Where the shipped unit has it."""
+
+MAX_BYTES = 1 << 20
+"""A longer file was not written by the service."""
+
+
+@dataclass(frozen=True)
+class InterfaceState:
+    """What the service says of one configured interface; see the module's docstring."""
+
+    standing: str
+    lacp: str | None
+    since: str
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """What a running service says: its process, and its interfaces by configured name."""
+
+    pid: int
+    interfaces: Mapping[str, InterfaceState]
+
+
+class StateFile:
+    """Writes the file, as others may read it, whenever something in it has changed."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        folder = runtime_directory(environment)
+        self._path = folder / PATH.name if folder else None
+        self._states: dict[str, InterfaceState] = {}
+        self._written: dict[str, InterfaceState] | None = None
+
+    def write(self, memories: Iterable[Memory]) -> None:
+        """Write what is known of the PFs, unless the file has it. What fails is tried the next time."""
+        if self._path is None:
+            return
+        before = self._states
+        self._states = {memory.interface: _state(memory, before) for memory in memories}
+        if self._states == self._written:
+            return
+        with suppress(OSError):
+            self._replace(self._path, self._states)
+            self._written = self._states
+
+    @staticmethod
+    def _replace(path: Path, states: Mapping[str, InterfaceState]) -> None:
+        interfaces = {name: vars(state) for name, state in states.items()}
+        text = json.dumps({"pid": os.getpid(), "interfaces": interfaces})
+        new = path.with_suffix(".new")
+        with open(new, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644)  # the service's umask leaves others nothing
+            file.write(f"{text}\n")
+        os.replace(new, path)
+
+
+def runtime_directory(environment: Mapping[str, str]) -> Path | None:
+    """Return the service's RuntimeDirectory, None outside systemd."""
+    # There can be several, separated by colons; the unit asks for one.
+    folder = environment.get(DIRECTORY_VARIABLE, "").split(":")[0]
+    return Path(folder) if folder else None
+
+
+def read(path: Path = PATH) -> ServiceState | None:
+    """Return what a running service says, None if none runs, or none that says anything.
+
+    What a process that has ended left is not believed.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = json.loads(file.read(MAX_BYTES))
+        state = ServiceState(
+            int(content["pid"]),
+            {
+                str(name): InterfaceState(str(each["standing"]), each["lacp"], str(each["since"]))
+                for name, each in content["interfaces"].items()
+            },
+        )
+    # Whatever a file that the service did not write can hold.
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return state if _runs(state.pid) else None
+
+
+def _state(memory: Memory, before: Mapping[str, InterfaceState]) -> InterfaceState:
+    lacp = None
+    if memory.standing is Standing.READY:
+        lacp = "up" if memory.lacp_up else "down"
+    known = before.get(memory.interface)
+    if known and (known.standing, known.lacp) == (memory.standing.value, lacp):
+        return known
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return InterfaceState(memory.standing.value, lacp, now)
+
+
+def _runs(pid: int) -> bool:
+    """Tell whether there is such a process, whoever's it is."""
+    if pid <= 0:  # to kill(2) that is a group of processes
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

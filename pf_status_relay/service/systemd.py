@@ -1,0 +1,137 @@
+"""systemd: what it is told (sd_notify(3)), and whether it stops the service for good.
+
+Without systemd nothing is told, and nothing fails.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sdnotify import SystemdNotifier
+
+from pf_status_relay.core.decision import Memory, Standing
+
+_UINT64 = re.compile("[0-9]{1,20}")
+
+_TIMEOUT_S = 2  # of the 5 that the unit has for stopping
+_CGROUP = Path("/proc/self/cgroup")
+
+
+class Notifier:
+    """Tells systemd how the service is, and does not wait for it.
+
+    A systemd that hangs, or has frozen itself after a crash, takes no more messages once its queue is full.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._systemd = SystemdNotifier()
+        if self._systemd.socket is not None:
+            self._systemd.socket.setblocking(False)
+            self._systemd.debug = True  # so that it says what systemd did not take
+        self._status = ""
+        self._owes_ready = False
+        self.watchdog_s = _watchdog_s(environment)
+        """Seconds without a ping after which systemd restarts the service, None without watchdog."""
+
+    def ready(self) -> None:
+        """The first complete cycle is done, or the configuration has been read again."""
+        self._owes_ready = not self._tell("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is being read again; `ready` ends that."""
+        microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
+
+    def cycle_done(self) -> None:
+        """One more cycle is done: the service is alive."""
+        if self._owes_ready:
+            self.ready()
+        if self.watchdog_s is not None:
+            self._tell("WATCHDOG=1")
+
+    def status(self, line: str) -> None:
+        """Show one line in `systemctl status`, if it is another one than before."""
+        if line != self._status and self._tell(f"STATUS={line}"):
+            self._status = line
+
+    def stopping(self) -> None:
+        """The service is ending because it was asked to."""
+        self._tell("STOPPING=1")
+
+    def _tell(self, message: str) -> bool:
+        """Tell systemd, and return whether that is done: it took the message, or there is none."""
+        if self._systemd.socket is None:
+            return True
+        try:
+            # sdnotify writes Latin-1, systemd reads UTF-8.
+            self._systemd.notify(message.encode().decode("latin-1"))
+        except OSError:
+            return False
+        return True
+
+
+def _watchdog_s(environment: Mapping[str, str]) -> float | None:
+    """Return the watchdog time in seconds if it is meant for this process (sd_watchdog_enabled(3))."""
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    process = environment.get("WATCHDOG_PID", str(os.getpid()))
+    if not _UINT64.fullmatch(microseconds) or int(microseconds) == 0 or process != str(os.getpid()):
+        return None
+    return int(microseconds) / 1e6
+
+
+def status_line(memories: Iterable[Memory]) -> str:
+    """Say in one line what matters: `3 PFs: 2 up, 1 down (ens5f1), 8 VFs disabled`."""
+    memories = list(memories)
+    up = [memory for memory in memories if memory.standing is Standing.READY and memory.lacp_up]
+    down = [memory for memory in memories if memory.standing is Standing.READY and not memory.lacp_up]
+    rest = [memory for memory in memories if memory.standing is not Standing.READY]
+    parts = [f"{len(up)} up"]
+    parts += [
+        f"{len(group)} {what} ({', '.join(memory.interface for memory in group)})"
+        for what, group in (("down", down), ("not ready", rest))
+        if group
+    ]
+    disabled = sum(memory.disabled for memory in memories)
+    parts.append(f"{disabled} VF{'s' * (disabled != 1)} disabled")
+    return f"{len(memories)} PF{'s' * (len(memories) != 1)}: {', '.join(parts)}"
+
+
+def restart_reason(environment: Mapping[str, str]) -> str:
+    """Return why this is not a final stop (restart, shutdown, unknown), or an empty string.
+
+    sd_notify(3) and the signal do not say; the jobs of systemd do (systemctl(1), list-jobs). Without systemd
+    (INVOCATION_ID, systemd.exec(5)) SIGTERM is a final stop.
+    """
+    if "INVOCATION_ID" not in environment:
+        return ""
+    import subprocess  # only here: no start should wait for what only a stop needs
+
+    try:
+        jobs = _jobs()
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        return f"systemd cannot be asked whether this is a restart: {said.strip()}"
+    if "shutdown.target" in jobs:
+        return "the host is shutting down"
+    if jobs.get(_unit()) != "stop":
+        return "the service is restarted"
+    return ""
+
+
+def _jobs() -> dict[str, str]:
+    """Return the type of each unit's job."""
+    import subprocess
+
+    command = ("systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True)
+    words = (line.split() for line in done.stdout.splitlines())
+    return {fields[1]: fields[2] for fields in words if len(fields) == 4}
+
+
+def _unit() -> str:
+    """Return the unit that this process is part of: the last part of its control group."""
+    return _CGROUP.read_text().strip().rpartition("/")[2]

@@ -1,0 +1,22 @@
+"""Make untrusted text safe to print: one line, bounded, no control characters."""
+
+from __future__ import annotations
+
+LONGEST = 300
+"""Maximum length in characters."""
+
+
+def reason_of(error: Exception) -> str:
+    """Return why something failed, of an OSError without its number and path."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def one_line(text: str, longest: int = LONGEST) -> str:
+    """Return a text on one line, cut to so many characters.
+
+    What cannot be seen, or would move a terminal's cursor, is shown by its number.
+    """
+    shown = text[: longest + 1]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
+    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."

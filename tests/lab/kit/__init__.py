@@ -1,0 +1,1 @@
+"""The words that a scenario is written in."""

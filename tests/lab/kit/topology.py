@@ -1,0 +1,236 @@
+"""The host's side of the network: PFs with VFs (netdevsim), bonds and bridges."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab.kit import observer
+from tests.lab.kit.commands import CommandError, ip, run, write
+from tests.lab.kit.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.lab.kit.switch import Cable, Switch
+
+DEVICES = "/sys/bus/netdevsim"
+DEBUG = "/sys/kernel/debug/netdevsim"
+EVERY_VF = 0xFFFF_FFFF_FFFF_FFFF
+
+_numbers = itertools.count(1)
+
+
+def new_netdevsim() -> tuple[int, str]:
+    """Makes a netdevsim device with one port: its number, and the name the kernel gave its interface."""
+    number = next(_numbers)
+    write(f"{DEVICES}/new_device", f"{number} 1")
+    (interface,) = Path(f"{DEVICES}/devices/netdevsim{number}/net").iterdir()
+    return number, interface.name
+
+
+class Pf:
+    """A PF: one netdevsim device, whose interface carries the given name and is up.
+
+    `master` is the bond or bridge that it was last added to. `ifindex` is the current one.
+    """
+
+    def __init__(self, name: str, vfs: int) -> None:
+        self.name = name
+        self.master: Master | None = None
+        self._cable: Cable | None = None
+        self.ifindex = 0
+        self._vfs = vfs
+        self._create()
+
+    def _create(self) -> None:
+        self._number, interface = new_netdevsim()
+        ip(f"link set dev {interface} name {self.name}", f"link set dev {self.name} up")
+        self.ifindex = self.link().ifindex if self.ifindex == 0 else self._new_ifindex()
+        if self._vfs:
+            self.set_vfs(self._vfs)
+
+    def _new_ifindex(self) -> int:
+        link = observer.read(self.name)
+        assert link is not None, f"{self.name} does not exist"
+        return link.ifindex
+
+    def link(self, *, vfs: bool = False) -> observer.Link:
+        """What the kernel says about the PF now. Fails if it does not exist."""
+        link = observer.read(self.ifindex or self.name, vfs=vfs)
+        assert link is not None, f"{self.name} does not exist"
+        return link
+
+    def exists(self) -> bool:
+        """Whether the device is there, by whatever name."""
+        return observer.read(self.ifindex) is not None
+
+    @property
+    def cable(self) -> Cable:
+        """The cable that was last plugged in. Fails if there was none."""
+        assert self._cable is not None, f"{self.name} is not cabled"
+        return self._cable
+
+    @cable.setter
+    def cable(self, cable: Cable) -> None:
+        self._cable = cable
+
+    @property
+    def switch(self) -> Switch:
+        """The switch at the other end of the cable."""
+        return self.cable.port.switch
+
+    @property
+    def bond(self) -> Bond:
+        """The bond that it was last added to. Fails if it is in none."""
+        assert isinstance(self.master, Bond), f"{self.name} is in no bond"
+        return self.master
+
+    def port_state(self) -> tuple[int, int] | None:
+        """(actor, partner) port state, 63/63 being healthy; None outside a bond."""
+        return self.link().port_state
+
+    def carrier(self) -> bool:
+        """Whether the PF has carrier."""
+        return self.link().carrier
+
+    def vf_states(self) -> list[str]:
+        """The link state of each VF: "auto", "enable" or "disable"."""
+        return list(self.link(vfs=True).vf_states)
+
+    def in_state(self, state: str) -> bool:
+        """Whether there are VFs and all of them are in this link state."""
+        return set(self.vf_states()) == {state}
+
+    def set_vf_state(self, vf: int, state: str) -> None:
+        """Sets one VF's link state, as an administrator would."""
+        run("ip", "link", "set", "dev", self.name, "vf", str(vf), "state", state)
+
+    def set_vfs(self, count: int) -> None:
+        """Removes all VFs and creates `count` new ones, in state "auto" (as on real NICs, through 0)."""
+        with contextlib.suppress(CommandError):
+            write(f"{DEVICES}/devices/netdevsim{self._number}/sriov_numvfs", "0")
+        # Also makes the driver forget the link states of the VFs that are gone.
+        write(f"{DEBUG}/netdevsim{self._number}/max_vfs", str(max(count, 1)))
+        if count:
+            write(f"{DEVICES}/devices/netdevsim{self._number}/sriov_numvfs", str(count))
+        self._vfs = count
+
+    def refuse_vf(self, *vfs: int, error: int | None = None) -> None:
+        """Makes the driver refuse to set the link state of these VFs (0 to 63), of all VFs if none is named.
+
+        `error` is the errno it refuses with, EOPNOTSUPP by default. Reading is not affected.
+        """
+        mask = sum(1 << vf for vf in set(vfs)) if vfs else EVERY_VF
+        if error is not None:
+            write(f"{DEBUG}/netdevsim{self._number}/refused_vfs_errno", str(error))
+        write(f"{DEBUG}/netdevsim{self._number}/refused_vfs", hex(mask))
+
+    def accept_vfs(self) -> None:
+        """Makes the driver accept every VF's link state again."""
+        write(f"{DEBUG}/netdevsim{self._number}/refused_vfs", "0")
+
+    @property
+    def rtnl_holder(self) -> Path:
+        """The file that makes the driver hold the kernel's RTNL lock, as a reset of real hardware can.
+
+        Milliseconds written to it are how long; the write returns when the lock is free again.
+        """
+        return Path(f"{DEBUG}/netdevsim{self._number}/hold_rtnl_ms")
+
+    def up(self) -> None:
+        """Sets the PF up."""
+        ip(f"link set dev {self.name} up")
+
+    def down(self) -> None:
+        """Sets the PF down. Both ends of its cable lose carrier."""
+        ip(f"link set dev {self.name} down")
+
+    def rename(self, name: str) -> None:
+        """Gives the interface another name."""
+        ip(f"link set dev {self.name} name {name}")
+        self.name = name
+
+    def add_altname(self, name: str) -> None:
+        """Adds an alternative name."""
+        ip(f"link property add dev {self.name} altname {name}")
+
+    def remove_altname(self, name: str) -> None:
+        """Removes an alternative name."""
+        ip(f"link property del dev {self.name} altname {name}")
+
+    def delete(self) -> None:
+        """Removes the device, as unbinding its driver does. Its cable's other end loses carrier."""
+        write(f"{DEVICES}/del_device", str(self._number))
+        self.master = None
+
+    def recreate(self) -> None:
+        """Makes the device again: same name, VFs and cable, another ifindex, in no bond."""
+        if self.exists():
+            self.delete()
+        self._create()
+        if self._cable is not None and self._cable.plugged:
+            self._cable.plug()
+
+    def wait_for_lacp(self, actor: int = 63, partner: int = 63, *, within: float = 40.0) -> float:
+        """Waits until the port state is 63/63, or as given; returns the seconds that took."""
+        return wait_until(
+            lambda: self.port_state() == (actor, partner),
+            within=within,
+            what=lambda: f"{self.name} at port state {actor}/{partner}, found {self.port_state()}",
+        )
+
+
+class Master:
+    """An interface that other interfaces can join. It comes up when the first one does.
+
+    A bond that is up before it has a port waits 8 s instead of 1 s before it selects an aggregator.
+    """
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name = name
+        ip(f"link add name {name} {kind}")
+
+    def add(self, *pfs: Pf) -> None:
+        """Enslaves PFs. They go down and up for it: a bond takes no port that is up."""
+        for pf in pfs:
+            ip(
+                f"link set dev {pf.name} down",
+                f"link set dev {pf.name} master {self.name}",
+                f"link set dev {pf.name} up",
+                f"link set dev {self.name} up",
+            )
+            pf.master = self
+
+    def remove(self, *pfs: Pf) -> None:
+        """Releases PFs and leaves them up."""
+        for pf in pfs:
+            ip(f"link set dev {pf.name} nomaster", f"link set dev {pf.name} up")
+            pf.master = None
+
+    def up(self) -> None:
+        """Sets the interface up."""
+        ip(f"link set dev {self.name} up")
+
+    def down(self) -> None:
+        """Sets the interface down. Its ports stay up."""
+        ip(f"link set dev {self.name} down")
+
+    def delete(self) -> None:
+        """Deletes the interface. Its ports go on without a master."""
+        ip(f"link del dev {self.name}")
+
+
+class Bond(Master):
+    """A Linux bond. `mode` is the kernel's word for it: 802.3ad, active-backup, balance-rr."""
+
+    def __init__(self, name: str, mode: str, lacp_rate: str, miimon: int) -> None:
+        rate = f"lacp_rate {lacp_rate}" if mode == "802.3ad" else ""
+        super().__init__(name, f"type bond mode {mode} miimon {miimon} {rate}")
+
+
+class Bridge(Master):
+    """A Linux bridge."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "type bridge")

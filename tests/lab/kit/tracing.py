@@ -1,0 +1,103 @@
+"""The program under strace, in the guests of `make syscalls`: its system calls, from exec to its end.
+
+Outside the service, strace stands before the command line. In the service a drop-in puts it before ExecStart=
+and empties SystemCallFilter=, which is what is measured and would refuse ptrace besides; the rest of the
+sandbox stays. Attached from outside, it would miss the start, which makes calls that nothing later makes;
+following PID 1, it would trace all of the guest.
+
+With -D it is a grandchild: the process that was started is the program, with its number, parent, signals and
+exit status. A test can see strace all the same: the program has a tracer, the service a second process, and
+each call wakes the program. ExecReload='s kill is not traced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.lab.guest.guest import python
+from tests.lab.kit.service import PROGRAM, UNIT
+
+KEPT = "PF_STATUS_RELAY_LAB_SYSCALLS"
+"""Environment variable of the host: trace, and leave the names here, a file for each scenario."""
+TRACED = "PF_STATUS_RELAY_LAB_TRACED"
+"""Environment variable that is set in a guest whose programs are traced."""
+INTERPRETER = "PF_STATUS_RELAY_LAB_INTERPRETER"
+"""Environment variable of host and guest: the Python that runs the program outside the service."""
+COMMANDS = {"run", "check"}
+"""What may run in the unit's sandbox: the service, and what pf-status-relay(8) has as its ExecCondition=."""
+SERVICE = "service"
+"""Who made a call, in the place of a command."""
+RESULTS = "strace"
+"""In a guest's results, the folder of the traces: files MAKER.PROCESS, by a command or the service."""
+TRACES = Path("/run/lab", RESULTS)
+STRACE = ("strace", "-D", "-ff", "-qq", "--signal=none", "--raw=all")
+DROP_IN = Path(f"/usr/local/lib/systemd/system/{UNIT}.service.d/00-strace.conf")
+"""Where no scenario writes, and before all drop-ins of a scenario: those have the last word."""
+CALL = re.compile(r"([a-z]\w*)\(")
+
+
+# On the host
+
+
+def environment() -> dict[str, str]:
+    """What a guest has to be told, if anything."""
+    if KEPT not in os.environ:
+        return {}
+    return {TRACED: "1", INTERPRETER: interpreter()}
+
+
+def keep(folder: Path, scenario: str) -> None:
+    """Keeps the names in the traces that a scenario left in its results folder, by their maker."""
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for path in folder.glob(f"{RESULTS}/*.*"):
+        names[path.stem] |= calls(path.read_text(errors="replace").splitlines())
+    if names:
+        kept = {"scenario": scenario, "names": {maker: sorted(made) for maker, made in names.items()}}
+        Path(os.environ[KEPT], f"{folder.name}.json").write_text(json.dumps(kept))
+
+
+def calls(lines: Iterable[str]) -> set[str]:
+    """The names of the system calls in the trace of one process, those that did not return among them."""
+    return {found[1] for found in map(CALL.match, lines) if found}
+
+
+# In a guest
+
+
+def interpreter() -> str:
+    """The Python that runs the program outside the service."""
+    return os.environ.get(INTERPRETER, python())
+
+
+def strace(command: str) -> list[str]:
+    """What stands before the command line of a command of the program: nothing, unless it is to be traced."""
+    if TRACED not in os.environ or command not in COMMANDS:
+        return []
+    prepare()
+    return [*STRACE, "-o", str(TRACES / command)]
+
+
+def trace_service() -> None:
+    """Has systemd start the service under strace, if this guest is traced."""
+    if TRACED not in os.environ:
+        return
+    prepare()
+    inside = Path("/run/strace")
+    line = " ".join([*STRACE, "-o", str(inside / SERVICE), PROGRAM, "run"])
+    DROP_IN.parent.mkdir(parents=True)
+    DROP_IN.write_text(
+        f"[Service]\nExecStart=\nExecStart={line}\n"
+        # The results folder is closed to the service's user.
+        f"SystemCallFilter=\nBindPaths={TRACES}:{inside}\n"
+    )
+
+
+def prepare() -> None:
+    """Makes the folder of the traces, open to the service's user."""
+    TRACES.mkdir(exist_ok=True)
+    TRACES.chmod(0o777)

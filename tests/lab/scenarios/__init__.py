@@ -1,0 +1,1 @@
+"""The stories. README.md beside them says how to write one."""

@@ -1,0 +1,246 @@
+"""The model: a host with PFs, switches and a relay, and everything that can happen to it, step by step.
+
+Each step is a method that does it to the real kernel and returns what it did, in words; an empty text if
+the host is in no state for it. `history` keeps what was done, so that properties.py can tell the relay's
+doing from others'.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from tests.lab.kit import observer
+from tests.lab.kit.commands import ip
+from tests.lab.kit.lab import Lab
+from tests.lab.kit.switch import DIRECTIONS
+from tests.lab.kit.topology import Pf
+from tests.lab.soak.history import History
+from tests.lab.soak.lives import Lives
+from tests.lab.soak.masters import Masters
+from tests.lab.soak.sequences import CONFIGURED, DECOY, PFS, Step
+
+VFS = 3
+MEASURED_AFTER_S = 1.0
+STATES_OF_DECOY = ("auto", "disable", "enable")
+
+
+class Model:
+    """PFs ens5f0 and ens5f1, which are monitored, and ens6f0, which is not; each has a switch of its own.
+
+    `steps` has what was taken: the number in the stream, when, and what it did.
+    """
+
+    def __init__(self, lab: Lab, polling_interval_ms: int) -> None:
+        self.lab = lab
+        self.pfs = {name: lab.pf_with_lacp(name, vfs=VFS, wait=False) for name in PFS}
+        second_port = lab.pf("ens7f0", vfs=0)
+        self.steps: list[tuple[int, float, str]] = []
+        for vf, state in enumerate(STATES_OF_DECOY):
+            self.pfs[DECOY].set_vf_state(vf, state)
+        for pf in self.pfs.values():
+            pf.wait_for_lacp()
+        self.history = History()
+        self.masters = Masters(lab, self.history, self.pfs, second_port)
+        self.relay = Lives(lab, self.history, CONFIGURED, polling_interval_ms)
+        self.relay.start()
+
+    def take(self, number: int, step: Step) -> bool:
+        """Takes a step and lets its pause pass; whether the host was in a state for it."""
+        begun = self.lab.now
+        story: str = attrgetter(step.what)(self)(*step.arguments)
+        if story:
+            self.steps.append((number, begun, story))
+            self.lab.sleep(step.pause_s)
+            if step.pause_s >= MEASURED_AFTER_S and self.relay.last.is_awake():
+                self.relay.last.measure()
+        return bool(story)
+
+    def settle(self, quiet_s: float) -> float:
+        """Lets the relay act, and waits until the ports have been as they are for `quiet_s` seconds.
+
+        Returns since when they have (monotonic seconds). LACP may well be on its way to another state:
+        what counts is that the relay had nothing to do in that time.
+        """
+        self.relay.thaw()
+        self.relay.start()
+        since, before = self.lab.now, self._ports()
+        while self.lab.now - since < quiet_s:
+            self.lab.sleep(0.1)
+            if self._ports() != before:
+                since, before = self.lab.now, self._ports()
+        self.relay.last.measure()
+        return since
+
+    def _ports(self) -> list[object]:
+        links = self.history.look().links
+        return [(index, link.port_state, link.carrier) for index, link in links.items()]
+
+    # LACP and the cable
+
+    def block_lacp(self, name: str, direction: str) -> str:
+        """The switch or the host no longer hears the other."""
+        cable = self.pfs[name].cable
+        if cable.blocked.issuperset(DIRECTIONS[direction]):
+            return ""
+        return self.history.act(
+            f"LACPDUs of {name} are lost {direction}", lambda: cable.block_lacp(direction)
+        )
+
+    def unblock_lacp(self, name: str) -> str:
+        """LACPDUs pass again, both ways."""
+        cable = self.pfs[name].cable
+        return self.history.act(f"LACPDUs of {name} pass again", cable.unblock_lacp) if cable.blocked else ""
+
+    def partner_stops_aggregating(self, name: str) -> str:
+        """The partner's bits alone change, which the kernel does not announce."""
+        port = self.pfs[name].cable.port
+        if port.announces_falsely:
+            return ""
+        return self.history.act(f"the switch of {name} stops aggregating", port.switch.stop_aggregating)
+
+    def partner_aggregates_again(self, name: str) -> str:
+        """The partner's bits are the true ones again."""
+        port = self.pfs[name].cable.port
+        if not port.announces_falsely:
+            return ""
+        return self.history.act(f"the switch of {name} aggregates again", port.switch.resume_aggregating)
+
+    def pull_cable(self, name: str) -> str:
+        """Carrier lost."""
+        pf = self.pfs[name]
+        return (
+            self.history.act(f"{name}: cable pulled", pf.cable.pull)
+            if pf.exists() and pf.cable.plugged
+            else ""
+        )
+
+    def plug_cable(self, name: str) -> str:
+        """Carrier back."""
+        pf = self.pfs[name]
+        return (
+            self.history.act(f"{name}: cable plugged", pf.cable.plug)
+            if pf.exists() and not pf.cable.plugged
+            else ""
+        )
+
+    # The PF
+
+    def set_down(self, name: str) -> str:
+        """The administrator sets a PF down."""
+        pf = self.pfs[name]
+        return self.history.act(f"{name} set down", pf.down) if pf.exists() and pf.link().up else ""
+
+    def set_up(self, name: str) -> str:
+        """The administrator sets a PF up."""
+        pf = self.pfs[name]
+        return self.history.act(f"{name} set up", pf.up) if pf.exists() and not pf.link().up else ""
+
+    def delete_pf(self, name: str) -> str:
+        """The PF's driver is unbound."""
+        pf = self.pfs[name]
+        return self.history.act(f"{name} deleted", pf.delete) if pf.exists() else ""
+
+    def create_pf(self, name: str) -> str:
+        """The PF is there again: another ifindex, in no bond, VFs in auto."""
+        pf = self.pfs[name]
+        if pf.exists() or observer.read(pf.name):
+            return ""
+        return self.history.act(f"{name} created anew as {pf.name}", pf.recreate)
+
+    def rename_pf(self, name: str, to: str) -> str:
+        """The PF gets another name, which may be a configured one, or loses one."""
+        pf = self.pfs[name]
+        if not pf.exists() or observer.read(to):
+            return ""
+        return self.history.act(f"{name} renamed from {pf.name} to {to}", lambda: pf.rename(to))
+
+    def add_altname(self, name: str) -> str:
+        """The PF gets the configured alternative name."""
+        pf = self.pfs[name]
+        if not pf.exists() or observer.read(CONFIGURED[-1]):
+            return ""
+        return self.history.act(
+            f"{name} gets altname {CONFIGURED[-1]}", lambda: pf.add_altname(CONFIGURED[-1])
+        )
+
+    def remove_altname(self) -> str:
+        """The PF that has the alternative name loses it."""
+        bearer = observer.read(CONFIGURED[-1])
+        if bearer is None:
+            return ""
+        command = f"link property del dev {bearer.name} altname {CONFIGURED[-1]}"
+        return self.history.act(f"altname {CONFIGURED[-1]} removed", lambda: ip(command))
+
+    # Its VFs
+
+    def change_vfs(self, name: str, count: int) -> str:
+        """All VFs are removed, and some created."""
+        pf = self.pfs[name]
+        if not pf.exists():
+            return ""
+        return self.history.act(
+            f"{name} has {count} new VFs", lambda: pf.set_vfs(count), ifindex=pf.ifindex, became="auto"
+        )
+
+    def set_vf(self, name: str, vf: int, state: str) -> str:
+        """Somebody else sets a VF's link state."""
+        pf = self.pfs[name]
+        if not pf.exists() or vf >= len(pf.vf_states()) or vf in self._refused(pf):
+            return ""
+        return self.history.act(
+            f"somebody sets VF {vf} of {name} to {state}",
+            lambda: pf.set_vf_state(vf, state),
+            ifindex=pf.ifindex,
+            vf=vf,
+            became=state,
+        )
+
+    def refuse(self, name: str, vf: int, which: str) -> str:
+        """The driver refuses the link state of a VF or of all."""
+        pf = self.pfs[name]
+        if not pf.exists() or self._refused(pf):
+            return ""
+        vfs = (vf,) if which == "that VF" else ()
+        return self.history.act(
+            f"the driver of {name} refuses the link state of {f'VF {vf}' if vfs else which}",
+            lambda: pf.refuse_vf(*vfs),
+            ifindex=pf.ifindex,
+            vf=vf if vfs else None,
+            accepts=False,
+        )
+
+    def accept(self, name: str) -> str:
+        """The driver takes the link states of all VFs again."""
+        pf = self.pfs[name]
+        if not pf.exists() or not self._refused(pf):
+            return ""
+        story = f"the driver of {name} takes link states again"
+        return self.history.act(story, pf.accept_vfs, ifindex=pf.ifindex, accepts=True)
+
+    def _refused(self, pf: Pf) -> set[int]:
+        refused: set[int] = set()
+        for act in self.history.acts:
+            if act.ifindex == pf.ifindex and act.accepts is not None:
+                refused = set() if act.accepts else set(range(64)) if act.vf is None else {act.vf}
+        return refused
+
+    # All is well again, or nothing happens
+
+    def mend(self, name: str) -> str:
+        """Whatever is wrong with a PF is put right, except its VFs' link states and what it is called."""
+        pf = self.pfs[name]
+        mended = [self.create_pf(name)]
+        if not pf.exists():
+            return ""
+        if pf.name != name:
+            mended.append(self.rename_pf(name, name))
+        mended += [self.accept(name), self.plug_cable(name), self.unblock_lacp(name)]
+        mended.append(self.partner_aggregates_again(name))
+        mended += self.masters.mend(name)
+        mended = [*filter(None, [*mended, self.set_up(name)])]
+        return f"all is well with {name} again: {', '.join(mended)}" if mended else ""
+
+    def wait(self, seconds: int) -> str:
+        """Nothing happens."""
+        self.lab.sleep(seconds)
+        return f"{seconds} s pass"

@@ -1,0 +1,254 @@
+"""The safety properties S1 to S5, judged over the history of a sequence. docs/reliability.md states them.
+
+Nothing of the relay's code takes part: what is true comes from `history.py`, what the relay said from its
+log. Where the driver refuses a VF, where nobody asked for a PF, and while the relay does not run or is
+frozen, only what must not happen is judged, not what must.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tests.lab.soak.history import Act, History, Snapshot
+from tests.lab.soak.lives import Life
+
+NOTICED_S = 0.2
+"""Beyond the polling interval: how long the relay may take to act on anything (S1, S3)."""
+REACTED_S = 0.2
+"""How long it may take where it cannot have missed it: a lost carrier (S1), a VF back in auto (S5)."""
+RETRIED_S = 1.2
+"""How long it may take to set a VF whose link state the driver refused before: it is tried each second."""
+BACK = "no VF was in auto"
+SEEN_S = 0.05
+"""How long ago what the relay acts on may have been true (S2): that of two looks of the recorder."""
+
+
+class Violation(NamedTuple):
+    """A property that did not hold at a time (monotonic seconds), and how."""
+
+    name: str
+    time: float
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.time:.3f}: {self.how}"
+
+
+class Moment(NamedTuple):
+    """What was true between two times: the links, whether the relay could act, and which VFs are refused."""
+
+    since: float
+    until: float
+    snapshot: Snapshot
+    awake: bool
+    refused: frozenset[tuple[int, int]]
+
+
+class Change(NamedTuple):
+    """A VF's link state went from `was` to `state`, as `snapshot` showed first."""
+
+    ifindex: int
+    vf: int
+    was: str
+    state: str
+    snapshot: Snapshot
+
+
+class Case:
+    """The history of one sequence and the lives of the relay in it, to be judged.
+
+    `interval_s` is the polling interval. The world had stopped changing at `quiet_since`.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        lives: Sequence[Life],
+        configured: Sequence[str],
+        interval_s: float,
+        quiet_since: float,
+    ) -> None:
+        self.snapshots = history.snapshots
+        self.acts = history.acts
+        self.events = history.events
+        self.lives = lives
+        self.configured = configured
+        self.bound_s = interval_s + NOTICED_S
+        self.quiet_since = quiet_since
+        self.ended = history.ended
+        self._times = [snapshot.time for snapshot in self.snapshots]
+
+    def violations(self) -> list[Violation]:
+        """All violations, in the order of time."""
+        found = [*self.vf_states(), *self.writes(), *self.quiet()]
+        return sorted(found, key=lambda violation: violation.time)
+
+    # What is true when
+
+    def served(self, snapshot: Snapshot) -> dict[int, bool]:
+        """The PFs that the relay must and may serve, by ifindex, and whether LACP is up on them."""
+        bearers = {snapshot.bearer(name) for name in self.configured} - {None}
+        return {
+            index: snapshot.lacp_up(index)
+            for index in bearers
+            if index is not None and not snapshot.not_ready_reason(index)
+        }
+
+    def in_force(self, since: float, until: float) -> Sequence[Snapshot]:
+        """The snapshots of what was true between two times."""
+        first = bisect.bisect_right(self._times, since) - 1
+        return self.snapshots[max(first, 0) : bisect.bisect_right(self._times, until)]
+
+    def moments(self) -> Iterator[Moment]:
+        """The whole history, cut where anything changes."""
+        awake = [
+            (begin, self.ended if end is None else end) for life in self.lives for begin, end in life.awake
+        ]
+        cuts = {*self._times, *(act.ended for act in self.acts), *(time for pair in awake for time in pair)}
+        times = sorted({time for time in cuts if time >= self._times[0]} | {self.ended})
+        refused: frozenset[tuple[int, int]] = frozenset()
+        acts = iter([*self.acts, None])
+        act = next(acts)
+        for since, until in zip(times, times[1:]):
+            while act and act.ended <= since:
+                refused = after(refused, act)
+                act = next(acts)
+            can_act = any(begin <= since < end for begin, end in awake)
+            yield Moment(since, until, self.in_force(since, since)[-1], can_act, refused)
+
+    def world_changes(self) -> list[float]:
+        """When anything changed that is not the relay's doing, in order."""
+        times = [time for act in self.acts for time in (act.begun, act.ended)]
+        times += [time for life in self.lives for pair in life.awake for time in pair if time is not None]
+        times += [time for life in self.lives for time in life.reloads]
+        times.append(self._times[0])
+        before: object = None
+        for snapshot in self.snapshots:
+            links = {index: link._replace(vf_states=()) for index, link in snapshot.links.items()}
+            if links != before:
+                times += [snapshot.looked, snapshot.time]
+            before = links
+        return sorted(times)
+
+    # S1 and S5: which state a VF is in, and for how long
+
+    def vf_states(self) -> Iterator[Violation]:
+        """No VF is in the wrong state for longer than it may; S5 where it is back in it, otherwise S1."""
+        limits = {"": self.bound_s, "the carrier is lost": REACTED_S, BACK: REACTED_S}
+        since: dict[tuple[int, int, str, str], float] = {}
+        told: set[tuple[object, ...]] = set()
+        carrier: set[int] = set()
+        lost: set[int] = set()
+        cleared: set[int] = set()
+        for moment in self.moments():
+            links = moment.snapshot.links
+            served = self.served(moment.snapshot) if moment.awake else {}
+            lost = {index for index in served if not links[index].carrier and index in carrier | lost}
+            carrier = {index for index in served if links[index].carrier}
+            cleared = {index for index in cleared if served.get(index) is False}
+            found = []
+            for index, up in served.items():
+                wrong = "disable" if up else "auto"
+                states = enumerate(links[index].vf_states)
+                vfs = [vf for vf, state in states if state == wrong and (index, vf) not in moment.refused]
+                whys = [why for why, where in zip(limits, (served, lost, cleared)) if index in where]
+                found += [(index, vf, wrong, why) for vf in vfs for why in whys]
+                if not up and not vfs:
+                    cleared.add(index)
+            since = {key: since.get(key, moment.since) for key in found}
+            for (index, vf, state, why), begun in since.items():
+                limit = max(limits[why], RETRIED_S) if self.accepted_lately(index, begun) else limits[why]
+                if moment.until - begun > limit and (index, vf, why, begun) not in told:
+                    told.add((index, vf, why, begun))
+                    name, up_or_down = links[index].name, "down" if state == "auto" else "up"
+                    how = f"LACP is {up_or_down} on {name}{why and ', '}{why}, VF {vf} stays in {state}"
+                    yield Violation("S5" if why == BACK else "S1", begun, how)
+
+    def accepted_lately(self, index: int, time: float) -> bool:
+        """Whether the driver took VFs' link states again so shortly before that one is still to be tried."""
+        return any(
+            act.accepts and act.ifindex == index and time - RETRIED_S <= act.ended <= time
+            for act in self.acts
+        )
+
+    # S1, S2 and S5: who changed the state of a VF, and whether it was theirs to change
+
+    def changes(self) -> Iterator[Change]:
+        """The changes of VFs' link states that nobody but the relay can have made."""
+        for before, now in zip(self.snapshots, self.snapshots[1:]):
+            for index, link in now.links.items():
+                old = before.links[index].vf_states if index in before.links else ()
+                for vf, state in enumerate(link.vf_states):
+                    was = old[vf] if vf < len(old) else "auto"
+                    acts = [act.became for act in self.acts_on(index, vf, now.looked, now.time)]
+                    if state not in (was, *acts):
+                        yield Change(index, vf, acts[-1] if acts else was, state, now)
+
+    def writes(self) -> Iterator[Violation]:
+        """Each change of a VF's link state is somebody's act, or one that the relay may make."""
+        for change in self.changes():
+            yield from self.judge_write(*change)
+
+    def acts_on(self, index: int, vf: int, since: float, until: float) -> list[Act]:
+        """What others did to a VF between two times."""
+        return [
+            act
+            for act in self.acts
+            if act.became
+            and act.ifindex == index
+            and act.vf in (None, vf)
+            and act.begun <= until
+            and act.ended >= since
+        ]
+
+    def judge_write(
+        self, index: int, vf: int, was: str, state: str, snapshot: Snapshot
+    ) -> Iterator[Violation]:
+        """A change that nobody but the relay can have made."""
+        change = f"VF {vf} of {snapshot.links[index].name} went from {was} to {state}"
+        since, until = snapshot.looked - SEEN_S, snapshot.time
+        seen = [each for each in self.in_force(since, until) if index in each.links]
+        if not any(
+            begin <= until and (end is None or end >= since)
+            for life in self.lives
+            for begin, end in life.awake
+        ):
+            yield Violation("S2", until, f"{change} while no relay could act")
+        served = [self.served(each) for each in seen]
+        if was == "enable" or state == "enable":
+            yield Violation("S1", until, change)
+        elif not any(index in each for each in served):
+            reasons = {each.not_ready_reason(index) or "nobody asked for it" for each in seen}
+            yield Violation("S2", until, f"{change}, and {', '.join(sorted(reasons))}")
+        elif not any(each.get(index) is (state == "auto") for each in served):
+            name, up = ("S5", "is not up") if state == "auto" else ("S1", "is up")
+            yield Violation(name, until, f"{change}, and LACP {up}")
+
+    # S3: quiet
+
+    def quiet(self) -> Iterator[Violation]:
+        """When the world has stopped changing, the relay soon writes and says nothing more."""
+        limit = max(self.bound_s, RETRIED_S)
+        since = self.quiet_since + limit
+        pfs = {index for snapshot in self.in_force(since, self.ended) for index in snapshot.links}
+        for time, index in self.events:
+            if time > since and index in pfs:
+                name = self.snapshots[-1].links[index].name if index in self.snapshots[-1].links else index
+                yield Violation("S3", time, f"a link event of {name}, though nothing changes any more")
+        changes = self.world_changes()
+        for life in self.lives:
+            for event in life.relay.events():
+                last = bisect.bisect_right(changes, event["at"]) - 1
+                if event["at"] - changes[max(last, 0)] > limit:
+                    yield Violation("S3", event["at"], f"nothing has changed, and the relay says {event}")
+
+
+def after(refused: frozenset[tuple[int, int]], act: Act) -> frozenset[tuple[int, int]]:
+    """The VFs that drivers refuse after an act."""
+    if act.accepts is None or act.ifindex is None:
+        return refused
+    if act.accepts:
+        return frozenset(each for each in refused if each[0] != act.ifindex)
+    return refused | {(act.ifindex, vf) for vf in (range(64) if act.vf is None else (act.vf,))}

@@ -1,0 +1,120 @@
+"""The safety property S4: the relay does not crash, leaks nothing, and says each thing once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from tests.lab.kit.program import Event
+from tests.lab.soak.history import Act
+from tests.lab.soak.lives import Life
+from tests.lab.soak.properties import SEEN_S, Case, Violation
+
+GROWTH_KIB = 1024
+"""How much more memory a process may have at the end than when it was first measured."""
+MOST_VFS = 8
+SAYS: dict[str, str] = {
+    "failed to fetch interface": "standing",
+    "pf is not ready": "standing",
+    "pf is ready": "standing",
+    "lacp is up": "LACP",
+    "lacp is down": "LACP",
+    "lacp port state changed": "port state",
+    "pf has no VFs": "VFs",
+    "VFs detected on interface": "VFs",
+}
+"""What a line is about. About each interface, the next line of a kind must say something else."""
+
+
+def violations(case: Case) -> Iterator[Violation]:
+    """All violations of S4."""
+    for life in case.lives:
+        yield from health(case, life)
+        yield from repetitions(case, life)
+        yield from lost_events(case, life)
+    yield from set_without_change(case)
+
+
+def health(case: Case, life: Life) -> Iterator[Violation]:
+    """It runs until it is asked to end, without a traceback, and uses no more than at first."""
+    if not life.relay.running() and not life.killed and (life.is_awake() or life.relay.status != 0):
+        yield Violation("S4", case.ended, f"the relay ended with status {life.relay.status}")
+    if life.relay.stderr:
+        yield Violation("S4", case.ended, f"the relay printed:\n{life.relay.stderr}")
+    if life.used:
+        (descriptors, memory), (descriptors_now, memory_now) = life.used[0], life.used[-1]
+        if descriptors != descriptors_now:
+            yield Violation("S4", case.ended, f"{descriptors} descriptors became {descriptors_now}")
+        if memory_now - memory > GROWTH_KIB:
+            yield Violation("S4", case.ended, f"{memory} KiB of memory became {memory_now}")
+
+
+def repetitions(case: Case, life: Life) -> Iterator[Violation]:
+    """Of each kind, no line about an interface says what the line before said."""
+    said: dict[tuple[Any, ...], object] = {}
+    failed: dict[tuple[Any, ...], float] = {}
+    changes = case.world_changes()
+    for event in life.relay.events():
+        msg, interface = event["msg"], event.get("interface")
+        if msg == "pf is ready":
+            said = {key: value for key, value in said.items() if key[0] != interface or key[1] == "standing"}
+        if msg in SAYS:
+            key, content = (interface, SAYS[msg]), spoken(event)
+            if said.get(key) == content:
+                yield Violation("S4", event["at"], f"said again: {event}")
+            said[key] = content
+        if msg == "failed to set vf link state":
+            vf = (interface, event["id"], event["error"])
+            before = failed.get(vf)
+            if before is not None and not any(before < time <= event["at"] for time in changes):
+                yield Violation("S4", event["at"], f"said again: {event}")
+            failed[vf] = event["at"]
+
+
+def spoken(event: Event) -> dict[str, Any]:
+    """A line without its times."""
+    return {key: value for key, value in event.items() if key not in ("time", "at")}
+
+
+def lost_events(case: Case, life: Life) -> Iterator[Violation]:
+    """It says that it lost link events when it did, once for each overrun."""
+    awake = [(begin, case.ended if end is None else end) for begin, end in life.awake]
+    could_say = any(begin >= time and end > begin + SEEN_S for time in life.overruns for begin, end in awake)
+    said = life.relay.events("link events were lost")
+    most = len(life.overruns) + life.storms_asleep
+    if len(said) > most or (could_say and not said):
+        yield Violation("S4", case.ended, f"{len(life.overruns)} overruns, {len(said)} of them heard of")
+
+
+def set_without_change(case: Case) -> Iterator[Violation]:
+    """No more "vf link state was set" than VFs that changed their state, seen or hidden by another's act."""
+    said = Counter(
+        (event["id"], event["state"])
+        for life in case.lives
+        for event in life.relay.events("vf link state was set")
+    )
+    changed = Counter((change.vf, change.state) for change in case.changes())
+    changed.update(each for act in case.acts for each in hidden(case, act))
+    for (vf, state), count in said.items():
+        if count > changed[vf, state]:
+            yield Violation(
+                "S4", case.ended, f"VF {vf} was set to {state} {changed[vf, state]} times, said {count} times"
+            )
+
+
+def hidden(case: Case, act: Act) -> Iterator[tuple[int, str]]:
+    """The VFs and states that the relay can have set at once after another's act, before anybody looked.
+
+    What is seen only after a look that showed nothing of the act is not the act's.
+    """
+    if act.ifindex is None:
+        return
+    seen = [
+        snapshot.links[act.ifindex].vf_states
+        for snapshot in case.in_force(act.begun, act.ended + SEEN_S)
+        if act.ifindex in snapshot.links and snapshot.time > act.begun and snapshot.looked < act.ended
+    ]
+    for vf in range(MOST_VFS) if act.vf is None else (act.vf,):
+        if act.became and not any(states[vf : vf + 1] == (act.became,) for states in seen):
+            yield vf, "disable" if act.became == "auto" else "auto"

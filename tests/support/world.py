@@ -1,0 +1,220 @@
+"""The service in a world without a kernel, with a clock that moves only while it waits."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Callable
+
+import pytest
+
+from pf_status_relay.config.keys import Config
+from pf_status_relay.config.load import ConfigError
+from pf_status_relay.core.events import Event
+from pf_status_relay.core.facts import (
+    Absent,
+    BondPort,
+    Facts,
+    Master,
+    PhysicalFunction,
+    VfLinkState,
+    VirtualFunction,
+)
+from pf_status_relay.core.lacp import PortState
+from pf_status_relay.kernel import event_socket, sockets
+from pf_status_relay.kernel.event_socket import Concern, Watched
+from pf_status_relay.service.lock import Lock
+from pf_status_relay.service.loop import Readable, Service
+from pf_status_relay.service.systemd import Notifier
+
+AUTO, ENABLE, DISABLE = VfLinkState
+UP = BondPort(PortState(63), PortState(63))
+DOWN = BondPort(PortState(143), PortState(55))
+GONE = Absent("Link not found")
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+Happening = tuple[str, object]
+LINK_EVENTS = 9999
+"""The descriptor of the event socket."""
+
+
+def pf(ifindex: int, port: BondPort = UP, *states: VfLinkState) -> PhysicalFunction:
+    """Return a PF in a bond whose ifindex is a hundred more than its own."""
+    return PhysicalFunction(
+        ifindex=ifindex,
+        carrier=True,
+        master=Master(100 + ifindex, f"bond{ifindex}", "bond", 4, 1),
+        port=port,
+        vf_count=len(states),
+        vfs_listed=len(states),
+        vfs=tuple(VirtualFunction(*each) for each in enumerate(states)),
+    )
+
+
+class World:
+    """The kernel, systemd, the log and the clock; `happened` is what they saw, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        self.facts: dict[str, Facts] = {}
+        self.refused: dict[int, str] = {}
+        self.happened: list[Happening] = []
+        self.read_at: list[tuple[float, str]] = []
+        self.link_events: list[tuple[int, bytes]] = []
+        self.lost = False
+        self.more = False
+        self.loads: list[Config | ConfigError] = []
+        self.known: list[Master | None] = []
+        self.before_read: Callable[[str], None] = lambda name: None
+        self.before_drain: Callable[[], None] = lambda: None
+        self.before_open: Callable[[], None] = lambda: None
+        self._script: list[tuple[float, Callable[[], object]]] = []
+        world = self
+
+        class Rtnl:
+            def __init__(self) -> None:
+                world.before_open()
+                world.happened.append(("open", None))
+
+            def read(self, name: str, count_lacpdus: bool = False, known: Master | None = None) -> Facts:
+                world.read_at.append((round(world.now - 100, 6), name))
+                world.known.append(known)
+                assert len(world.read_at) < 2000, "the loop runs hot"
+                world.before_read(name)
+                return world.facts[name]
+
+            def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> dict[int, str]:
+                world.happened.append(("write", (ifindex, {vf.id: str(vf.link_state) for vf in vfs})))
+                world.take(ifindex, {vf.id: vf for vf in vfs if vf.id not in world.refused})
+                return {vf.id: world.refused[vf.id] for vf in vfs if vf.id in world.refused}
+
+            def close(self) -> None:
+                world.happened.append(("close", None))
+
+        class LinkEvents:
+            def __init__(self) -> None:
+                world.link_events.clear()
+
+            def fileno(self) -> int:
+                return LINK_EVENTS
+
+            def watch(self, watched: Watched) -> bool:
+                self.watched = watched
+                more, world.more = world.more, False
+                return more
+
+            def drain(self) -> tuple[set[Concern], bool]:
+                world.before_drain()
+                heard, world.link_events = world.link_events, []
+                lost, world.lost = world.lost, False
+                concerned: set[Concern] = set()
+                for ifindex, message in heard:
+                    concerned |= self.watched.interfaces.get(ifindex, set())
+                    for name, those in self.watched.names.items():
+                        concerned |= those if event_socket.name_content(name) in message else set()
+                    for master, those in self.watched.masters.items():
+                        concerned |= those if event_socket.master_attribute(master) in message else set()
+                return concerned, lost
+
+            def close(self) -> None:
+                pass
+
+        monkeypatch.setattr(sockets, "Rtnl", Rtnl)
+        monkeypatch.setattr(sockets, "LinkEvents", LinkEvents)
+
+    def __enter__(self) -> World:
+        self._handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def take(self, ifindex: int, vfs: Mapping[int, VirtualFunction]) -> None:
+        """Set VFs as a driver does."""
+        for name, facts in self.facts.items():
+            if isinstance(facts, PhysicalFunction) and facts.ifindex == ifindex:
+                now = tuple(vfs.get(vf.id, vf) for vf in facts.vfs)
+                self.facts[name] = replace(facts, vfs=now)
+
+    def poll(self, sources: Sequence[Readable], seconds: float) -> Collection[int]:
+        """Let the service wait."""
+        heard = any(source.fileno() == LINK_EVENTS for source in sources)
+        if not heard or not self.link_events:
+            self.pass_time(seconds)
+        return [LINK_EVENTS] if heard and (self.link_events or self.lost) else []
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, up to the next thing that is to happen."""
+        end = self.now + seconds
+        if not self._script or self._script[0][0] > end:
+            self.now = end
+            return
+        when, action = self._script.pop(0)
+        self.now = max(self.now, when)
+        action()
+
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
+        """Have something happen so many seconds after the start."""
+        self._script.append((100 + seconds, action))
+        self._script.sort(key=lambda each: each[0])
+
+    def hear(self, seconds: float, ifindex: int, content: bytes = b"") -> None:
+        """Have a link event about an interface, which holds these bytes."""
+        self.at(seconds, lambda: self.link_events.append((ifindex, content)))
+
+    def run(
+        self,
+        until: float,
+        *,
+        interval_ms: int = 1000,
+        watchdog_s: float | None = None,
+        dry_run: bool = False,
+        configured: Config | None = None,
+        metrics_textfile: str | None = None,
+        lock: Lock | None = None,
+    ) -> None:
+        """Run the service, on all interfaces there are facts for unless configured, and end it by SIGTERM."""
+        world = self
+
+        class Systemd(Notifier):
+            def __init__(self) -> None:
+                self.watchdog_s = watchdog_s
+
+            def ready(self) -> None:
+                world.happened.append(("ready", None))
+
+            def reloading(self) -> None:
+                world.happened.append(("reloading", None))
+
+            def cycle_done(self) -> None:
+                world.happened.append(("alive", None))
+
+            def status(self, line: str) -> None:
+                world.happened.append(("status", line))
+
+            def stopping(self) -> None:
+                world.happened.append(("stopping", None))
+
+        self.at(until, lambda: signal.raise_signal(signal.SIGTERM))
+        config = configured or Config(tuple(self.facts), interval_ms, metrics_textfile=metrics_textfile)
+        Service(
+            config, self._log, Systemd(), self._load, dry_run, lock, clock=lambda: self.now, poll=self.poll
+        ).run()
+
+    def all(self, what: str) -> list[object]:
+        """Return all that happened of one sort."""
+        return [value for kind, value in self.happened if kind == what]
+
+    def _load(self) -> Config:
+        loaded = self.loads.pop(0)
+        if isinstance(loaded, ConfigError):
+            raise loaded
+        return loaded
+
+    def _log(self, logged: Sequence[Event]) -> None:
+        self.happened += [("log", event) for event in logged]
+
+    def logged(self, *kinds: type[Event]) -> list[object]:
+        """Return the events of these types."""
+        return [event for event in self.all("log") if isinstance(event, kinds)]

@@ -1,0 +1,1 @@
+"""Unit tests, mirroring the wings of the package."""

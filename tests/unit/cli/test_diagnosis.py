@@ -1,0 +1,195 @@
+"""What passes, what fails, and that what fails comes with what to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from pf_status_relay.cli import diagnosis
+from pf_status_relay.cli.diagnosis import Host, Outlook
+from pf_status_relay.cli.findings import Line, Verdict
+from pf_status_relay.cli.host import Rival
+from pf_status_relay.core.facts import (
+    Absent,
+    Facts,
+    Master,
+    Unreadable,
+)
+from pf_status_relay.core.lacp import PortState, is_up
+from tests.support.facts import AUTO, ENABLE, FAST_BOND, GOOD, numbered, port
+
+PASSED, WARNING, FAILED = Verdict
+
+
+def wrong(facts: Facts, sriov: bool | None = True, refused: str | None = None) -> list[tuple[Verdict, str]]:
+    """Return what is not as it should be."""
+    lines = diagnosis.of_interface("ens5f0", facts, sriov, refused)
+    assert all(bool(line.mend) is (line.verdict is not PASSED) for line in lines)
+    assert all(line.subject == "ens5f0" for line in lines)
+    return [(line.verdict, line.found) for line in lines if line.verdict is not PASSED]
+
+
+def test_a_good_pf_passes_in_everything() -> None:
+    assert wrong(GOOD) == []
+    assert wrong(GOOD, refused="") == []
+    assert len(diagnosis.of_interface("ens5f0", GOOD, True, "")) == 10
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict", "found"),
+    [
+        (Absent("Link not found"), FAILED, "no interface has this name"),
+        (Absent("is the same interface as ens5f1"), FAILED, "is the same interface as ens5f1"),
+        (Unreadable("No buffer space"), FAILED, "cannot be read: No buffer space"),
+        (replace(GOOD, master=None), FAILED, "link has no master interface"),
+        (
+            replace(GOOD, master=Master(7, "br0", "bridge", None, None)),
+            FAILED,
+            "master interface br0 is not a bond (bridge)",
+        ),
+        (
+            replace(GOOD, master=replace(FAST_BOND, bond_mode=1)),
+            FAILED,
+            "bond bond0 does not have mode 802.3ad",
+        ),
+        (
+            replace(GOOD, master=replace(FAST_BOND, port_count=2)),
+            FAILED,
+            "bond bond0 has 2 ports instead of one",
+        ),
+        (
+            replace(GOOD, vfs=numbered([ENABLE, ENABLE])),
+            FAILED,
+            "all VFs are in link state enable and left alone",
+        ),
+        (replace(GOOD, vf_count=0, vfs_listed=0, vfs=()), WARNING, "has no VFs"),
+        (
+            replace(GOOD, vf_count=400),
+            WARNING,
+            "the kernel lists 2 of its 400 VFs, the others are not relayed for",
+        ),
+        (replace(GOOD, carrier=False), WARNING, "has no carrier, or is set down"),
+        (
+            replace(GOOD, master=replace(FAST_BOND, lacp_fast=False)),
+            WARNING,
+            "bond bond0 is on the slow LACP rate: a dead switch is noticed after 90 s, not 3",
+        ),
+        (
+            replace(GOOD, master=replace(FAST_BOND, miimon_ms=0)),
+            WARNING,
+            "bond bond0 has no miimon: it does not notice a carrier that goes or comes",
+        ),
+        (replace(GOOD, port=None), WARNING, "the kernel reports no LACP port state"),
+    ],
+)
+def test_each_thing_that_is_wrong_is_found_alone(facts: Facts, verdict: Verdict, found: str) -> None:
+    assert wrong(facts) == [(verdict, found)]
+
+
+def test_an_interface_without_vfs_is_judged_by_its_device() -> None:
+    bare = replace(GOOD, vf_count=0, vfs_listed=0, vfs=())
+    assert wrong(bare, sriov=False) == [(FAILED, "is no SR-IOV PF")]
+    assert wrong(bare, sriov=None) == [(WARNING, "has no VFs")], "nobody asked"
+    assert wrong(GOOD, sriov=False) == [], "it has VFs, so it is one"
+
+
+def test_some_vfs_in_enable_are_no_failure_and_are_told() -> None:
+    some = replace(GOOD, vfs=numbered([ENABLE, AUTO]))
+    assert wrong(some) == []
+    found = [line.found for line in diagnosis.of_interface("ens5f0", some)]
+    assert "1 of 2 VFs in link state enable and left alone" in found
+
+
+def test_a_driver_that_refuses_fails() -> None:
+    assert wrong(GOOD, refused="Operation not supported") == [
+        (FAILED, "the driver does not set VF link states: Operation not supported")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("actor", "partner", "found"),
+    [
+        (0x8F, 0x37, "LACPDUs from the switch have stopped (expired)"),
+        (0x4F, 0x00, "the switch sends no LACPDUs (defaulted)"),
+        (0x3F, 0x0F, "the switch lacks collecting, distributing"),
+        (0x3F, 0xBF, "the switch does not hear us (expired)"),
+        (0x07, 0x3F, "the bond lacks synchronization, collecting, distributing"),
+    ],
+)
+def test_lacp_down_is_told_in_words(actor: int, partner: int, found: str) -> None:
+    down = replace(GOOD, port=port(actor, partner))
+    assert wrong(down) == [(WARNING, f"LACP is down: {found}")]
+
+
+def test_a_bond_that_is_set_down_runs_no_lacp_whatever_the_port_state_says() -> None:
+    down = replace(GOOD, master=replace(FAST_BOND, up=False))
+    assert wrong(down) == [(WARNING, "LACP is down: bond bond0 is set down, whatever the port state says")]
+
+
+def test_every_port_state_can_be_told() -> None:
+    for actor in range(256):
+        for partner in range(256):
+            lines = diagnosis._lacp("ens5f0", port(actor, partner), FAST_BOND)
+            up = is_up(PortState(actor), PortState(partner))
+            assert [line.verdict for line in lines] == [PASSED if up else WARNING]
+
+
+RIVAL = Rival(60, "the program pf-status-relay", certain=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "verdicts"),
+    [
+        (Host(True, None, (), False), [PASSED, PASSED]),
+        (Host(False, True, (), False), [PASSED, PASSED]),
+        (Host(True, False, (), False), [FAILED, PASSED]),
+        (Host(False, None, (), False), [WARNING, PASSED]),
+        (Host(True, True, (), True), [PASSED, WARNING]),
+        (Host(True, True, (RIVAL,), True), [PASSED, FAILED]),
+        (Host(True, True, (RIVAL, replace(RIVAL, certain=False)), False), [PASSED, FAILED, WARNING]),
+    ],
+)
+def test_the_host_is_judged_by_what_the_service_will_have(host: Host, verdicts: list[Verdict]) -> None:
+    lines = diagnosis.of_host(host)
+    assert [line.verdict for line in lines] == verdicts
+    assert all(bool(line.mend) is (line.verdict is not PASSED) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("failed", "outlook"),
+    [
+        ([], Outlook.ALL),
+        (["a"], Outlook.SOME),
+        (["a", "b"], Outlook.NOTHING),
+        (["host"], Outlook.NOTHING),
+        (["a", "host"], Outlook.NOTHING),
+        (["configuration"], Outlook.NOTHING),
+        (["other relays"], Outlook.SOME),
+        (["other relays", "a", "a"], Outlook.SOME),
+    ],
+)
+def test_the_outlook_is_what_can_be_relayed_for(failed: list[str], outlook: Outlook) -> None:
+    lines = [Line("a", WARNING, "x", "y"), *(Line(subject, FAILED, "x", "y") for subject in failed)]
+    assert diagnosis.outlook(lines, ["a", "b"]) is outlook
+
+
+def test_without_a_configuration_there_is_no_outlook() -> None:
+    lines = diagnosis.of_configuration(["relay.toml: is no file"], [])
+    assert [line.verdict for line in lines] == [FAILED]
+    assert diagnosis.outlook(lines, []) is Outlook.NOTHING
+
+
+def test_a_configuration_that_means_no_interface_here_is_a_warning_and_nothing_can_be_relayed_for() -> None:
+    (line,) = diagnosis.of_configuration([], [])
+    assert (line.verdict, line.found) == (WARNING, "is valid and means no interface of this host")
+    assert diagnosis.outlook([line], []) is Outlook.NOTHING
+
+
+def test_a_program_reads_one_document() -> None:
+    document = diagnosis.as_json([Line("ens5f0", FAILED, "is broken", "mend it")], Outlook.NOTHING)
+    assert json.loads(document) == {
+        "can_relay_for": "nothing",
+        "checks": [{"subject": "ens5f0", "verdict": "failed", "found": "is broken", "mend": "mend it"}],
+    }

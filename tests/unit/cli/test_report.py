@@ -1,0 +1,198 @@
+"""How the PFs are shown: a line each, what is wrong, and the same for a program."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from pf_status_relay.cli.report import Condition, as_json, report, text
+from pf_status_relay.cli.terminal import Terminal
+from pf_status_relay.core.facts import Absent, BondPort, Facts, PhysicalFunction, Unreadable
+from pf_status_relay.core.lacp import PortState
+from pf_status_relay.service.state_file import InterfaceState, ServiceState
+from tests.support.facts import AUTO, DISABLE, ENABLE, GOOD, numbered, port
+
+UP = replace(GOOD, vfs=numbered([AUTO, AUTO]))
+DOWN = replace(GOOD, ifindex=6, port=port(0x4F, 0), vfs=numbered([DISABLE, DISABLE]))
+LONE = replace(GOOD, ifindex=8, master=None, port=None)
+GONE = Absent("Link not found")
+
+
+class Tty(io.StringIO):
+    """A terminal, as far as it says so."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+    def fileno(self) -> int:
+        """Have no size."""
+        raise OSError
+
+
+def service(**interfaces: InterfaceState) -> ServiceState:
+    return ServiceState(812, interfaces)
+
+
+@pytest.fixture
+def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "CET-1")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_berlin")
+def test_there_is_an_aligned_line_for_each_pf_and_then_what_is_wrong() -> None:
+    facts: dict[str, Facts] = {"ens5f0": UP, "enp94s0f1": DOWN, "ens6f0": LONE, "ens7f0": GONE}
+    told = service(
+        ens5f0=InterfaceState("ready", "up", "2030-01-01T10:00:03Z"),
+        ens7f0=InterfaceState("absent", None, "2030-01-01T23:30:00Z"),
+    )
+    shown = text(report(facts, told), Terminal(io.StringIO(), {}))
+    assert shown == (
+        "PF         LINK  BOND   LACP       SINCE                ACTOR             PARTNER  RATE  VFS\n"
+        "ens5f0     up    bond0  up         2030-01-01 11:00:03  ATASCD            ATASCD   fast  2 auto\n"
+        "enp94s0f1  up    bond0  down       -                    ATAS-- defaulted  ------   fast  2 disable\n"
+        "ens6f0     up    -      not ready  -                    -                 -        -     "
+        "1 auto, 1 disable\n"
+        "ens7f0     -     -      absent     2030-01-02 00:30:00  -                 -        -     -\n"
+        "\n"
+        "enp94s0f1: LACP is down: the switch sends no LACPDUs (defaulted)\n"
+        "    look whether the switch is alive and runs LACP on this port\n"
+        "ens6f0: link has no master interface\n"
+        "    make it the one port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100\n"
+        "ens7f0: no interface has this name\n"
+        "    correct the configuration, or plug in the NIC; it is picked up when it appears\n"
+    )
+
+
+def test_all_is_well_without_a_word() -> None:
+    shown = text(report({"ens5f0": UP}, service()), Terminal(io.StringIO(), {}))
+    assert len(shown.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("facts", "condition"),
+    [
+        ([UP], Condition.UP),
+        ([UP, DOWN], Condition.DOWN),
+        ([replace(UP, carrier=False)], Condition.DOWN),
+        ([LONE, UP], Condition.NOT_READY),
+        ([GONE, DOWN], Condition.NOT_READY),
+        ([Unreadable("x")], Condition.NOT_READY),
+    ],
+)
+def test_the_condition_is_the_worst_of_all(facts: list[Facts], condition: Condition) -> None:
+    found = report({f"ens{number}": each for number, each in enumerate(facts)}, None)
+    assert found.condition is condition
+
+
+@pytest.mark.parametrize(
+    ("facts", "told", "believed"),
+    [
+        (UP, ("ready", "up"), True),
+        (UP, ("ready", "down"), False),
+        (UP, ("not ready", None), False),
+        (DOWN, ("ready", "down"), True),
+        (LONE, ("not ready", None), True),
+        (LONE, ("ready", None), False),
+        (GONE, ("absent", None), True),
+    ],
+)
+def test_the_service_is_believed_where_it_says_what_the_kernel_says(
+    facts: Facts, told: tuple[str, str | None], believed: bool
+) -> None:
+    (row,) = report({"a": facts}, service(a=InterfaceState(*told, "2030-01-01T10:00:03Z"))).rows
+    assert row.since == ("2030-01-01T10:00:03Z" if believed else "")
+
+
+@pytest.mark.parametrize(
+    ("pf", "problem"),
+    [
+        (replace(UP, vfs=numbered([AUTO, DISABLE])), "LACP is up and 1 of 2 VFs in disable"),
+        (replace(DOWN, vfs=numbered([AUTO, DISABLE])), "LACP is down and 1 of 2 VFs in auto"),
+        (replace(DOWN, vfs=numbered([ENABLE, DISABLE])), ""),
+        (UP, ""),
+    ],
+)
+def test_vfs_that_do_not_follow_lacp_are_a_problem(pf: PhysicalFunction, problem: str) -> None:
+    problems = [line.found for line in report({"a": pf}, service()).problems]
+    assert [each for each in problems if "VFs in" in each] == [problem] * bool(problem)
+
+
+def test_vfs_that_are_counted_and_not_listed_are_shown() -> None:
+    shown = text(report({"a": replace(UP, vf_count=5)}, service()), Terminal(io.StringIO(), {}))
+    assert "2 auto, 3 not listed\n" in shown
+
+
+def test_without_a_service_that_is_a_problem_but_not_of_a_pf() -> None:
+    found = report({"a": UP}, None)
+    assert [line.subject for line in found.problems] == ["service"]
+    assert found.condition is Condition.UP
+
+
+def test_colours_move_nothing() -> None:
+    found = report({"ens5f0": UP, "ens6f0": LONE}, service())
+    coloured = text(found, Terminal(Tty(), {"TERM": "xterm"}))
+    assert "\x1b[32mup       \x1b[0m" in coloured
+    plain = text(found, Terminal(Tty(), {"TERM": "xterm", "NO_COLOR": "1"}))
+    for code in ("\x1b[32m", "\x1b[33m", "\x1b[0m"):
+        coloured = coloured.replace(code, "")
+    assert coloured == plain
+
+
+@pytest.mark.parametrize("since", ["", "yesterday", "\x1b[2J"])
+def test_a_time_that_is_none_is_not_shown(since: str) -> None:
+    found = report({"a": UP}, service(a=InterfaceState("ready", "up", since)))
+    assert "\x1b" not in text(found, Terminal(io.StringIO(), {}))
+
+
+def test_a_name_moves_no_cursor() -> None:
+    assert "\x1b" not in text(report({"a\x1b[2J": GONE}, None), Terminal(io.StringIO(), {}))
+
+
+def test_a_program_reads_one_document() -> None:
+    told = service(ens5f0=InterfaceState("ready", "up", "2030-01-01T10:00:03Z"))
+    slow = replace(UP, port=BondPort(PortState(61), PortState(63)))
+    document = json.loads(as_json(report({"ens5f0": slow}, told)))
+    assert document == {
+        "condition": "up",
+        "service": {"pid": 812},
+        "interfaces": [
+            {
+                "interface": "ens5f0",
+                "condition": "up",
+                "standing": "ready",
+                "since": "2030-01-01T10:00:03Z",
+                "carrier": True,
+                "master": {"name": "bond0", "kind": "bond"},
+                "actor": {
+                    "octet": 61,
+                    "letters": "A-ASCD",
+                    "bits": ["activity", "aggregation", "synchronization", "collecting", "distributing"],
+                },
+                "partner": {
+                    "octet": 63,
+                    "letters": "ATASCD",
+                    "bits": [
+                        "activity",
+                        "timeout",
+                        "aggregation",
+                        "synchronization",
+                        "collecting",
+                        "distributing",
+                    ],
+                },
+                "lacp_rate": "slow",
+                "vfs": {"auto": 2, "enable": 0, "disable": 0, "not_listed": 0},
+            }
+        ],
+        "problems": [],
+    }

@@ -1,0 +1,302 @@
+"""The decision for one PF against a model of it that fits on a page, over random histories.
+
+A PF lives through anything: it vanishes, its reads fail, its bond changes, LACP comes and goes,
+VFs are added, removed and set by others, and its driver takes, refuses or ignores writes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from pf_status_relay.core import events
+from pf_status_relay.core.decision import Decision, Memory, Pace, decide, settle
+from pf_status_relay.core.events import Event, VfsSetBySomebodyElse
+from pf_status_relay.core.facts import (
+    Absent,
+    BondPort,
+    Facts,
+    Master,
+    PhysicalFunction,
+    Unreadable,
+    VfLinkState,
+    VirtualFunction,
+)
+from pf_status_relay.core.lacp import PortState
+from pf_status_relay.core.retries import Outcome
+
+NAME = "ens5f0"
+AUTO, ENABLE, DISABLE = VfLinkState
+WORKS, IGNORES = "takes link states", "takes link states without effect"
+BEHAVIOURS = (WORKS, IGNORES, IGNORES, "Operation not supported", "Device or resource busy")
+
+# What a port goes through, and each single bit that LACP may not be up with.
+STATES = st.sampled_from([63, 63, 61, 63 ^ 4, 63 ^ 8, 63 ^ 16, 63 ^ 32, 63 | 64, 63 | 128, 143, 79, 0])
+PORTS = st.none() | st.builds(BondPort, STATES.map(PortState), STATES.map(PortState))
+GOOD_PORT = BondPort(PortState(63), PortState(63))
+SLOW_PORT = BondPort(PortState(61), PortState(63))
+EXPIRED_PORT = BondPort(PortState(143), PortState(55))
+GOOD_BOND = Master(7, "bond0", "bond", 4, 1)
+BOND_SET_DOWN = Master(7, "bond0", "bond", 4, 1, up=False)
+NOT_READY = {
+    None: "link has no master interface",
+    Master(7, "br0", "bridge", None, 1): "master interface br0 is not a bond (bridge)",
+    Master(7, "bond0", "bond", 1, 1): "bond bond0 does not have mode 802.3ad",
+    Master(7, "bond0", "bond", 4, 2): "bond bond0 has 2 ports instead of one",
+}
+# Binary fractions: sums of them are exact, so that one second is one second.
+SECONDS = st.sampled_from([0.0, 0.125, 0.5, 1.0, 1.0, 4.0])
+
+
+def is_up(pf: PhysicalFunction) -> bool:
+    """Rule 2 of the contract, in numbers: Aggregation to Distributing, not Defaulted, not Expired."""
+    runs = pf.master and pf.master.up and pf.carrier
+    ends = (pf.port.actor, pf.port.partner) if pf.port and runs else (0, 0)
+    return all(state & 0xFC == 0x3C for state in ends)
+
+
+@dataclass
+class Wrong:
+    """A VF that has been in the wrong link state at every look since it was first written to."""
+
+    right: VfLinkState
+    written_at: list[float] = field(default_factory=list)
+    became: list[str] = field(default_factory=list)
+    """Of each write, why it was refused; empty where the driver took it."""
+    told_without_effect: bool = False
+
+    def taken_in_a_row(self) -> int:
+        """Return how many of the last writes the driver took, one after the other."""
+        taken = 0
+        for error in reversed(self.became):
+            if error:
+                break
+            taken += 1
+        return taken
+
+
+class _Life(RuleBasedStateMachine):
+    """One PF, its kernel, and the relay that looks at it from time to time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel: dict[int, VfLinkState] = {0: AUTO, 1: AUTO}
+        self.unlisted: set[int] = set()
+        self.list_has_wrapped = False
+        self.driver: dict[int, str] = defaultdict(lambda: WORKS)
+        self.unreachable: Facts | None = None
+        self.master: Master | None = GOOD_BOND
+        self.port: BondPort | None = GOOD_PORT
+        self.carrier = True
+        self.dry_run = False
+
+        self.now = 1000.0
+        self.memory = Memory(NAME)
+        self.told: dict[str, object] = {}
+        self.wrong: dict[int, Wrong] = {}
+        self.unseen = 0
+
+    # What the world does. The relay looks after each change, or after several.
+
+    @initialize(dry_run=st.sampled_from([False, False, True]))
+    def the_service_starts(self, dry_run: bool) -> None:
+        self.dry_run = dry_run
+
+    @rule(facts=st.sampled_from([None, None, Absent("a"), Absent("b"), Unreadable("a"), Unreadable("b")]))
+    def the_interface_goes_or_comes(self, facts: Facts | None) -> None:
+        self.unreachable = facts
+
+    @rule(master=st.sampled_from([*NOT_READY, GOOD_BOND, GOOD_BOND, BOND_SET_DOWN]))
+    def its_master_changes(self, master: Master | None) -> None:
+        self.master = master
+
+    @rule(port=PORTS, carrier=st.sampled_from([True, True, True, False]))
+    def its_port_changes(self, port: BondPort | None, carrier: bool) -> None:
+        self.port, self.carrier = port, carrier
+
+    @rule(
+        port=st.sampled_from([GOOD_PORT, SLOW_PORT, EXPIRED_PORT]),
+        carrier=st.sampled_from([True, True, False]),
+    )
+    def lacp_recovers_or_is_lost(self, port: BondPort, carrier: bool) -> None:
+        self.unreachable, self.master, self.port, self.carrier = None, GOOD_BOND, port, carrier
+
+    @rule(count=st.integers(0, 4))
+    def the_number_of_vfs_changes(self, count: int) -> None:
+        self.kernel = {number: self.kernel.get(number, AUTO) for number in range(count)}
+
+    @rule(number=st.integers(0, 3), state=st.sampled_from(VfLinkState))
+    def somebody_sets_a_vf(self, number: int, state: VfLinkState) -> None:
+        if number in self.kernel:
+            self.kernel[number] = state
+
+    @rule(unlisted=st.sets(st.integers(0, 3), max_size=2), wrapped=st.booleans())
+    def the_kernel_leaves_vfs_out(self, unlisted: set[int], wrapped: bool) -> None:
+        self.unlisted, self.list_has_wrapped = unlisted, wrapped
+
+    @rule(numbers=st.just({0, 1, 2, 3}) | st.sets(st.integers(0, 3)), behaviour=st.sampled_from(BEHAVIOURS))
+    def the_driver_turns(self, numbers: set[int], behaviour: str) -> None:
+        self.driver.update(dict.fromkeys(numbers, behaviour))
+
+    @rule(behaviours=st.lists(st.sampled_from(BEHAVIOURS), min_size=2, max_size=5), pause=SECONDS)
+    def an_outage_with_a_moody_driver(self, behaviours: list[str], pause: float) -> None:
+        self.unreachable, self.master, self.port, self.kernel[0] = None, GOOD_BOND, EXPIRED_PORT, AUTO
+        for self.driver[0] in behaviours:
+            self.look()
+            self.now += pause
+
+    @rule(changes=st.integers(1, 3))
+    def the_relay_is_slow(self, changes: int) -> None:
+        self.unseen = changes
+
+    @rule(seconds=SECONDS)
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def left_alone_with_a_good_driver_it_comes_to_rest(self) -> None:
+        self.driver.clear()
+        self.now += 1  # whatever was held back from is due
+        self.look()
+        second = self.look()
+        if not self.dry_run:
+            assert second.writes == ()
+            assert second.events == ()
+
+    # What must hold.
+
+    @invariant()
+    def the_relay_looks(self) -> None:
+        self.unseen -= 1
+        if self.unseen < 0:
+            self.look()
+
+    def look(self) -> Decision:
+        facts = self.facts()
+        decision = decide(self.memory, facts, self.now)
+        about_vfs = self.check_writes(facts, decision.writes)
+        told = [event for event in decision.events if not isinstance(event, VfsSetBySomebodyElse)]
+        assert told == self.expected_events(facts) + about_vfs  # of somebody else: test_interference.py
+        relayed = isinstance(facts, PhysicalFunction) and facts.master not in NOT_READY
+        down = isinstance(facts, PhysicalFunction) and relayed and not is_up(facts)
+        unsettled = isinstance(facts, Unreadable) or down or (relayed and self.wrong)
+        assert decision.pace is (Pace.QUICK if unsettled else Pace.INTERVAL)
+        outcomes = tuple(self.write(vf) for vf in decision.writes)
+        self.memory, settled = settle(decision.memory, outcomes, self.now)
+        assert list(settled) == [event for vf in decision.writes for event in self.expected_of_write(vf)]
+        return decision
+
+    def facts(self) -> Facts:
+        if self.unreachable:
+            return self.unreachable
+        vfs = [VirtualFunction(*each) for each in self.kernel.items() if each[0] not in self.unlisted]
+        return PhysicalFunction(
+            ifindex=5,
+            carrier=self.carrier,
+            master=self.master,
+            port=self.port,
+            vf_count=len(self.kernel),
+            vfs_listed=0 if self.list_has_wrapped else len(vfs),
+            vfs=tuple(vfs),
+        )
+
+    def write(self, vf: VirtualFunction) -> Outcome:
+        behaviour = self.driver[vf.id]
+        error = "" if self.dry_run or behaviour in (WORKS, IGNORES) else behaviour
+        if behaviour == WORKS and not self.dry_run:
+            self.kernel[vf.id] = vf.link_state
+        self.wrong[vf.id].written_at.append(self.now)
+        self.wrong[vf.id].became.append(error)
+        return Outcome(vf, error, self.dry_run)
+
+    def check_writes(self, facts: Facts, writes: tuple[VirtualFunction, ...]) -> list[Event]:
+        """Exactly the wrong VFs are written to, but for those that have just not taken it."""
+        if isinstance(facts, Unreadable):
+            assert writes == ()
+            return []
+        target: dict[int, VfLinkState] = {}
+        if isinstance(facts, PhysicalFunction) and facts.master not in NOT_READY:
+            wrong, right = (DISABLE, AUTO) if is_up(facts) else (AUTO, DISABLE)
+            target = {vf.id: right for vf in facts.vfs if vf.link_state is wrong}
+        before, self.wrong = self.wrong, {number: Wrong(right) for number, right in target.items()}
+        self.wrong.update({n: vf for n, vf in before.items() if target.get(n) is vf.right})
+        written = {vf.id: vf.link_state for vf in writes}
+        assert written.items() <= target.items()
+        assert len(writes) == len(written)
+        told: list[Event] = []
+        for number, vf in self.wrong.items():
+            lately = [time for time in vf.written_at if time > self.now - 1]
+            perhaps_set_back_by_somebody = not self.dry_run and vf.taken_in_a_row() == 1
+            held_back = lately and not perhaps_set_back_by_somebody
+            assert (number in written) is not bool(held_back)
+            assert len(lately) + (number in written) <= 2, "a storm of writes"
+            if not self.dry_run and vf.taken_in_a_row() == 2 and not vf.told_without_effect:
+                vf.told_without_effect = True
+                still = f"{vf.right} without an error, and the VF still is {AUTO if vf.right else DISABLE}"
+                error = f"the driver took {still}"
+                told.append(events.SettingVfFailed(number, NAME, error, vf.right))
+        return told
+
+    def expected_of_write(self, vf: VirtualFunction) -> list[Event]:
+        """What became of a write is told when it is news."""
+        wrong = self.wrong[vf.id]
+        error, before = wrong.became[-1], wrong.became[:-1]
+        if self.dry_run:
+            return [] if before else [events.VfLinkStateWouldBeSet(vf.id, vf.link_state, NAME)]
+        if error:
+            wrong.told_without_effect = False
+            return (
+                [] if before[-1:] == [error] else [events.SettingVfFailed(vf.id, NAME, error, vf.link_state)]
+            )
+        return [events.VfLinkStateSet(vf.id, vf.link_state, NAME)] if wrong.taken_in_a_row() <= 2 else []
+
+    def expected_events(self, facts: Facts) -> list[Event]:
+        """One event for each thing that is otherwise than it was last told."""
+        expected: list[Event] = []
+
+        def tell(what: str, value: object, *told: Event) -> None:
+            if self.told.get(what) != value:
+                self.told[what] = value
+                expected.extend(told)
+
+        if isinstance(facts, Unreadable):
+            tell("unreadable", facts, events.FetchFailed(NAME, facts.error))
+            return expected
+        if isinstance(facts, Absent):
+            not_ready = [events.PfNotReady(NAME, facts.error)] if "lacp" in self.told else []
+            tell("standing", facts, events.FetchFailed(NAME, facts.error), *not_ready)
+            self.told = {"standing": facts}
+            return expected
+        if facts.master in NOT_READY:
+            reason = NOT_READY[facts.master]
+            tell("standing", reason, events.PfNotReady(NAME, reason))
+            self.told = {"standing": reason}
+            return expected
+        if self.told.get("standing") != "ready":
+            self.told = {}
+        tell("standing", "ready", events.PfReady(NAME))
+        self.told["unreadable"] = None
+        actor, partner = (facts.port.actor, facts.port.partner) if facts.port else (None, None)
+        tell(
+            "port", (facts.port, facts.carrier), events.PortStateChanged(NAME, actor, partner, facts.carrier)
+        )
+        if is_up(facts):
+            tell("lacp", "up", events.LacpUp(NAME, actor, partner))
+            if actor is not None and not actor & 2:
+                tell("slow", True, events.SlowLacpRate(NAME))
+        else:
+            tell("lacp", "down", events.LacpDown(NAME, actor, partner, facts.carrier))
+            self.told["slow"] = False
+        count, listed = facts.vf_count, facts.vfs_listed
+        tell("count", count, events.VfsDetected(NAME, count) if count else events.NoVfs(NAME))
+        incomplete = events.VfListIncomplete(NAME, count, listed, len(facts.vfs))
+        tell("list", (count, listed), *[incomplete] * (listed < count))
+        return expected
+
+
+TestLife = _Life.TestCase
+TestLife.settings = settings(deadline=None, max_examples=100, stateful_step_count=40)

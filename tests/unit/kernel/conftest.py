@@ -1,0 +1,16 @@
+"""A socket with the test as its kernel, in the place of every socket that is opened."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.support.rtnetlink import NetlinkSocket
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> NetlinkSocket:
+    fake = NetlinkSocket()
+    monkeypatch.setattr(socket, "socket", lambda *arguments: fake)
+    return fake
