@@ -16,7 +16,7 @@ def one_line(text: str, longest: int = LONGEST) -> str:
 
     What cannot be seen, or would move a terminal's cursor, is shown by its number.
     """
-    shown = text[: longest + 1]
-    if not shown.isprintable():
-        shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
-    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+    visible = text[: longest + 1]
+    if not visible.isprintable():
+        visible = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in visible)
+    return visible if len(visible) <= longest else f"{visible[: longest - 3]}..."

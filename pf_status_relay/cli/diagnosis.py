@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pf_status_relay.cli.findings import Line, Verdict
+from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.host import Rival
 from pf_status_relay.core import lacp
 from pf_status_relay.core.decision import not_ready_reason
@@ -41,7 +41,7 @@ class Host:
     rivals_hidden: bool
 
 
-class Outlook(Enum):
+class Coverage(Enum):
     """What the service can do; the value is the exit status of `check`."""
 
     ALL = 0
@@ -49,17 +49,17 @@ class Outlook(Enum):
     NOTHING = 2
 
 
-def outlook(lines: Iterable[Line], interfaces: Sequence[str]) -> Outlook:
+def coverage(lines: Iterable[Finding], interfaces: Sequence[str]) -> Coverage:
     """Say for how many of the interfaces nothing failed. What fails of anything else concerns all.
 
     Another relay is the exception: it fails, and yet the service can do its job beside it.
     """
     failed = [line.subject for line in lines if line.verdict is Verdict.FAILED]
     if not failed and interfaces:
-        return Outlook.ALL
+        return Coverage.ALL
     if set(failed) <= {*interfaces, RIVALS} and set(interfaces) - set(failed):
-        return Outlook.SOME
-    return Outlook.NOTHING
+        return Coverage.SOME
+    return Coverage.NOTHING
 
 
 CONFIGURATION = "configuration"
@@ -67,74 +67,76 @@ HOST = "host"
 RIVALS = "other relays"
 
 
-def of_configuration(faults: Sequence[str], interfaces: Sequence[str]) -> list[Line]:
+def of_configuration(faults: Sequence[str], interfaces: Sequence[str]) -> list[Finding]:
     """Judge the configuration: by its faults, or if there are none by the interfaces that it means."""
     if faults:
-        return [Line(CONFIGURATION, Verdict.FAILED, fault, "see pf-status-relay.toml(5)") for fault in faults]
+        return [
+            Finding(CONFIGURATION, Verdict.FAILED, fault, "see pf-status-relay.toml(5)") for fault in faults
+        ]
     if not interfaces:
         found = "is valid and means no interface of this host"
-        mend = "a PF is relayed for as soon as its name matches, or with auto as it is alone in an LACP bond"
-        return [Line(CONFIGURATION, Verdict.WARNING, found, mend)]
-    return [Line(CONFIGURATION, Verdict.PASSED, f"is valid and means {', '.join(interfaces)}")]
+        fix = "a PF is relayed for as soon as its name matches, or with auto as it is alone in an LACP bond"
+        return [Finding(CONFIGURATION, Verdict.WARNING, found, fix)]
+    return [Finding(CONFIGURATION, Verdict.PASSED, f"is valid and means {', '.join(interfaces)}")]
 
 
-def netlink_failed(error: str) -> Line:
+def netlink_failed(error: str) -> Finding:
     """Judge that nothing can be read at all."""
-    return Line(HOST, Verdict.FAILED, error, "look whether rtnetlink (AF_NETLINK) is allowed here")
+    return Finding(HOST, Verdict.FAILED, error, "look whether rtnetlink (AF_NETLINK) is allowed here")
 
 
-def of_host(host: Host) -> list[Line]:
+def of_host(host: Host) -> list[Finding]:
     """Judge what concerns every PF alike."""
     return [_capability(host), *_rivals(host)]
 
 
-def _capability(host: Host) -> Line:
+def _capability(host: Host) -> Finding:
     if host.unit_capability:
-        return Line(HOST, Verdict.PASSED, "CAP_NET_ADMIN: the unit gives it to the service")
+        return Finding(HOST, Verdict.PASSED, "CAP_NET_ADMIN: the unit gives it to the service")
     if host.unit_capability is False:
-        mend = "systemctl revert pf-status-relay, or give it AmbientCapabilities=CAP_NET_ADMIN"
-        return Line(HOST, Verdict.FAILED, "CAP_NET_ADMIN: the unit does not give it to the service", mend)
+        fix = "systemctl revert pf-status-relay, or give it AmbientCapabilities=CAP_NET_ADMIN"
+        return Finding(HOST, Verdict.FAILED, "CAP_NET_ADMIN: the unit does not give it to the service", fix)
     if host.own_capability:
-        return Line(HOST, Verdict.PASSED, "CAP_NET_ADMIN: this process has it")
+        return Finding(HOST, Verdict.PASSED, "CAP_NET_ADMIN: this process has it")
     found = "CAP_NET_ADMIN: systemd does not tell whether the unit gives it to the service"
-    return Line(HOST, Verdict.WARNING, found, "install the unit; run this check as root")
+    return Finding(HOST, Verdict.WARNING, found, "install the unit; run this check as root")
 
 
-def _rivals(host: Host) -> list[Line]:
-    mend = "stop one of the two: two relays on one PF fight"
+def _rivals(host: Host) -> list[Finding]:
+    fix = "stop one of the two: two relays on one PF fight"
     lines = [
-        Line(RIVALS, Verdict.FAILED, f"{rival} runs, on the same network", mend)
+        Finding(RIVALS, Verdict.FAILED, f"{rival} runs, on the same network", fix)
         if rival.certain
-        else Line(RIVALS, Verdict.WARNING, f"{rival} runs, perhaps on the same network", mend)
+        else Finding(RIVALS, Verdict.WARNING, f"{rival} runs, perhaps on the same network", fix)
         for rival in host.rivals
     ]
     if lines:
         return lines
     if host.rivals_hidden:
         found = "other users' processes cannot be seen from here"
-        return [Line(RIVALS, Verdict.WARNING, found, "run this check as root, outside the unit")]
-    return [Line(RIVALS, Verdict.PASSED, "none runs")]
+        return [Finding(RIVALS, Verdict.WARNING, found, "run this check as root, outside the unit")]
+    return [Finding(RIVALS, Verdict.PASSED, "none runs")]
 
 
 def of_interface(
     name: str, facts: Facts, sriov: bool | None = None, refused: str | None = None
-) -> list[Line]:
+) -> list[Finding]:
     """Judge what was read of a configured interface, as far as each thing can be judged.
 
     `sriov` says whether its device can have VFs, None if nobody asked. `refused` is why the driver
     did not set a VF to what it is, empty if it did, None if it was not asked to.
     """
     if isinstance(facts, Unreadable):
-        return [Line(name, Verdict.FAILED, f"cannot be read: {facts.error}", "look at the kernel's log")]
+        return [Finding(name, Verdict.FAILED, f"cannot be read: {facts.error}", "look at the kernel's log")]
     if isinstance(facts, Absent):
         return [_absent(name, facts)]
-    lines = [Line(name, Verdict.PASSED, "exists")]
+    lines = [Finding(name, Verdict.PASSED, "exists")]
     if sriov is False and not facts.vf_count:
-        mend = "name an SR-IOV PF; if it is one, enable SR-IOV in the firmware and on the NIC"
-        lines.append(Line(name, Verdict.FAILED, "is no SR-IOV PF", mend))
+        fix = "name an SR-IOV PF; if it is one, enable SR-IOV in the firmware and on the NIC"
+        lines.append(Finding(name, Verdict.FAILED, "is no SR-IOV PF", fix))
     else:
         if sriov is not None:
-            lines.append(Line(name, Verdict.PASSED, "is an SR-IOV PF"))
+            lines.append(Finding(name, Verdict.PASSED, "is an SR-IOV PF"))
         lines += _vfs(name, facts)
         lines += _probe(name, refused)
     lines.append(_bond(name, facts))
@@ -147,86 +149,86 @@ def of_interface(
     return lines
 
 
-def _absent(name: str, facts: Absent) -> Line:
+def _absent(name: str, facts: Absent) -> Finding:
     if facts.error.startswith("is the same"):
-        return Line(name, Verdict.FAILED, facts.error, "configure it by one name")
-    mend = "correct the configuration, or plug in the NIC; it is picked up when it appears"
-    return Line(name, Verdict.FAILED, "no interface has this name", mend)
+        return Finding(name, Verdict.FAILED, facts.error, "configure it by one name")
+    fix = "correct the configuration, or plug in the NIC; it is picked up when it appears"
+    return Finding(name, Verdict.FAILED, "no interface has this name", fix)
 
 
-def _vfs(name: str, pf: PhysicalFunction) -> list[Line]:
+def _vfs(name: str, pf: PhysicalFunction) -> list[Finding]:
     enabled = sum(vf.link_state is VfLinkState.ENABLE for vf in pf.vfs)
     if not pf.vf_count:
-        mend = "create them, for example by writing to sriov_numvfs; they are picked up when they appear"
-        return [Line(name, Verdict.WARNING, "has no VFs", mend)]
-    lines = [Line(name, Verdict.PASSED, f"has {_count(pf.vf_count, 'VF')}")]
+        fix = "create them, for example by writing to sriov_numvfs; they are picked up when they appear"
+        return [Finding(name, Verdict.WARNING, "has no VFs", fix)]
+    lines = [Finding(name, Verdict.PASSED, f"has {_count(pf.vf_count, 'VF')}")]
     if len(pf.vfs) < pf.vf_count:
         found = f"the kernel lists {len(pf.vfs)} of its {pf.vf_count} VFs, the others are not relayed for"
-        lines.append(Line(name, Verdict.WARNING, found, "have fewer VFs, up to 334"))
+        lines.append(Finding(name, Verdict.WARNING, found, "have fewer VFs, up to 334"))
     if pf.vfs and enabled == len(pf.vfs):
-        mend = f"set those to relay for to auto: ip link set dev {name} vf 0 state auto"
-        lines.append(Line(name, Verdict.FAILED, "all VFs are in link state enable and left alone", mend))
+        fix = f"set those to relay for to auto: ip link set dev {name} vf 0 state auto"
+        lines.append(Finding(name, Verdict.FAILED, "all VFs are in link state enable and left alone", fix))
     elif enabled:
         found = f"{enabled} of {_count(len(pf.vfs), 'VF')} in link state enable and left alone"
-        lines.append(Line(name, Verdict.PASSED, found))
+        lines.append(Finding(name, Verdict.PASSED, found))
     elif pf.vfs:
-        lines.append(Line(name, Verdict.PASSED, "no VF is in link state enable"))
+        lines.append(Finding(name, Verdict.PASSED, "no VF is in link state enable"))
     return lines
 
 
-def _probe(name: str, refused: str | None) -> list[Line]:
+def _probe(name: str, refused: str | None) -> list[Finding]:
     if refused is None:
         return []
     if refused:
-        mend = "use a NIC and driver that can set VF link states"
-        return [Line(name, Verdict.FAILED, f"the driver does not set VF link states: {refused}", mend)]
-    return [Line(name, Verdict.PASSED, "the driver sets VF link states")]
+        fix = "use a NIC and driver that can set VF link states"
+        return [Finding(name, Verdict.FAILED, f"the driver does not set VF link states: {refused}", fix)]
+    return [Finding(name, Verdict.PASSED, "the driver sets VF link states")]
 
 
-def _bond(name: str, pf: PhysicalFunction) -> Line:
+def _bond(name: str, pf: PhysicalFunction) -> Finding:
     reason = not_ready_reason(pf)
     if not reason:
         assert pf.master is not None
-        return Line(name, Verdict.PASSED, f"is the one port of bond {pf.master.name} in mode 802.3ad")
+        return Finding(name, Verdict.PASSED, f"is the one port of bond {pf.master.name} in mode 802.3ad")
     if pf.master and pf.master.bond_mode == BOND_MODE_8023AD:
-        mend = "leave it one port; every PF needs a bond of its own"
+        fix = "leave it one port; every PF needs a bond of its own"
     elif pf.master and pf.master.bond_mode is not None:
-        mend = f"make the bond anew with {BOND_OPTIONS}"
+        fix = f"make the bond anew with {BOND_OPTIONS}"
     else:
-        mend = f"make it the one port of a bond with {BOND_OPTIONS}"
-    return Line(name, Verdict.FAILED, reason, mend)
+        fix = f"make it the one port of a bond with {BOND_OPTIONS}"
+    return Finding(name, Verdict.FAILED, reason, fix)
 
 
-def _settings(name: str, bond: Master) -> list[Line]:
-    lines = [Line(name, Verdict.PASSED, f"bond {bond.name} is on the fast LACP rate")]
+def _settings(name: str, bond: Master) -> list[Finding]:
+    lines = [Finding(name, Verdict.PASSED, f"bond {bond.name} is on the fast LACP rate")]
     if not bond.lacp_fast:
         found = f"bond {bond.name} is on the slow LACP rate: a dead switch is noticed after 90 s, not 3"
-        lines = [Line(name, Verdict.WARNING, found, "set lacp_rate=fast on the bond")]
+        lines = [Finding(name, Verdict.WARNING, found, "set lacp_rate=fast on the bond")]
     if bond.miimon_ms:
         found = f"bond {bond.name} looks at the carrier every {bond.miimon_ms} ms"
-        return [*lines, Line(name, Verdict.PASSED, found)]
+        return [*lines, Finding(name, Verdict.PASSED, found)]
     found = f"bond {bond.name} has no miimon: it does not notice a carrier that goes or comes"
-    return [*lines, Line(name, Verdict.WARNING, found, "set miimon=100 on the bond")]
+    return [*lines, Finding(name, Verdict.WARNING, found, "set miimon=100 on the bond")]
 
 
-def _carrier(name: str, pf: PhysicalFunction) -> Line:
+def _carrier(name: str, pf: PhysicalFunction) -> Finding:
     if pf.carrier:
-        return Line(name, Verdict.PASSED, "has carrier")
-    mend = f"ip link set dev {name} up; then look at cable, transceiver and switch port"
-    return Line(name, Verdict.WARNING, "has no carrier, or is set down", mend)
+        return Finding(name, Verdict.PASSED, "has carrier")
+    fix = f"ip link set dev {name} up; then look at cable, transceiver and switch port"
+    return Finding(name, Verdict.WARNING, "has no carrier, or is set down", fix)
 
 
-def _lacp(name: str, port: BondPort | None, bond: Master) -> list[Line]:
+def _lacp(name: str, port: BondPort | None, bond: Master) -> list[Finding]:
     if not bond.up:
         found = f"LACP is down: bond {bond.name} is set down, whatever the port state says"
-        return [Line(name, Verdict.WARNING, found, f"ip link set dev {bond.name} up")]
+        return [Finding(name, Verdict.WARNING, found, f"ip link set dev {bond.name} up")]
     if port is None:
-        mend = "look at the kernel's log for the bond"
-        return [Line(name, Verdict.WARNING, "the kernel reports no LACP port state", mend)]
+        fix = "look at the kernel's log for the bond"
+        return [Finding(name, Verdict.WARNING, "the kernel reports no LACP port state", fix)]
     if lacp.is_up(port.actor, port.partner):
-        return [Line(name, Verdict.PASSED, "LACP is up")]
-    found, mend = _lacp_down(port)
-    return [Line(name, Verdict.WARNING, f"LACP is down: {found}", mend)]
+        return [Finding(name, Verdict.PASSED, "LACP is up")]
+    found, fix = _lacp_down(port)
+    return [Finding(name, Verdict.WARNING, f"LACP is down: {found}", fix)]
 
 
 def _lacp_down(port: BondPort) -> tuple[str, str]:
@@ -236,11 +238,11 @@ def _lacp_down(port: BondPort) -> tuple[str, str]:
         return found, "look whether the switch is alive and runs LACP on this port"
     if port.actor & PortState.EXPIRED:
         return "LACPDUs from the switch have stopped (expired)", "look whether the switch is alive"
-    mend = "look at the switch's LACP configuration and log for this port"
+    fix = "look at the switch's LACP configuration and log for this port"
     if port.partner & lacp.FAILED:
-        return f"the switch does not hear us ({' '.join(lacp.names(port.partner & lacp.FAILED))})", mend
+        return f"the switch does not hear us ({' '.join(lacp.names(port.partner & lacp.FAILED))})", fix
     if missing := lacp.names(lacp.CARRYING & ~port.partner):
-        return f"the switch lacks {', '.join(missing)}", mend
+        return f"the switch lacks {', '.join(missing)}", fix
     missing = lacp.names(lacp.CARRYING & ~port.actor)
     return (
         f"the bond lacks {', '.join(missing)}",
@@ -248,9 +250,9 @@ def _lacp_down(port: BondPort) -> tuple[str, str]:
     )
 
 
-def as_json(lines: Iterable[Line], outlook: Outlook) -> str:
+def as_json(lines: Iterable[Finding], coverage: Coverage) -> str:
     """Return the lines as one JSON document, which pf-status-relay(8) describes."""
-    document = {"can_relay_for": outlook.name.lower(), "checks": [line.as_json() for line in lines]}
+    document = {"can_relay_for": coverage.name.lower(), "checks": [line.as_json() for line in lines]}
     return f"{json.dumps(document, indent=2)}\n"
 
 

@@ -25,16 +25,16 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Line:
-    """One thing that was checked: of what, how it stands, what was found, and how to mend it.
+class Finding:
+    """One thing that was checked: of what, how it stands, what was found, and how to fix it.
 
-    `subject` is a configured interface, a file, or `host`. `mend` is empty when it passed.
+    `subject` is a configured interface, a file, or `host`. `fix` is empty when it passed.
     """
 
     subject: str
     verdict: Verdict
     found: str
-    mend: str = ""
+    fix: str = ""
 
     def as_json(self) -> dict[str, str]:
         """Return what both commands say of it in JSON."""
@@ -44,14 +44,14 @@ class Line:
 _COLOURS = {Verdict.PASSED: Colour.GREEN, Verdict.WARNING: Colour.YELLOW, Verdict.FAILED: Colour.RED}
 
 
-def text(lines: Iterable[Line], terminal: Terminal) -> str:
-    """Return the lines for a person: each verdict in words and colour, and the mend below."""
+def text(lines: Iterable[Finding], terminal: Terminal) -> str:
+    """Return the lines for a person: each verdict in words and colour, and the fix below."""
     printed: list[str] = []
     width = max(len(verdict.value) for verdict in Verdict) + 2
     for line in lines:
         verdict = terminal.paint(line.verdict.value.ljust(width), _COLOURS[line.verdict])
         first, *rest = terminal.wrap(f"{line.subject}: {line.found}", indent=" " * width)
         printed += [verdict + first[width:], *rest]
-        if line.mend:
-            printed += terminal.wrap(line.mend, indent=" " * (width + 4))
+        if line.fix:
+            printed += terminal.wrap(line.fix, indent=" " * (width + 4))
     return "".join(f"{line}\n" for line in printed)

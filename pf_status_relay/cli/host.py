@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from pf_status_relay.cli.exit_status import EX_OSERR, Refused
 from pf_status_relay.config.keys import Config
 from pf_status_relay.core.facts import Facts
-from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.service import selection
 from pf_status_relay.text import reason_of
 
@@ -42,7 +42,7 @@ class NoNetlink(Refused):
 def read_pfs(configuration: Config) -> dict[str, Facts]:
     """Read the interfaces that a configuration means from the kernel, once. Raises NoNetlink."""
     try:
-        with closing(Rtnl()) as rtnl:
+        with closing(RequestSocket()) as rtnl:
             return rtnl.read_all(selection.select(configuration.interfaces, rtnl))
     except selection.NotListed as error:
         raise NoNetlink(f"the kernel does not list its interfaces: {error}") from None

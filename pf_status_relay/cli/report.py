@@ -14,10 +14,10 @@ from enum import Enum
 from typing import Any
 
 from pf_status_relay.cli import diagnosis
-from pf_status_relay.cli.findings import Line, Verdict
+from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.terminal import Colour, Terminal, printable
 from pf_status_relay.core import lacp
-from pf_status_relay.core.decision import Standing, not_ready_reason
+from pf_status_relay.core.decision import Readiness, not_ready_reason
 from pf_status_relay.core.facts import Absent, BondPort, Facts, Master, PhysicalFunction, VfLinkState
 from pf_status_relay.core.lacp import PortState
 from pf_status_relay.service.state_file import ServiceState
@@ -51,10 +51,10 @@ class Row:
 
     interface: str
     facts: Facts
-    standing: Standing
+    readiness: Readiness
     condition: Condition
     since: str
-    problems: tuple[Line, ...]
+    problems: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,16 @@ class Report:
         return max((row.condition for row in self.rows), key=lambda each: each.value, default=Condition.UP)
 
     @property
-    def problems(self) -> list[Line]:
+    def problems(self) -> list[Finding]:
         """What is wrong with the PFs, and then with the service."""
         problems = [line for row in self.rows for line in row.problems]
         if not self.rows:
             problems += diagnosis.of_configuration([], [])
         if self.service is None:
             found = "does not run: no change of LACP is relayed"
-            problems.append(Line("service", Verdict.WARNING, found, "systemctl enable --now pf-status-relay"))
+            problems.append(
+                Finding("service", Verdict.WARNING, found, "systemctl enable --now pf-status-relay")
+            )
         return problems
 
 
@@ -88,35 +90,35 @@ def report(facts: Mapping[str, Facts], service: ServiceState | None) -> Report:
 
 
 def _row(name: str, facts: Facts, service: ServiceState | None) -> Row:
-    standing, condition = _judged(facts)
+    readiness, condition = _judged(facts)
     told = service.interfaces.get(name) if service else None
-    word = str(condition) if standing is Standing.READY else None
-    since = told.since if told and (told.standing, told.lacp) == (standing.value, word) else ""
+    word = str(condition) if readiness is Readiness.READY else None
+    since = told.since if told and (told.readiness, told.lacp) == (readiness.value, word) else ""
     problems = [line for line in diagnosis.of_interface(name, facts) if line.verdict is not Verdict.PASSED]
-    if standing is Standing.READY and isinstance(facts, PhysicalFunction):
+    if readiness is Readiness.READY and isinstance(facts, PhysicalFunction):
         problems += _not_followed(name, facts)
-    return Row(name, facts, standing, condition, since, tuple(problems))
+    return Row(name, facts, readiness, condition, since, tuple(problems))
 
 
-def _judged(facts: Facts) -> tuple[Standing, Condition]:
+def _judged(facts: Facts) -> tuple[Readiness, Condition]:
     if isinstance(facts, Absent):
-        return Standing.ABSENT, Condition.NOT_READY
+        return Readiness.ABSENT, Condition.NOT_READY
     if not isinstance(facts, PhysicalFunction):
-        return Standing.UNKNOWN, Condition.NOT_READY
+        return Readiness.UNKNOWN, Condition.NOT_READY
     if not_ready_reason(facts):
-        return Standing.NOT_READY, Condition.NOT_READY
-    return Standing.READY, Condition.UP if facts.lacp_up else Condition.DOWN
+        return Readiness.NOT_READY, Condition.NOT_READY
+    return Readiness.READY, Condition.UP if facts.lacp_up else Condition.DOWN
 
 
-def _not_followed(name: str, pf: PhysicalFunction) -> list[Line]:
+def _not_followed(name: str, pf: PhysicalFunction) -> list[Finding]:
     """Say of which VFs the link state is not what LACP says it should be."""
     wrong = VfLinkState.DISABLE if pf.lacp_up else VfLinkState.AUTO
     number = sum(vf.link_state is wrong for vf in pf.vfs)
     if not number:
         return []
     found = f"LACP is {'up' if pf.lacp_up else 'down'} and {number} of {len(pf.vfs)} VFs in {wrong}"
-    mend = f"if it stays so: journalctl -x -u pf-status-relay PF_INTERFACE={name}"
-    return [Line(name, Verdict.WARNING, found, mend)]
+    fix = f"if it stays so: journalctl -x -u pf-status-relay PF_INTERFACE={name}"
+    return [Finding(name, Verdict.WARNING, found, fix)]
 
 
 # For a person
@@ -138,18 +140,18 @@ def text(report: Report, terminal: Terminal) -> str:
         lines.append("")
     for problem in report.problems:
         lines += terminal.wrap(f"{problem.subject}: {problem.found}")
-        lines += terminal.wrap(problem.mend, indent="    ")
+        lines += terminal.wrap(problem.fix, indent="    ")
     return "".join(f"{line}\n" for line in lines)
 
 
 def _cells(row: Row) -> list[str]:
     pf, port, master = _parts(row.facts)
-    ready = row.standing is Standing.READY
+    ready = row.readiness is Readiness.READY
     cells = [
         row.interface,
         ("up" if pf.carrier else "down") if pf else "",
         master.name if master else "",
-        str(row.condition) if ready else row.standing.value,
+        str(row.condition) if ready else row.readiness.value,
         _local(row.since),
         lacp.letters(port.actor) if port else "",
         lacp.letters(port.partner) if port else "",
@@ -205,7 +207,7 @@ def _interface(row: Row) -> dict[str, Any]:
     return {
         "interface": row.interface,
         "condition": str(row.condition),
-        "standing": row.standing.value,
+        "standing": row.readiness.value,
         "since": row.since or None,
         "carrier": pf.carrier if pf else None,
         "master": {"name": master.name, "kind": master.kind} if master else None,

@@ -34,7 +34,7 @@ Check = Callable[[str, object, list[str]], Any]
 """Check a value that was found at a place. Return it as `Config` holds it, or add a line to the faults."""
 
 
-def interfaces_at(
+def check_interfaces(
     where: str, value: object, faults: list[str], *, literally: bool = False
 ) -> tuple[str, ...]:
     """Check interfaces that were found at `where`; `literally`: names alone, no patterns and no "auto".
@@ -114,7 +114,7 @@ class Choice:
         return self.words[0]
 
 
-def _metrics_textfile_at(where: str, value: object, faults: list[str]) -> str | None:
+def _check_metrics_textfile(where: str, value: object, faults: list[str]) -> str | None:
     """Check a path for metrics: node_exporter reads the files of its folder whose names end in `.prom`."""
     if isinstance(value, str) and value.startswith("/") and "\0" not in value:
         name = value.rpartition("/")[2]
@@ -156,7 +156,7 @@ class Key:
 KEYS: Mapping[str, Key] = {
     "interfaces": Key(
         'list of strings, or "auto"',
-        interfaces_at,
+        check_interfaces,
         REQUIRED,
         "The PFs, by interface name or alternative name.",
         always_written=True,
@@ -191,7 +191,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "metrics_textfile": Key(
         "string",
-        _metrics_textfile_at,
+        _check_metrics_textfile,
         None,
         "A file for Prometheus: metrics for the textfile collector of node_exporter.",
     ),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pf_status_relay.config import files
-from pf_status_relay.config.keys import AUTO, INTERFACES_ALLOWED, KEYS, Config, interfaces_at, quoted
+from pf_status_relay.config.keys import AUTO, INTERFACES_ALLOWED, KEYS, Config, check_interfaces, quoted
 from pf_status_relay.text import one_line
 
 DEFAULT_PATH = Path("/etc/pf-status-relay.toml")
@@ -89,7 +89,7 @@ def _overridden(
     if INTERFACES_VARIABLE in environment:
         names: object = [name.strip() for name in environment[INTERFACES_VARIABLE].split(",")]
         names = AUTO[0] if names == list(AUTO) else names
-        values["interfaces"] = interfaces_at(f"environment: {INTERFACES_VARIABLE}", names, faults)
+        values["interfaces"] = check_interfaces(f"environment: {INTERFACES_VARIABLE}", names, faults)
         origins["interfaces"] = INTERFACES_VARIABLE
     if INTERVAL_VARIABLE in environment:
         text = environment[INTERVAL_VARIABLE].strip()

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from pf_status_relay.core import interference, lacp, retries
-from pf_status_relay.core.early_detection import Hearing, hearing_events, listen
+from pf_status_relay.core.early_detection import Silence, observe, silence_events
 from pf_status_relay.core.events import (
     Event,
     FetchFailed,
@@ -63,7 +63,7 @@ class Policy:
     restore_delay_s: float = 0.0
 
 
-class Standing(Enum):
+class Readiness(Enum):
     """Whether the PF can be relayed for."""
 
     UNKNOWN = "unknown"
@@ -88,7 +88,7 @@ class Memory:
     """
 
     interface: str
-    standing: Standing = Standing.UNKNOWN
+    readiness: Readiness = Readiness.UNKNOWN
     reason: str = ""
     unreadable: str = ""
     lacp_up: bool | None = None
@@ -97,7 +97,7 @@ class Memory:
     port: BondPort | None = None
     carrier: bool | None = None
     slow_warned: bool = False
-    hearing: Hearing = field(default_factory=Hearing)
+    silence: Silence = field(default_factory=Silence)
     vf_count: int | None = None
     listed: int | None = None
     disabled: int = 0
@@ -136,9 +136,9 @@ def decide(memory: Memory, facts: Facts, now: float, policy: Policy = Policy()) 
     reason = not_ready_reason(facts)
     if reason:
         events = []
-        if (memory.standing, memory.reason) != (Standing.NOT_READY, reason):
+        if (memory.readiness, memory.reason) != (Readiness.NOT_READY, reason):
             events.append(PfNotReady(name, reason))
-        return Decision(Memory(name, Standing.NOT_READY, reason), tuple(events), (), Pace.INTERVAL)
+        return Decision(Memory(name, Readiness.NOT_READY, reason), tuple(events), (), Pace.INTERVAL)
     return _ready(memory, facts, now, policy)
 
 
@@ -158,7 +158,7 @@ def not_ready_reason(pf: PhysicalFunction) -> str:
 
 def settle(memory: Memory, outcomes: tuple[Outcome, ...], now: float) -> tuple[Memory, tuple[Event, ...]]:
     """Take in what became of the writes of a decision, and say what is to be logged of it."""
-    open_attempts, events = retries.taken(memory.interface, outcomes, memory.attempts, now)
+    open_attempts, events = retries.record(memory.interface, outcomes, memory.attempts, now)
     return replace(memory, attempts=open_attempts), events
 
 
@@ -173,24 +173,24 @@ def to_restore(facts: Facts) -> tuple[VirtualFunction, ...]:
 def _absent(memory: Memory, facts: Absent) -> Decision:
     name = memory.interface
     events: list[Event] = []
-    if (memory.standing, memory.reason) != (Standing.ABSENT, facts.error):
+    if (memory.readiness, memory.reason) != (Readiness.ABSENT, facts.error):
         events.append(FetchFailed(name, facts.error))
-    if memory.standing is Standing.READY:
+    if memory.readiness is Readiness.READY:
         events.append(PfNotReady(name, facts.error))
-    return Decision(Memory(name, Standing.ABSENT, facts.error), tuple(events), (), Pace.INTERVAL)
+    return Decision(Memory(name, Readiness.ABSENT, facts.error), tuple(events), (), Pace.INTERVAL)
 
 
 def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> Decision:
     name = memory.interface
     events: list[Event] = []
-    if memory.standing is not Standing.READY:
-        memory = Memory(name, Standing.READY)
+    if memory.readiness is not Readiness.READY:
+        memory = Memory(name, Readiness.READY)
         events.append(PfReady(name))
     memory = replace(memory, unreadable="")
 
-    hearing = listen(memory.hearing, pf, now, policy.early_detection_s)
-    events += hearing_events(name, memory.hearing, hearing)
-    up = _follow_lacp(memory, pf, hearing.late, events)
+    silence = observe(memory.silence, pf, now, policy.early_detection_s)
+    events += silence_events(name, memory.silence, silence)
+    up = _follow_lacp(memory, pf, silence.late, events)
     slow = up and pf.port is not None and not lacp.is_fast(pf.port.actor)
     if slow and not memory.slow_warned:
         events.append(SlowLacpRate(name))
@@ -207,7 +207,7 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
         wrong, right = [vf for vf in pf.vfs if vf.link_state is VfLinkState.AUTO], VfLinkState.DISABLE
     else:
         wrong, right = [] if delayed else disabled, VfLinkState.AUTO
-    writes, open_attempts, failures = retries.due(name, wrong, right, memory.attempts, now)
+    writes, open_attempts, failures = retries.plan(name, wrong, right, memory.attempts, now)
     events += failures
     others, fought = interference.notice(name, memory.interference, pf.vfs, wrong, right, now)
     events += fought
@@ -219,7 +219,7 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
         delayed=delayed,
         port=pf.port,
         carrier=pf.carrier,
-        hearing=hearing,
+        silence=silence,
         slow_warned=up and (slow or memory.slow_warned),
         vf_count=pf.vf_count,
         listed=pf.vfs_listed,
@@ -227,7 +227,7 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
         attempts=open_attempts,
         interference=others,
     )
-    listening = policy.early_detection_s is not None and not hearing.refused
+    listening = policy.early_detection_s is not None and not silence.refused
     settling = not up or open_attempts or writes or listening
     pace = Pace.QUICK if settling else Pace.INTERVAL
     return Decision(memory, tuple(events), writes, pace, wait_s if delayed else None)

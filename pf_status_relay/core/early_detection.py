@@ -15,7 +15,7 @@ from pf_status_relay.core.facts import PhysicalFunction
 
 
 @dataclass(frozen=True)
-class Hearing:
+class Silence:
     """What has been heard from the partner of one port.
 
     `received` is the port's counter of LACPDUs, `since` (monotonic seconds) when it was last seen
@@ -30,24 +30,24 @@ class Hearing:
     refused: str = ""
 
 
-def listen(before: Hearing, pf: PhysicalFunction, now: float, limit_s: float | None) -> Hearing:
+def observe(before: Silence, pf: PhysicalFunction, now: float, limit_s: float | None) -> Silence:
     """Take in one look at the counter of a ready PF. `limit_s` is the silence allowed; None: off.
 
     The silence begins anew whenever the port state does not read as up, so it is only ever
     measured on a port that was up and heard before.
     """
     if limit_s is None:
-        return Hearing()
+        return Silence()
     if not pf.lacp_up:
-        return Hearing(pf.lacpdus_received, now, refused=before.refused)
+        return Silence(pf.lacpdus_received, now, refused=before.refused)
     refused = _refused(pf)
     if before.since is None or pf.lacpdus_received != before.received or refused or before.refused:
-        return Hearing(pf.lacpdus_received, now, refused=refused)
+        return Silence(pf.lacpdus_received, now, refused=refused)
     silent_s = now - before.since
     return replace(before, silent_s=silent_s, late=silent_s >= limit_s)
 
 
-def hearing_events(interface: str, before: Hearing, after: Hearing) -> list[Event]:
+def silence_events(interface: str, before: Silence, after: Silence) -> list[Event]:
     """Say what is to be logged of the change from one look to the next."""
     if after.late and not before.late:
         return [LacpLate(interface, round(after.silent_s * 1000))]

@@ -48,7 +48,7 @@ class Outcome:
     dry_run: bool = False
 
 
-def due(
+def plan(
     name: str, vfs: Iterable[VirtualFunction], right: VfLinkState, before: Attempts, now: float
 ) -> tuple[tuple[VirtualFunction, ...], Attempts, tuple[Event, ...]]:
     """Take in that these VFs of the interface `name` do not have the link state that is right.
@@ -71,7 +71,7 @@ def due(
     return tuple(writes), attempts, tuple(events)
 
 
-def taken(
+def record(
     name: str, outcomes: Iterable[Outcome], before: Attempts, now: float
 ) -> tuple[Attempts, tuple[Event, ...]]:
     """Take in what became of the writes, and return the attempts and what is to be logged.

@@ -39,7 +39,7 @@ MAX_NUMBERS = 2000
 """How many ifindexes a filter has room for (BPF_MAXINSNS is 4096)."""
 
 
-def keep(listener: socket.socket, ifindexes: Iterable[int], masters: Iterable[int]) -> None:
+def attach(listener: socket.socket, ifindexes: Iterable[int], masters: Iterable[int]) -> None:
     """Make a socket hear link events of these interfaces, and of ports of these masters, alone.
 
     There may be MAX_NUMBERS of both together. Raises OSError.

@@ -18,7 +18,7 @@ _QUEUE_BYTES = 4 << 20
 _EVENTS_PER_DRAIN = 1000  # then the PFs are looked at, however many more there are
 
 
-class Concern(NamedTuple):
+class Affected(NamedTuple):
     """What an event means for a configured interface: look at it, and at its master if `master`."""
 
     interface: str
@@ -31,9 +31,9 @@ class Watched(NamedTuple):
     By ifindex, by the master's ifindex, and by name or alternative name.
     """
 
-    interfaces: dict[int, set[Concern]]
-    masters: dict[int, set[Concern]]
-    names: dict[str, set[Concern]]
+    interfaces: dict[int, set[Affected]]
+    masters: dict[int, set[Affected]]
+    names: dict[str, set[Affected]]
 
 
 class LinkEvents:
@@ -41,7 +41,7 @@ class LinkEvents:
 
     def __init__(self) -> None:
         self._watched = Watched({}, {}, {})
-        self._by_content: dict[bytes, set[Concern]] = {}
+        self._by_content: dict[bytes, set[Affected]] = {}
         self._heard: frozenset[tuple[str, int]] | None = None  # what the filter lets through, None: all
         self._socket = open_route_socket(groups=_RTMGRP_LINK)
         self._buffer = bytearray(_EVENT_BYTES)
@@ -73,7 +73,7 @@ class LinkEvents:
                 event_filter.remove(self._socket)
             return before is not None
         if self._heard != before:
-            event_filter.keep(self._socket, watched.interfaces, watched.masters)
+            event_filter.attach(self._socket, watched.interfaces, watched.masters)
         return before is not None and not self._heard <= before
 
     def _to_be_heard(self) -> frozenset[tuple[str, int]] | None:
@@ -91,13 +91,13 @@ class LinkEvents:
             ]
         )
 
-    def drain(self) -> tuple[set[Concern], bool]:
+    def drain(self) -> tuple[set[Affected], bool]:
         """Take the events that are there.
 
         Returns what they concern of what is watched, and whether events were lost. Raises OSError if the
         socket is unusable.
         """
-        concerned: set[Concern] = set()
+        affected: set[Affected] = set()
         for _ in range(_EVENTS_PER_DRAIN):
             try:
                 size, sender = self._socket.recvfrom_into(self._buffer)
@@ -105,19 +105,19 @@ class LinkEvents:
                 break
             except OSError as error:
                 if error.errno == errno.ENOBUFS:
-                    return concerned, True
+                    return affected, True
                 raise
             # Only who has CAP_NET_ADMIN here can send to this socket, beside the kernel.
             if sender[0] != 0 or size < decode.HEADER_BYTES:
                 continue
             message = bytes(self._buffer[:size])
             its_own = self._watched.interfaces.get(decode.ifindex_of(message), set())
-            concerned |= its_own
+            affected |= its_own
             names = {each.interface for each in its_own}
             for content, those in self._by_content.items():
                 if content in message:
-                    concerned |= {each for each in those if each.interface not in names}
-        return concerned, False
+                    affected |= {each for each in those if each.interface not in names}
+        return affected, False
 
 
 def name_content(name: str) -> bytes:

@@ -48,7 +48,7 @@ class Refused(OSError):
     """The kernel answered a request with an error."""
 
 
-class Rtnl:
+class RequestSocket:
     """A netlink socket for requests. Any other OSError than Refused means that it is unusable."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pf_status_relay.core.events import Event, NetlinkFailed, NetlinkReopened
 from pf_status_relay.kernel.event_socket import LinkEvents
-from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.text import reason_of
 
 REOPEN_S = 1.0
@@ -18,19 +18,19 @@ class Netlink:
         self.failing = False
         self._error = ""
         self._told = False
-        self._rtnl: Rtnl | None = None
+        self._rtnl: RequestSocket | None = None
         self._link_events: LinkEvents | None = None
 
-    def open(self) -> tuple[Rtnl, LinkEvents]:
+    def open(self) -> tuple[RequestSocket, LinkEvents]:
         """Return the sockets, opened if they are not. Raises OSError."""
         if self._rtnl is None:
-            self._rtnl = Rtnl()
+            self._rtnl = RequestSocket()
         if self._link_events is None:
             self._link_events = LinkEvents()
         return self._rtnl, self._link_events
 
-    def fails(self, error: OSError) -> tuple[Event, ...]:
-        """Drop the sockets; return what is to be logged: a failure that opening them anew did not mend."""
+    def on_failure(self, error: OSError) -> tuple[Event, ...]:
+        """Drop the sockets; return what is to be logged: a failure that opening them again did not cure."""
         for socket in (self._rtnl, self._link_events):
             if socket is not None:
                 socket.close()
@@ -45,7 +45,7 @@ class Netlink:
         self._told = True
         return (NetlinkFailed(reason_of(error)),)
 
-    def works(self) -> tuple[Event, ...]:
+    def on_success(self) -> tuple[Event, ...]:
         """Take in that the sockets work, and return what is to be logged: that they did not before."""
         failed, self.failing, self._told = self.failing, False, False
         return (NetlinkReopened(self._error),) if failed else ()

@@ -24,7 +24,7 @@ Raises OSError if it is not written.
 LIMIT = 10_000
 """Events that are kept: an outage of 64 PFs with 128 VFs each, and some megabytes."""
 
-RETRY_S = 1.0
+WRITE_AGAIN_S = 1.0
 """Seconds between attempts to write an event."""
 
 _NEVER_WRITTEN = (errno.EMSGSIZE, errno.EPIPE, errno.EBADF)  # however often it is tried
@@ -74,7 +74,7 @@ class Backlog:
                     return
             while not self._written(event, time):
                 with self._changed:
-                    if self._changed.wait_for(lambda: self._closing, RETRY_S):
+                    if self._changed.wait_for(lambda: self._closing, WRITE_AGAIN_S):
                         return
 
     def _written(self, event: Event, time: datetime) -> bool:

@@ -164,7 +164,7 @@ class _Loader(yaml.SafeLoader):
             raise ConstructorError(None, None, "not a number", node.start_mark) from None
         return found
 
-    def truth(self, node: ScalarNode) -> bool:
+    def boolean(self, node: ScalarNode) -> bool:
         """Return true or false."""
         try:
             found: bool = self.construct_yaml_bool(node)
@@ -179,7 +179,7 @@ class _Loader(yaml.SafeLoader):
 
 for _tag, _constructor in (
     ("null", _Loader.construct_yaml_null),
-    ("bool", _Loader.truth),
+    ("bool", _Loader.boolean),
     ("int", _Loader.number),
     ("float", _Loader.number),
     ("str", _Loader.construct_yaml_str),

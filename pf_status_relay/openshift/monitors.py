@@ -123,7 +123,7 @@ def _monitor(where: str, name: str, content: dict[str, Any], faults: list[str]) 
     if isinstance(names, list):
         # The operator's webhook trims before it compares, and the program before it looks.
         names = [name.strip() if isinstance(name, str) else name for name in names]
-    interfaces = keys.interfaces_at(f"{where}: spec.interfaces", names, faults, literally=True)
+    interfaces = keys.check_interfaces(f"{where}: spec.interfaces", names, faults, literally=True)
     polling_interval = keys.KEYS["polling_interval_ms"]
     interval: int = polling_interval.default
     if spec.get("pollingInterval") is not None:

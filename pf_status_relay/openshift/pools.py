@@ -96,7 +96,7 @@ def conflicts(monitors: Sequence[Monitor]) -> list[str]:
         for first, second in combinations(monitors, 2)
         if _shared(first, second) and can_share_a_node(first.selector, second.selector)
     )
-    return _shown(found, _conflict, "pairs of PFLACPMonitors in conflict")
+    return _displayed(found, _conflict, "pairs of PFLACPMonitors in conflict")
 
 
 def _conflict(first: Monitor, second: Monitor) -> str:
@@ -109,7 +109,7 @@ def _conflict(first: Monitor, second: Monitor) -> str:
 
 def refusals(monitors: Sequence[Monitor]) -> list[str]:
     """Return a line for each monitor, and each two without a conflict, that pools cannot express."""
-    alone = (
+    single = (
         (monitor,)
         for monitor in monitors
         if _pool_name(monitor.selector) not in (WORKER, MASTER) and _demands_control_plane(monitor.selector)
@@ -120,8 +120,8 @@ def refusals(monitors: Sequence[Monitor]) -> list[str]:
         if not _shared(first, second) and not _fit(first.selector, second.selector)
     )
     return [
-        *_shown(alone, _refusal, "PFLACPMonitors not to be had as a pool"),
-        *_shown(pairs, _refusal_of_two, "pairs of PFLACPMonitors not to be had as pools"),
+        *_displayed(single, _refusal, "PFLACPMonitors not to be had as a pool"),
+        *_displayed(pairs, _refusal_of_two, "pairs of PFLACPMonitors not to be had as pools"),
     ]
 
 
@@ -161,14 +161,14 @@ def pools(monitors: Sequence[Monitor]) -> list[Pool]:
     return sorted(found, key=lambda pool: (order.index(pool.name) if pool.name in order else 2, pool.name))
 
 
-def apart(monitors: Sequence[Monitor]) -> list[str]:
+def disjoint(monitors: Sequence[Monitor]) -> list[str]:
     """Return a line for each two monitors that no host can match both, so that no file is for both."""
     found = (
         (first, second)
         for first, second in combinations(monitors, 2)
         if not can_share_a_node(first.selector, second.selector)
     )
-    return _shown(found, _apart, "pairs of PFLACPMonitors for different hosts")
+    return _displayed(found, _apart, "pairs of PFLACPMonitors for different hosts")
 
 
 def _apart(first: Monitor, second: Monitor) -> str:
@@ -184,7 +184,7 @@ def merged(monitors: Sequence[Monitor]) -> Config:
     return Config(interfaces, min(monitor.polling_interval_ms for monitor in monitors))
 
 
-def _shown(at_odds: Iterable[tuple[Monitor, ...]], line: Callable[..., str], what: str) -> list[str]:
+def _displayed(at_odds: Iterable[tuple[Monitor, ...]], line: Callable[..., str], what: str) -> list[str]:
     """Return the lines for the first that are at odds, and one that counts the others."""
     left = iter(at_odds)
     found = [line(*monitors) for monitors in islice(left, MOST_SHOWN)]

@@ -30,7 +30,7 @@ class Unusable(Exception):
         self.faults = faults
 
 
-class AtOdds(Unusable):
+class Conflict(Unusable):
     """Each monitor is valid, but together they cannot be had."""
 
 
@@ -66,7 +66,7 @@ def for_monitors(files: Sequence[str]) -> str:
     """Return, for each set of nodes, its MachineConfigPool and MachineConfig.
 
     `files` hold PFLACPMonitors; STANDARD_INPUT stands for standard input. Raises Unusable, which
-    is AtOdds if the monitors are valid and only their combination is not.
+    is Conflict if the monitors are valid and only their combination is not.
     """
     faults: list[str] = []
     monitors = _monitors(files, faults)
@@ -82,7 +82,7 @@ def for_host(files: Sequence[str]) -> str:
     """
     faults: list[str] = []
     monitors = _monitors(files, faults)
-    _raise(faults, nodepools.conflicts(monitors) + nodepools.apart(monitors))
+    _raise(faults, nodepools.conflicts(monitors) + nodepools.disjoint(monitors))
     return render.toml(nodepools.merged(monitors))
 
 
@@ -90,14 +90,14 @@ def _raise(faults: list[str], odds: list[str]) -> None:
     if faults:
         raise Unusable(faults + odds)
     if odds:
-        raise AtOdds(odds)
+        raise Conflict(odds)
 
 
 def _monitors(files: Sequence[str], faults: list[str]) -> list[Monitor]:
     before = len(faults)
     monitors = pflacpmonitor.monitors(_resources(files, faults), faults)
     if not monitors and len(faults) == before:
-        faults.append(f"no {pflacpmonitor.KIND} in {', '.join(_shown(file) for file in files)}")
+        faults.append(f"no {pflacpmonitor.KIND} in {', '.join(_displayed(file) for file in files)}")
     return monitors
 
 
@@ -107,11 +107,11 @@ def _resources(files: Sequence[str], faults: list[str]) -> Iterator[Resource]:
             faults.append("standard input can be read once only")
             continue
         try:
-            yield from manifests.read(_shown(file), _content(file))
+            yield from manifests.read(_displayed(file), _content(file))
         except ResourceError as error:
             faults.append(str(error))
         except (OSError, ValueError) as error:
-            faults.append(f"{_shown(file)}: cannot be read: {reason_of(error)}")
+            faults.append(f"{_displayed(file)}: cannot be read: {reason_of(error)}")
 
 
 def _content(file: str) -> bytes:
@@ -122,7 +122,7 @@ def _content(file: str) -> bytes:
         return stream.read(manifests.MAX_BYTES + 1)
 
 
-def _shown(file: str) -> str:
+def _displayed(file: str) -> str:
     return "standard input" if file == STANDARD_INPUT else one_line(file)
 
 

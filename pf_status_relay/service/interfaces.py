@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Callable
 
-from pf_status_relay.core.decision import Decision, Memory, Pace, Policy, Standing, decide, settle, to_restore
+from pf_status_relay.core.decision import (
+    Decision,
+    Memory,
+    Pace,
+    Policy,
+    Readiness,
+    decide,
+    settle,
+    to_restore,
+)
 from pf_status_relay.core.events import Event, InterfaceDropped, InterfacesNotListed, InterfacesToMonitor
 from pf_status_relay.core.facts import Facts, Master, PhysicalFunction, VirtualFunction, unless_named_twice
 from pf_status_relay.core.retries import Outcome
-from pf_status_relay.kernel.event_socket import Concern, Watched
-from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.kernel.event_socket import Affected, Watched
+from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.service import selection
 
 Clock = Callable[[], float]
@@ -51,13 +60,15 @@ class Interfaces:
         """Return when there is next something to do, in monotonic seconds."""
         return min([self._select_due, *(each.due for each in self)])
 
-    def hurry(self) -> None:
+    def look_now(self) -> None:
         """Have everything done anew at once."""
         self._select_due = 0.0
         for each in self:
             each.due = 0.0
 
-    def select(self, configured: tuple[str, ...], rtnl: Rtnl, interval_s: float) -> tuple[Event, ...]:
+    def select(
+        self, configured: tuple[str, ...], rtnl: RequestSocket, interval_s: float
+    ) -> tuple[Event, ...]:
         """Find out which interfaces are meant, if that is due, and return what is to be logged.
 
         Those that are no longer meant are dropped, and their VFs left as they are. Raises OSError if the
@@ -85,8 +96,8 @@ class Interfaces:
         )
 
     def look(
-        self, woken: Collection[str], rtnl: Rtnl, policy: Policy, interval_s: float
-    ) -> Iterator[tuple[Interface, Look]]:
+        self, woken: Collection[str], rtnl: RequestSocket, policy: Policy, interval_s: float
+    ) -> Iterator[tuple[Interface, Round]]:
         """Go the round of each interface that is due or woken; those that are woken come first.
 
         Raises OSError if the socket is unusable.
@@ -96,7 +107,7 @@ class Interfaces:
         for each in sorted(due, key=lambda each: each.name not in woken):
             yield each, each.look(rtnl, policy, interval_s, self._before(each))
 
-    def restore(self, rtnl: Rtnl) -> Iterator[Event]:
+    def restore(self, rtnl: RequestSocket) -> Iterator[Event]:
         """Set back the VFs of all that are disabled, and yield what is to be logged.
 
         Raises OSError if the socket is unusable.
@@ -126,7 +137,7 @@ class Interfaces:
 
 
 @dataclass(frozen=True)
-class Look:
+class Round:
     """What one round came to: `events` are to be logged, `outcomes` are those of the decision's writes.
 
     The writes were done `seconds` after the PF was read.
@@ -154,7 +165,9 @@ class Interface:
         self._master: Master | None = None  # of a PF that is ready
         self._master_until = 0.0
 
-    def look(self, rtnl: Rtnl, policy: Policy, interval_s: float, earlier: Iterable[Interface]) -> Look:
+    def look(
+        self, rtnl: RequestSocket, policy: Policy, interval_s: float, earlier: Iterable[Interface]
+    ) -> Round:
         """Go the round once. Raises OSError if the socket is unusable.
 
         An interface that is one of the `earlier` ones under another name is left to that.
@@ -166,12 +179,12 @@ class Interface:
         now = self._clock()
         decision = decide(self.memory, self.facts, now, policy)
         self.memory = decision.memory
-        look = Look(decision, decision.events)
+        look = Round(decision, decision.events)
         if decision.writes and isinstance(self.facts, PhysicalFunction):
             outcomes = self._write(rtnl, self.facts.ifindex, decision.writes)
             done = self._clock()
             self.memory, settled = settle(self.memory, outcomes, done)
-            look = Look(decision, decision.events + settled, outcomes, done - now)
+            look = Round(decision, decision.events + settled, outcomes, done - now)
         self._keep_master(known, now)
         wait_s = min(QUICK_S, interval_s) if decision.pace is Pace.QUICK else interval_s
         self.due = next_on_grid(now, wait_s)
@@ -179,7 +192,7 @@ class Interface:
             self.due = min(self.due, now + decision.again_in_s)
         return look
 
-    def restore(self, rtnl: Rtnl) -> Sequence[Event]:
+    def restore(self, rtnl: RequestSocket) -> Sequence[Event]:
         """Set the VFs back that are disabled, whatever LACP says, and return what is to be logged.
 
         Raises OSError if the socket is unusable.
@@ -201,22 +214,24 @@ class Interface:
         If it is not there, those about an interface of its name.
         """
         if not isinstance(self.facts, PhysicalFunction):
-            watched.names.setdefault(self.name, set()).add(Concern(self.name))
+            watched.names.setdefault(self.name, set()).add(Affected(self.name))
             return
-        watched.interfaces.setdefault(self.facts.ifindex, set()).add(Concern(self.name))
+        watched.interfaces.setdefault(self.facts.ifindex, set()).add(Affected(self.name))
         if self.facts.master:
-            master = Concern(self.name, master=True)
+            master = Affected(self.name, master=True)
             watched.interfaces.setdefault(self.facts.master.ifindex, set()).add(master)
             watched.masters.setdefault(self.facts.master.ifindex, set()).add(master)
 
-    def _write(self, rtnl: Rtnl, ifindex: int, vfs: tuple[VirtualFunction, ...]) -> tuple[Outcome, ...]:
+    def _write(
+        self, rtnl: RequestSocket, ifindex: int, vfs: tuple[VirtualFunction, ...]
+    ) -> tuple[Outcome, ...]:
         if self._dry_run:
             return tuple(Outcome(vf, dry_run=True) for vf in vfs)
         refused = rtnl.set_vf_link_states(ifindex, vfs)
         return tuple(Outcome(vf, error=refused.get(vf.id, "")) for vf in vfs)
 
     def _keep_master(self, known: Master | None, now: float) -> None:
-        if isinstance(self.facts, PhysicalFunction) and self.memory.standing is Standing.READY:
+        if isinstance(self.facts, PhysicalFunction) and self.memory.readiness is Readiness.READY:
             if self.facts.master is not known:
                 self._master, self._master_until = self.facts.master, now + MASTER_S
         else:

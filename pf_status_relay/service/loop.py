@@ -39,12 +39,12 @@ from pf_status_relay.core.events import (
     Stopping,
 )
 from pf_status_relay.core.facts import Unreadable
-from pf_status_relay.kernel.event_socket import Concern, LinkEvents
-from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.kernel.event_socket import Affected, LinkEvents
+from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.kernel.sockets import REOPEN_S, Netlink
 from pf_status_relay.log.output import Log
 from pf_status_relay.service import lock
-from pf_status_relay.service.interfaces import Clock, Interface, Interfaces, Look
+from pf_status_relay.service.interfaces import Clock, Interface, Interfaces, Round
 from pf_status_relay.service.lock import Lock
 from pf_status_relay.service.metrics import open_metrics
 from pf_status_relay.service.state_file import StateFile
@@ -144,7 +144,7 @@ class Service:
                 relaying = self._cycle(woken, rtnl)
                 self._metrics.cycle_done(self._clock() - began)
                 if relaying:
-                    self._tell(self._netlink.works())
+                    self._tell(self._netlink.on_success())
                     self._notifier.status(self._status())
                     self._state_file.write(each.memory for each in self._interfaces)
                     if not ready:
@@ -155,7 +155,7 @@ class Service:
                 woken = self._wait(link_events)
             except OSError as error:
                 woken = self._interfaces.names()
-                self._netlink_fails(error)
+                self._netlink_failed(error)
         self._notifier.stopping()
         if relays and self._config.on_stop == RESTORE:
             self._restore()
@@ -180,7 +180,7 @@ class Service:
         self._interval_s = config.polling_interval_ms / 1000
         if self._notifier.watchdog_s is not None:
             self._interval_s = min(self._interval_s, self._notifier.watchdog_s / _CYCLES_PER_WATCHDOG)
-        self._interfaces.hurry()
+        self._interfaces.look_now()
 
     def _reload_configuration(self) -> None:
         self._reload = False
@@ -207,13 +207,13 @@ class Service:
 
     # The round
 
-    def _cycle(self, woken: set[str], rtnl: Rtnl) -> bool:
+    def _cycle(self, woken: set[str], rtnl: RequestSocket) -> bool:
         """Look at the PFs that are due or woken; return whether any could be read.
 
         All VF states are written before anything is logged.
         """
         self._select(rtnl)
-        looks: list[tuple[Interface, Look]] = []
+        looks: list[tuple[Interface, Round]] = []
         try:
             for each in self._interfaces.look(woken, rtnl, self._policy, self._interval_s):
                 looks.append(each)
@@ -226,7 +226,7 @@ class Service:
                 self._metrics.wrote(look.decision, look.outcomes, look.seconds)
         return not looks or any(not isinstance(interface.facts, Unreadable) for interface, _ in looks)
 
-    def _select(self, rtnl: Rtnl) -> None:
+    def _select(self, rtnl: RequestSocket) -> None:
         events = self._interfaces.select(self._config.interfaces, rtnl, self._interval_s)
         self._tell(events)
         for event in events:
@@ -270,27 +270,27 @@ class Service:
         """Wait until a PF is due, an event concerns one, or a signal comes; return who is woken."""
         if link_events.watch(self._interfaces.watched()):
             return self._interfaces.names()  # of what changed before it was watched nothing was heard
-        concerned: set[Concern] = set()
+        affected: set[Affected] = set()
         due = min(self._interfaces.due(), self._metrics.due)
-        while not self._stop and not self._reload and not concerned:
+        while not self._stop and not self._reload and not affected:
             left_s = due - self._clock()
             if left_s <= 0:
                 break
             if link_events.fileno() in self._poll([self._wake, link_events], left_s):
-                concerned, lost = link_events.drain()
+                affected, lost = link_events.drain()
                 if lost:
                     self._tell([LinkEventsLost()])
-                    concerned = {Concern(name, master=True) for name in self._interfaces.names()}
+                    affected = {Affected(name, master=True) for name in self._interfaces.names()}
         self._take_wakeups()
-        self._interfaces.forget_masters({each.interface for each in concerned if each.master})
-        return {each.interface for each in concerned}
+        self._interfaces.forget_masters({each.interface for each in affected if each.master})
+        return {each.interface for each in affected}
 
-    def _netlink_fails(self, error: OSError) -> None:
+    def _netlink_failed(self, error: OSError) -> None:
         """Have the next cycle open new sockets, and read everything again."""
         self._metrics.netlink_failed()
         self._interfaces.forget_masters(self._interfaces.names())
         again = self._netlink.failing
-        self._tell(self._netlink.fails(error))
+        self._tell(self._netlink.on_failure(error))
         if again:
             self._write_metrics()
             self._sleep(REOPEN_S)

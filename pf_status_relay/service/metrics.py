@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pf_status_relay import __version__
-from pf_status_relay.core.decision import Decision, Memory, Standing
+from pf_status_relay.core.decision import Decision, Memory, Readiness
 from pf_status_relay.core.events import (
     Event,
     LacpDown,
@@ -97,7 +97,7 @@ class Textfile(Metrics):
         self._path = path
         self._registry = registry = prometheus_client.CollectorRegistry()
         self._error = ""
-        self._shown: dict[str, tuple[object, ...]] = {}
+        self._displayed: dict[str, tuple[object, ...]] = {}
         self.due = 0.0
         for left in glob.iglob(f"{glob.escape(path)}.[0-9]*.[0-9]*"):  # of one that was killed while it wrote
             with suppress(OSError):
@@ -178,19 +178,19 @@ class Textfile(Metrics):
     def looked(self, memory: Memory, facts: Facts) -> None:
         """Show an interface as it was read. One that could not be read stays as it was."""
         name, port = memory.interface, memory.port
-        if name not in self._shown:
+        if name not in self._displayed:
             self._begin(name)
         if isinstance(facts, Unreadable):
             self._netlink_errors.inc()
             return
         states = [vf.link_state for vf in facts.vfs] if isinstance(facts, PhysicalFunction) else []
         counts = tuple(states.count(state) for state in VfLinkState)
-        shown = (memory.standing, memory.lacp_up, port, counts)
-        if shown == self._shown[name]:
+        displayed = (memory.readiness, memory.lacp_up, port, counts)
+        if displayed == self._displayed[name]:
             return
-        self._shown[name] = shown
+        self._displayed[name] = displayed
         self.changed = True
-        self._ready.labels(name).set(memory.standing is Standing.READY)
+        self._ready.labels(name).set(memory.readiness is Readiness.READY)
         for gauge, value in (
             (self._lacp_up, memory.lacp_up),
             (self._actor, port.actor if port else None),
@@ -225,7 +225,7 @@ class Textfile(Metrics):
 
     def forget(self, interface: str) -> None:
         """Drop every series of the interface."""
-        self._shown.pop(interface, None)
+        self._displayed.pop(interface, None)
         self.changed = True
         for gauge in (self._ready, self._lacp_up, self._actor, self._partner):
             gauge.remove(interface)
@@ -260,7 +260,7 @@ class Textfile(Metrics):
 
     def _begin(self, interface: str) -> None:
         """Show counters before they count: of a series that is not there Prometheus sees no increase."""
-        self._shown[interface] = ()
+        self._displayed[interface] = ()
         self.changed = True
         self._ready.labels(interface).set(0)
         for to in _TRANSITIONS.values():

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pf_status_relay.config import keys
 from pf_status_relay.kernel import sysfs
 from pf_status_relay.kernel.decode import MalformedMessage
-from pf_status_relay.kernel.request_socket import Refused, Rtnl
+from pf_status_relay.kernel.request_socket import Refused, RequestSocket
 
 
 class NotListed(Exception):
@@ -19,7 +19,7 @@ def depends_on_host(configured: tuple[str, ...]) -> bool:
     return configured == keys.AUTO or any(map(keys.is_pattern, configured))
 
 
-def select(configured: tuple[str, ...], rtnl: Rtnl) -> tuple[str, ...]:
+def select(configured: tuple[str, ...], rtnl: RequestSocket) -> tuple[str, ...]:
     """Return the interfaces that are meant, each once, in the order of the configuration.
 
     AUTO means the SR-IOV PFs that are the one port of a bond in mode 802.3ad, a pattern all SR-IOV PFs

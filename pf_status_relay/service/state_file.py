@@ -7,7 +7,7 @@ relays all the same. systemd removes the folder when the service has ended, howe
     {"pid": 812, "interfaces": {
         "ens5f0": {"standing": "ready", "lacp": "up", "since": "2030-01-01T10:00:03Z"}}}
 
-`standing` is a Standing, `lacp` is "up", "down" or null while the PF is not ready, and `since`
+`standing` is a Readiness, `lacp` is "up", "down" or null while the PF is not ready, and `since`
 (RFC 3339, UTC) is when the service saw it become so, at the earliest when it started.
 """
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pf_status_relay.core.decision import Memory, Standing
+from pf_status_relay.core.decision import Memory, Readiness
 
 DIRECTORY_VARIABLE = "RUNTIME_DIRECTORY"
 """Environment variable in which systemd passes the folder (systemd.exec(5), RuntimeDirectory=)."""
@@ -37,7 +37,7 @@ MAX_BYTES = 1 << 20
 class InterfaceState:
     """What the service says of one configured interface; see the module's docstring."""
 
-    standing: str
+    readiness: str
     lacp: str | None
     since: str
 
@@ -73,7 +73,10 @@ class StateFile:
 
     @staticmethod
     def _replace(path: Path, states: Mapping[str, InterfaceState]) -> None:
-        interfaces = {name: vars(state) for name, state in states.items()}
+        interfaces = {
+            name: {"standing": state.readiness, "lacp": state.lacp, "since": state.since}
+            for name, state in states.items()
+        }
         text = json.dumps({"pid": os.getpid(), "interfaces": interfaces})
         new = path.with_suffix(".new")
         with open(new, "w", encoding="utf-8") as file:
@@ -112,13 +115,13 @@ def read(path: Path = PATH) -> ServiceState | None:
 
 def _state(memory: Memory, before: Mapping[str, InterfaceState]) -> InterfaceState:
     lacp = None
-    if memory.standing is Standing.READY:
+    if memory.readiness is Readiness.READY:
         lacp = "up" if memory.lacp_up else "down"
     known = before.get(memory.interface)
-    if known and (known.standing, known.lacp) == (memory.standing.value, lacp):
+    if known and (known.readiness, known.lacp) == (memory.readiness.value, lacp):
         return known
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return InterfaceState(memory.standing.value, lacp, now)
+    return InterfaceState(memory.readiness.value, lacp, now)
 
 
 def _runs(pid: int) -> bool:

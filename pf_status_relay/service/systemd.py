@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sdnotify import SystemdNotifier
 
-from pf_status_relay.core.decision import Memory, Standing
+from pf_status_relay.core.decision import Memory, Readiness
 
 _UINT64 = re.compile("[0-9]{1,20}")
 
@@ -86,9 +86,9 @@ def _watchdog_s(environment: Mapping[str, str]) -> float | None:
 def status_line(memories: Iterable[Memory]) -> str:
     """Say in one line what matters: `3 PFs: 2 up, 1 down (ens5f1), 8 VFs disabled`."""
     memories = list(memories)
-    up = [memory for memory in memories if memory.standing is Standing.READY and memory.lacp_up]
-    down = [memory for memory in memories if memory.standing is Standing.READY and not memory.lacp_up]
-    rest = [memory for memory in memories if memory.standing is not Standing.READY]
+    up = [memory for memory in memories if memory.readiness is Readiness.READY and memory.lacp_up]
+    down = [memory for memory in memories if memory.readiness is Readiness.READY and not memory.lacp_up]
+    rest = [memory for memory in memories if memory.readiness is not Readiness.READY]
     parts = [f"{len(up)} up"]
     parts += [
         f"{len(group)} {what} ({', '.join(memory.interface for memory in group)})"

@@ -85,7 +85,7 @@ class Switchboard:
         """Stops the LACPDUs that leave a port."""
         self._order(f"filter add dev {port} egress protocol {SLOW_PROTOCOLS} pref 1 matchall action drop")
 
-    def mend(self, port: str) -> None:
+    def fix(self, port: str) -> None:
         """Lets them pass again."""
         self._order(f"filter del dev {port} egress pref 1")
 
@@ -164,7 +164,7 @@ class Failures:
             self._enter(subject, Phase.FAILING, now + LACP_TIMEOUT_S)
             subject.was_otherwise = now + NOTICED_AFTER_S
         elif subject.phase is Phase.DISABLED:
-            self._board.mend(subject.port)
+            self._board.fix(subject.port)
             self._enter(subject, Phase.RECOVERING, now + LACP_TIMEOUT_S)
             subject.was_otherwise = now
         elif subject.phase in FOLLOWED:

@@ -140,14 +140,14 @@ def watching(folder: Path, scale: Scale, *, quiet: bool) -> Iterator[None]:
     ended = threading.Event()
 
     def watch() -> None:
-        shown = 0
+        displayed = 0
         while not ended.wait(SAMPLE_S):
             scale.sample()
             lines = guest.read_text(folder / station.PROGRESS).splitlines()
-            for line in lines[shown:]:
+            for line in lines[displayed:]:
                 if not quiet:
                     print(f"    {line}", flush=True)
-            shown = len(lines)
+            displayed = len(lines)
 
     thread = threading.Thread(target=watch, name="scale", daemon=True)
     thread.start()

@@ -97,13 +97,13 @@ def reaction_rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
                 if each is None:
                     why = figures.gave_up(found, case, program)
                     if why and loss:
-                        yield (case, "", shown(program), "0", why, *[""] * 5)
+                        yield (case, "", displayed(program), "0", why, *[""] * 5)
                     continue
                 by_ours = ratio(each.median, ours and ours.median) if program == PEER else ""
                 by_floor = ratio(ours and ours.median, each.median) if program == FLOOR else ""
                 count = f"{each.failures}" + (f" ({each.missed} missed)" if each.missed else "")
                 yield (
-                    case, "loss" if loss else "recovery", shown(program), count, number(each.median),
+                    case, "loss" if loss else "recovery", displayed(program), count, number(each.median),
                     number(each.p99), number(each.worst), number(each.uncertain), by_ours, by_floor,
                 )  # fmt: skip
 
@@ -145,7 +145,7 @@ def memory_rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
         )
 
 
-def shown(program: str) -> str:
+def displayed(program: str) -> str:
     """A program's name for a reader."""
     return {OURS: "ours", PEER: "theirs", FLOOR: "floor"}[program]
 

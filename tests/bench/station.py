@@ -129,7 +129,7 @@ class Station:
     def restore(self) -> None:
         """LACP up on all PFs, and all VFs in "auto"."""
         for port in self.ports.values():
-            self.board.mend(port)
+            self.board.fix(port)
         for pf in self.pfs:
             wait_until(partial(in_state, pf, (63, 63)), within=60, what="LACP up", poll=0.1)
             self.recorder.set_vfs(pf.ifindex, wire.AUTO)

@@ -137,8 +137,10 @@ def growth(what: str, by: str, points: Sequence[tuple[int, float]], unit: str) -
     if len(points) < 2 or any(value <= 0 for _, value in points):
         return Target(what, wanted, "-", None)
     steepest = steps(points)
-    shown = ", ".join(f"{size}: {value:.1f}" for size, value in points)
-    return Target(what, wanted, f"{shown} {unit}; steepest step {steepest:.2f} of linear", steepest <= 1.0)
+    displayed = ", ".join(f"{size}: {value:.1f}" for size, value in points)
+    return Target(
+        what, wanted, f"{displayed} {unit}; steepest step {steepest:.2f} of linear", steepest <= 1.0
+    )
 
 
 def sizes(by: str, cases: Sequence[str]) -> list[tuple[int, str]]:

@@ -12,7 +12,7 @@ from typing import Callable
 from unittest import mock
 
 from pf_status_relay.core.facts import Absent, PhysicalFunction, Unreadable, VfLinkState, VirtualFunction
-from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.kernel.request_socket import RequestSocket
 from tests.fuzz import datagrams, lines
 from tests.support.rtnetlink import NetlinkSocket
 
@@ -36,7 +36,7 @@ def check(data: bytes) -> None:
     if kind & FAILS and rows:
         kernel.answers[-1] = OSError(len(rows[-1]), "a call fails")
     with mock.patch("socket.socket", return_value=kernel):
-        rtnl = Rtnl()
+        rtnl = RequestSocket()
     try:
         if kind & WRITES:
             lines.check(rtnl.set_vf_link_states(5, _VFS).values())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from unittest import mock
 
-from pf_status_relay.kernel.event_socket import Concern, LinkEvents, Watched
+from pf_status_relay.kernel.event_socket import Affected, LinkEvents, Watched
 from tests.fuzz import datagrams
 from tests.support.rtnetlink import NetlinkSocket
 
-_PF, _MASTER, _MISSED = Concern("ens5f0"), Concern("ens5f0", master=True), Concern("ens5f1")
+_PF, _MASTER, _MISSED = Affected("ens5f0"), Affected("ens5f0", master=True), Affected("ens5f1")
 
 
 def check(data: bytes) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pf_status_relay import __version__
 from pf_status_relay.cli import exit_status, main
-from pf_status_relay.cli.diagnosis import Outlook
+from pf_status_relay.cli.diagnosis import Coverage
 from pf_status_relay.cli.report import Condition
 from pf_status_relay.config import keys, load
 from pf_status_relay.core.events import Event, journal_field
@@ -64,7 +64,7 @@ def test_the_manual_has_every_exit_status_and_variable() -> None:
     text = page("pf-status-relay.8")
     listed = text[text.index(".SH EXIT STATUS") :]
     statuses = {value for name, value in vars(exit_status).items() if name.startswith("EX_")}
-    statuses |= {each.value for each in (*Condition, *Outlook)}
+    statuses |= {each.value for each in (*Condition, *Coverage)}
     assert statuses == {int(number) for number in re.findall(r"^\.B (\d+)$", listed, re.MULTILINE)}
     for variable in (load.INTERFACES_VARIABLE, load.INTERVAL_VARIABLE):
         assert f".B {variable}\n" in text

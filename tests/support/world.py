@@ -23,7 +23,7 @@ from pf_status_relay.core.facts import (
 )
 from pf_status_relay.core.lacp import PortState
 from pf_status_relay.kernel import event_socket, sockets
-from pf_status_relay.kernel.event_socket import Concern, Watched
+from pf_status_relay.kernel.event_socket import Affected, Watched
 from pf_status_relay.service.lock import Lock
 from pf_status_relay.service.loop import Readable, Service
 from pf_status_relay.service.systemd import Notifier
@@ -71,7 +71,7 @@ class World:
         self._script: list[tuple[float, Callable[[], object]]] = []
         world = self
 
-        class Rtnl:
+        class RequestSocket:
             def __init__(self) -> None:
                 world.before_open()
                 world.happened.append(("open", None))
@@ -103,23 +103,23 @@ class World:
                 more, world.more = world.more, False
                 return more
 
-            def drain(self) -> tuple[set[Concern], bool]:
+            def drain(self) -> tuple[set[Affected], bool]:
                 world.before_drain()
                 heard, world.link_events = world.link_events, []
                 lost, world.lost = world.lost, False
-                concerned: set[Concern] = set()
+                affected: set[Affected] = set()
                 for ifindex, message in heard:
-                    concerned |= self.watched.interfaces.get(ifindex, set())
+                    affected |= self.watched.interfaces.get(ifindex, set())
                     for name, those in self.watched.names.items():
-                        concerned |= those if event_socket.name_content(name) in message else set()
+                        affected |= those if event_socket.name_content(name) in message else set()
                     for master, those in self.watched.masters.items():
-                        concerned |= those if event_socket.master_attribute(master) in message else set()
-                return concerned, lost
+                        affected |= those if event_socket.master_attribute(master) in message else set()
+                return affected, lost
 
             def close(self) -> None:
                 pass
 
-        monkeypatch.setattr(sockets, "Rtnl", Rtnl)
+        monkeypatch.setattr(sockets, "RequestSocket", RequestSocket)
         monkeypatch.setattr(sockets, "LinkEvents", LinkEvents)
 
     def __enter__(self) -> World:

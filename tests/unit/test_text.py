@@ -10,7 +10,7 @@ from pf_status_relay.text import LONGEST, one_line, reason_of
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "displayed"),
     [
         ("", ""),
         ("bändchen 3", "bändchen 3"),
@@ -20,15 +20,15 @@ from pf_status_relay.text import LONGEST, one_line, reason_of
         ("\n" * LONGEST, r"\n" * (LONGEST // 2 - 2) + r"\..."),
     ],
 )
-def test_a_text_is_shown_as_it_is_as_far_as_it_can_be_seen_and_fits(text: str, shown: str) -> None:
-    assert one_line(text) == shown
+def test_a_text_is_shown_as_it_is_as_far_as_it_can_be_seen_and_fits(text: str, displayed: str) -> None:
+    assert one_line(text) == displayed
 
 
 @given(st.text(st.characters(), max_size=40), st.integers(3, 40))
 def test_whatever_comes_is_one_printable_line_no_longer_than_asked_for(text: str, longest: int) -> None:
-    shown = one_line(text, longest)
-    assert shown.isprintable()
-    assert len(shown) <= longest
+    displayed = one_line(text, longest)
+    assert displayed.isprintable()
+    assert len(displayed) <= longest
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pf_status_relay.cli.terminal import Terminal
 from pf_status_relay.config import load
 from pf_status_relay.core.facts import Facts, PhysicalFunction
 from pf_status_relay.kernel import sysfs
-from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.text import reason_of
 
 
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     capable = host.has_net_admin()
     if options.probe and not capable:
         raise Refused(["--probe needs CAP_NET_ADMIN: run it as root"], EX_NOPERM)
-    found: list[findings.Line] = []
+    found: list[findings.Finding] = []
     facts: dict[str, Facts] = {}
     try:
         configuration = load.from_files(options.config, os.environ)
@@ -86,10 +86,10 @@ def run(options: argparse.Namespace) -> int:
     found += diagnosis.of_host(
         diagnosis.Host(capable, host.unit_has_net_admin(), host.find_rivals(), not host.sees_processes())
     )
-    outlook = diagnosis.outlook(found, list(facts))
+    coverage = diagnosis.coverage(found, list(facts))
     terminal = Terminal(sys.stdout, os.environ)
-    streams.put(diagnosis.as_json(found, outlook) if options.json else findings.text(found, terminal))
-    return outlook.value
+    streams.put(diagnosis.as_json(found, coverage) if options.json else findings.text(found, terminal))
+    return coverage.value
 
 
 def _probe(facts: Mapping[str, Facts], name: str, number: int) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _probe(facts: Mapping[str, Facts], name: str, number: int) -> dict[str, str]
         listed = ", ".join(str(vf.id) for vf in pf.vfs) or "none"
         raise Refused([f"--probe: {name} has no VF {number}; its VFs: {listed}"], EX_USAGE)
     try:
-        with closing(Rtnl()) as rtnl:
+        with closing(RequestSocket()) as rtnl:
             return {name: rtnl.set_vf_link_states(pf.ifindex, vfs).get(number, "")}
     except OSError as error:
         return {name: reason_of(error)}

@@ -81,5 +81,5 @@ def _of_monitors(files: list[str]) -> str:
     try:
         return render.for_host(files)
     except render.Unusable as error:
-        conflict = isinstance(error, render.AtOdds)
+        conflict = isinstance(error, render.Conflict)
         raise Refused(error.faults, EX_CONFLICT if conflict else EX_DATAERR) from None

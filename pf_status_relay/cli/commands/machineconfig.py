@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             text = render.for_role(options.role or "worker", options.config, os.environ)
     except render.Unusable as error:
-        conflict = isinstance(error, render.AtOdds)
+        conflict = isinstance(error, render.Conflict)
         raise Refused(error.faults, EX_CONFLICT if conflict else EX_DATAERR) from None
     streams.put(text)
     return EX_OK

@@ -73,8 +73,8 @@ def run(options: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt), terminal.screen():
             while True:
-                shown = f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n\n{text(found, terminal)}"
-                terminal.show(shown)
+                displayed = f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n\n{text(found, terminal)}"
+                terminal.show(displayed)
                 terminal.wait(WATCH_S)
                 found = look()
     except OSError as error:

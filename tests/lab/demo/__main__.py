@@ -50,8 +50,8 @@ def main() -> int:
     folder = guest.results_folder()
     output = folder / "output"
     done = threading.Event()
-    shown = threading.Thread(target=show, args=(output, done))
-    shown.start()
+    displayed = threading.Thread(target=show, args=(output, done))
+    displayed.start()
     try:
         result = guest.run(
             [guest.python(), "-u", "-m", "tests.lab.demo"],
@@ -68,7 +68,7 @@ def main() -> int:
         return 1
     finally:
         done.set()
-        shown.join()
+        displayed.join()
     if result.status:
         print(f"demo: it failed; what the guest left is in {folder}", file=sys.stderr)
     else:

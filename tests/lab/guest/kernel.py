@@ -265,15 +265,15 @@ class ProgressBar:
     def __init__(self, title: str) -> None:
         self._title = title
         self._start = time.monotonic()
-        self._shown = -1
+        self._displayed = -1
 
     def show(self, done: float) -> None:
         """Shows how much is done: 0.0 to 1.0."""
         terminal = sys.stderr.isatty()
         steps = int(done * (100 if terminal else 10))
-        if steps == self._shown:
+        if steps == self._displayed:
             return
-        self._shown = steps
+        self._displayed = steps
         filled = int(done * self.WIDTH)
         seconds = int(time.monotonic() - self._start)
         line = (

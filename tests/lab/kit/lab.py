@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from pf_status_relay.core.events import Event
 from tests.lab.guest.guest import CHECKOUT
 from tests.lab.kit import service, waiting
 from tests.lab.kit.program import Relay, command, toml
@@ -139,6 +140,12 @@ class Lab:
         """Writes the service's configuration file from values."""
         self.write_config(toml(interfaces, polling_interval_ms))
 
+    def start_service(self, *interfaces: str) -> int:
+        """Configures the service for these interfaces and starts it; returns its process."""
+        self.configure(interfaces)
+        self.systemctl("start", "pf-status-relay")
+        return int(self.show("MainPID"))
+
     def systemctl(self, *arguments: str, check: bool = True) -> str:
         """Runs systemctl and returns what it printed."""
         return service.systemctl(*arguments, check=check)
@@ -147,8 +154,12 @@ class Lab:
         """A property of a unit."""
         return service.show(name, unit)
 
-    def journal(self, unit: str | None = service.UNIT, **fields: object) -> list[service.Entry]:
-        """A unit's journal entries with these field values, oldest first."""
+    def journal(
+        self, unit: str | None = service.UNIT, *, event: type[Event] | None = None, **fields: object
+    ) -> list[service.Entry]:
+        """A unit's journal entries of this event and with these field values, oldest first."""
+        if event is not None:
+            fields["MESSAGE_ID"] = event.message_id
         return service.journal(unit, **fields)
 
     # Time

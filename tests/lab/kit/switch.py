@@ -58,7 +58,7 @@ class SwitchPort:
         self.bond = f"lag{number}"
         _, interface = new_netdevsim()
         ip(f"link set dev {interface} netns {switch.name}")
-        shown = ip(
+        displayed = ip(
             f"link set dev {interface} name {self.name}",
             f"link add name {self.bond} type bond mode 802.3ad miimon 100 lacp_rate {switch.lacp_rate}",
             f"link set dev {self.name} master {self.bond}",
@@ -67,7 +67,7 @@ class SwitchPort:
             f"link show dev {self.name}",
             netns=switch.name,
         )
-        self.ifindex = int(shown.split(":", 1)[0])
+        self.ifindex = int(displayed.split(":", 1)[0])
         tc(f"qdisc add dev {self.name} clsact", netns=switch.name)
         self.announces_falsely = False
 
@@ -133,7 +133,7 @@ class Cable:
     def dropped(self, direction: str) -> int:
         """How many LACPDUs the present block "to_host" or "to_switch" has dropped; 0 without one."""
         (hook,) = DIRECTIONS[direction]
-        shown = run(
+        displayed = run(
             *(
                 "tc",
                 "-s",
@@ -149,7 +149,7 @@ class Cable:
                 "1",
             )
         )
-        filters = [each["options"] for each in json.loads(shown or "[]") if "options" in each]
+        filters = [each["options"] for each in json.loads(displayed or "[]") if "options" in each]
         return sum(action["stats"]["drops"] for each in filters for action in each["actions"])
 
     def jitter_lacp_to_host(self, least: float, most: float) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab.kit import observer
 from tests.lab.kit.commands import CommandError, ip, run, write
-from tests.lab.kit.waiting import wait_until
+from tests.lab.kit.waiting import LOSS_S, RECOVERY_S, wait_until
 
 if TYPE_CHECKING:
     from tests.lab.kit.switch import Cable, Switch
@@ -101,6 +102,19 @@ class Pf:
     def in_state(self, state: str) -> bool:
         """Whether there are VFs and all of them are in this link state."""
         return set(self.vf_states()) == {state}
+
+    def wait_for_vfs(self, state: str | Sequence[str], *, within: float | None = None) -> float:
+        """Waits until all VFs are in a link state, or each in the one listed; returns the seconds that took.
+
+        `within` is by default what LACP itself takes for it: LOSS_S, or RECOVERY_S if any is to be in auto.
+        """
+        if within is None:
+            within = RECOVERY_S if "auto" in state else LOSS_S
+        return wait_until(
+            lambda: self.in_state(state) if isinstance(state, str) else self.vf_states() == list(state),
+            within=within,
+            what=lambda: f"VFs of {self.name} in {state}, found {self.vf_states()}",
+        )
 
     def set_vf_state(self, vf: int, state: str) -> None:
         """Sets one VF's link state, as an administrator would."""

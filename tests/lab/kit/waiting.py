@@ -8,6 +8,17 @@ from collections.abc import Callable
 POLL = 0.010
 """Seconds between two looks at a condition."""
 
+LOSS_S = 6.0
+"""Until a silent switch has been noticed: LACP takes three seconds for it, and this as many more."""
+RECOVERY_S = 60.0
+"""Until LACP is up again. It takes half a minute if both ends have defaulted."""
+ANNOUNCED_S = 0.3
+"""Until the relay has acted on what the kernel announces, which it does up to 200 ms late."""
+POLL_S = 1.1
+"""Until the relay has polled: its default interval, and one look of the recorder or two."""
+NOTICED_S = 1.2
+"""Until the relay has acted on what the kernel does not announce."""
+
 
 def wait_until(
     condition: Callable[[], object], *, within: float, what: str | Callable[[], str], poll: float = POLL

@@ -31,7 +31,7 @@ def judged(done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
     return found
 
 
-def mends(done: subprocess.CompletedProcess[str]) -> int:
+def fixes(done: subprocess.CompletedProcess[str]) -> int:
     """Return how many lines say what to do."""
     return sum(line.startswith("  ") for line in done.stdout.splitlines())
 
@@ -78,7 +78,7 @@ def test_what_will_pass_by_itself_or_could_be_better_is_a_warning(lab: Lab) -> N
         "ens5f2: bond bond2 is on the slow LACP rate: a dead switch is noticed after 90 s, not 3",
     ]
     assert judged(done)["failed"] == []
-    assert mends(done) == 5
+    assert fixes(done) == 5
     assert done.returncode == 0
 
 
@@ -206,7 +206,7 @@ def test_json_says_the_same(lab: Lab) -> None:
         "subject": "ens5f0",
         "verdict": "failed",
         "found": "link has no master interface",
-        "mend": "make it the one port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100",
+        "fix": "make it the one port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100",
     } in found["checks"]
     assert done.returncode == 2
 

@@ -42,12 +42,12 @@ def test_a_silent_switch_is_noticed_when_the_time_is_over_and_not_when_lacp_says
     late = early.wait_for("lacp is late", interface="ens5f0", level="WARN", within=5)
     assert milliseconds <= late["silent_ms"] <= milliseconds + 110
     assert pf.port_state() == (63, 63), "LACP itself is still waiting"
-    lab.wait_until(lambda: pf.in_state("disable"), within=0.1, what="VFs disabled")
+    pf.wait_for_vfs("disable", within=0.1)
     early.wait_for("lacp is down")
 
     lab.wait_until(lambda: pf.port_state() == (79, 0), within=10, what="the port defaulted")
     pf.cable.unblock_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("auto"), within=60, what="VFs back in auto")
+    pf.wait_for_vfs("auto")
     assert pf.port_state() == (63, 63)
     assert len(early.events("lacp is down")) == 1, str(timeline)
     assert len(early.events("lacp is late")) == 1
@@ -62,7 +62,7 @@ def test_the_next_lacpdu_ends_it(lab: Lab) -> None:
     early.wait_for("lacp is late", within=3)
     lab.wait_until(lambda: len(early.events("lacp is up")) == 2, within=2, what="LACP up again")
     assert pf.port_state() == (63, 63)
-    lab.wait_until(lambda: pf.in_state("auto"), within=0.1, what="VF back in auto")
+    pf.wait_for_vfs("auto", within=0.1)
 
 
 def test_one_lost_lacpdu_does_not_trip_a_setting_of_2500_ms(lab: Lab) -> None:

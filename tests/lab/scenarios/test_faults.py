@@ -12,12 +12,11 @@ import subprocess
 import threading
 import time
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pf_status_relay.core.events import VfsDetected
+from pf_status_relay.core.events import VfLinkStateSet, VfsDetected
 from pf_status_relay.log import backlog
 from tests.lab.kit import flaps, service
 from tests.lab.kit.commands import run
@@ -32,9 +31,9 @@ LOST = "log events were lost"
 def flap(lab: Lab, pf: Pf) -> None:
     """Loses LACP and gets it back; the relay follows, within what LACP takes for it."""
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VFs disabled")
+    pf.wait_for_vfs("disable")
     pf.cable.unblock_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("auto"), within=6, what="VFs back in auto")
+    pf.wait_for_vfs("auto", within=6)
 
 
 @pytest.mark.systemd
@@ -51,7 +50,7 @@ def test_a_hung_journal_does_not_hold_up_relaying_and_gets_every_line_in_the_end
     os.kill(journald, signal.SIGCONT)
     lab.sleep(1)
     assert int(lab.show("MainPID")) == pid, "the watchdog saw it work"
-    was_set = [entry["VF_ID"] for entry in lab.journal(MESSAGE_ID="0dfab200dfc1494283da9e71d89615e8")]
+    was_set = [entry["VF_ID"] for entry in lab.journal(event=VfLinkStateSet)]
     assert was_set == [str(vf) for vf in range(256)] * 6
 
 
@@ -59,9 +58,7 @@ def test_a_hung_journal_does_not_hold_up_relaying_and_gets_every_line_in_the_end
 def test_a_journal_that_hangs_for_so_long_that_events_are_lost_is_told_how_many(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=334)
     pid = lab.start_service("ens5f0")
-    lab.wait_until(
-        lambda: lab.journal(MESSAGE_ID=VfsDetected.message_id), within=2, what="the last line of a start"
-    )
+    lab.wait_until(lambda: lab.journal(event=VfsDetected), within=2, what="the last line of a start")
     at_start = len(lab.journal())
     journald = int(lab.show("MainPID", "systemd-journald"))
     os.kill(journald, signal.SIGSTOP)
@@ -204,7 +201,7 @@ def test_while_the_rtnl_lock_is_held_the_relay_waits_and_reacts_as_soon_as_it_is
     with subprocess.Popen(["sh", "-c", f"echo 20000 > {pf.rtnl_holder}"]) as holder:
         pf.cable.pull()
         holder.wait()
-    lab.wait_until(lambda: pf.in_state("disable"), within=0.3, what="VFs disabled")
+    pf.wait_for_vfs("disable", within=0.3)
 
 
 def test_a_pf_that_goes_between_being_read_and_written_to_is_said_to_have_gone(lab: Lab) -> None:
@@ -224,7 +221,7 @@ def test_a_pf_that_goes_between_being_read_and_written_to_is_said_to_have_gone(l
         pf.recreate()
         bond.add(pf)
         pf.wait_for_lacp()
-        lab.wait_until(lambda: pf.in_state("auto"), within=2, what="the new PF served")
+        pf.wait_for_vfs("auto", within=2)
     assert [(event["id"], event["error"]) for event in refused] == [
         (0, "No such device"),
         (1, "No such device"),
@@ -272,7 +269,7 @@ def test_a_service_that_was_stopped_for_a_while_catches_up(lab: Lab, seconds: in
     lab.sleep(seconds)
     if seconds == 5:
         os.kill(pid, signal.SIGCONT)
-    lab.wait_until(lambda: pf.in_state("disable"), within=0.3, what="VFs disabled")
+    pf.wait_for_vfs("disable", within=0.3)
     assert lab.show("NRestarts") == ("0" if seconds == 5 else "1")
 
 
@@ -307,7 +304,7 @@ def test_a_full_run_costs_state_json_alone(lab: Lab) -> None:
     used = (room.f_blocks - room.f_bfree) * room.f_frsize
     run("mount", "-o", f"remount,size={used}", "/run")
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VFs disabled")
+    pf.wait_for_vfs("disable")
     assert state.read_text() == written, "the old file stays, whole"
     run("mount", "-o", "remount,size=64m", "/run")
     lab.wait_until(
@@ -353,7 +350,7 @@ def test_32_pfs_with_64_vfs_that_go_down_together_are_all_served_and_all_logged(
     for pf in pfs:
         pf.cable.pull()
     for pf in pfs:
-        lab.wait_until(partial(pf.in_state, "disable"), within=0.3, what=f"VFs of {pf.name} disabled")
+        pf.wait_for_vfs("disable", within=0.3)
     assert lab.now - pulled_at <= 0.3
     lab.sleep(1)
     was_set = [(event["interface"], event["id"]) for event in relay.events(SET, state="disable")]
@@ -382,7 +379,7 @@ def test_a_service_that_runs_into_a_memory_limit_is_started_until_there_is_memor
     lab.wait_until(lambda: int(lab.show("NRestarts")) >= 3, within=30, what="restarts", poll=0.5)
     drop_in.unlink()
     lab.systemctl("daemon-reload")
-    lab.wait_until(lambda: pf.in_state("disable"), within=10, what="VFs disabled")
+    pf.wait_for_vfs("disable", within=10)
     assert "oom-kill" in service.text("pf-status-relay")
 
 
@@ -399,10 +396,10 @@ def test_where_memory_runs_out_again_and_again_others_are_killed_and_the_service
         return int(lab.show("NRestarts", "eater"))
 
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("disable"), within=60, what="VFs disabled")
+    pf.wait_for_vfs("disable", within=60)
     before = killed()
     pf.cable.unblock_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("auto"), within=60, what="VFs back in auto")
+    pf.wait_for_vfs("auto")
     lab.wait_until(lambda: killed() > before, within=60, what="memory run out", poll=1)
     assert int(lab.show("MainPID")) == pid
 
@@ -415,6 +412,6 @@ def test_where_every_core_is_busy_the_service_gets_its_share(lab: Lab) -> None:
     for number in range(8):
         run("systemd-run", f"--unit=busy{number}", "sh", "-c", "while :; do :; done")
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.in_state("disable"), within=60, what="VFs disabled")
+    pf.wait_for_vfs("disable", within=60)
     assert [lab.show("ActiveState", f"busy{number}") for number in range(8)] == ["active"] * 8
     assert int(lab.show("MainPID")) == pid

@@ -79,7 +79,7 @@ def test_the_service_starts_from_what_ignition_wrote(lab: Lab) -> None:
     lab.systemctl("start", "multi-user.target")
     assert lab.show("ActiveState") == "active"
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2)
 
 
 def test_the_service_relays_for_what_the_monitors_of_its_pool_say(lab: Lab) -> None:
@@ -94,7 +94,7 @@ def test_the_service_relays_for_what_the_monitors_of_its_pool_say(lab: Lab) -> N
         what=lambda: f"both PFs, found {lab.show('StatusText')}",
     )
     second.cable.block_lacp()
-    lab.wait_until(lambda: second.vf_states() == ["disable"], within=6, what="VF disabled")
+    second.wait_for_vfs(["disable"])
     assert first.vf_states() == ["auto"]
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from tests.lab.kit.lab import Lab
-
-NOTICED_S = 1.2
-"""Within the polling interval at the latest."""
+from tests.lab.kit.waiting import NOTICED_S
 
 
 def test_a_pf_that_is_absent_at_start_is_picked_up_when_it_appears(lab: Lab) -> None:
@@ -20,7 +16,7 @@ def test_a_pf_that_is_absent_at_start_is_picked_up_when_it_appears(lab: Lab) -> 
     relay.wait_for("pf is ready", interface="ens5f1", within=NOTICED_S)
     relay.wait_for("lacp is up", interface="ens5f1", within=NOTICED_S)
     late.cable.block_lacp()
-    lab.wait_until(lambda: late.vf_states() == ["disable"] * 2, within=6, what="its VFs disabled")
+    late.wait_for_vfs(["disable"] * 2)
     assert present.vf_states() == ["auto"]
     assert len(relay.events("failed to fetch interface")) == 1
 
@@ -38,7 +34,7 @@ def test_all_pfs_absent_at_start_is_no_reason_to_give_up(lab: Lab) -> None:
         pf = lab.pf_with_lacp(name, vfs=1)
         relay.wait_for("lacp is up", interface=name, within=NOTICED_S)
         pf.cable.block_lacp()
-        lab.wait_until(partial(pf.in_state, "disable"), within=6, what="its VF disabled")
+        pf.wait_for_vfs("disable")
 
 
 def test_an_appearing_pf_is_noticed_by_event_long_before_the_next_poll(lab: Lab) -> None:
@@ -65,7 +61,7 @@ def test_a_pf_that_is_deleted_and_recreated_is_served_under_its_new_ifindex(lab:
     bond.add(pf)
     lab.wait_until(lambda: len(relay.events("lacp is up")) == 2, within=40, what="LACP up again")
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="its VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2)
 
 
 def test_a_pf_that_is_renamed_is_gone_until_it_has_its_name_again(lab: Lab) -> None:
@@ -81,7 +77,7 @@ def test_a_pf_that_is_renamed_is_gone_until_it_has_its_name_again(lab: Lab) -> N
 
     pf.rename("ens5f0")
     relay.wait_for("pf is ready", since=lab.now - 0.05, within=NOTICED_S)
-    lab.wait_until(lambda: pf.vf_states() == ["disable"], within=NOTICED_S, what="its VF disabled")
+    pf.wait_for_vfs(["disable"], within=NOTICED_S)
 
 
 def test_a_pf_is_reached_by_its_alternative_name(lab: Lab) -> None:
@@ -92,7 +88,7 @@ def test_a_pf_is_reached_by_its_alternative_name(lab: Lab) -> None:
     relay.wait_for("lacp is up", interface=long)
     relay.wait_for("failed to fetch interface", interface="enp94s0f0np0")
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"], within=6, what="its VF disabled")
+    pf.wait_for_vfs(["disable"])
 
     pf.remove_altname(long)
     relay.wait_for("pf is not ready", interface=long, within=NOTICED_S)
@@ -189,7 +185,7 @@ def test_a_bond_with_two_ports_is_not_ready_until_one_leaves(lab: Lab) -> None:
 
     pf.bond.remove(second)
     relay.wait_for("pf is ready", since=joined["at"], within=NOTICED_S)
-    lab.wait_until(lambda: pf.vf_states() == ["disable"], within=NOTICED_S, what="its VF disabled")
+    pf.wait_for_vfs(["disable"], within=NOTICED_S)
     pf.bond.add(second)
     lab.wait_until(lambda: len(relay.events("pf is not ready")) == 2, within=NOTICED_S, what="wrong again")
 

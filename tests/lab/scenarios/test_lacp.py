@@ -8,12 +8,7 @@ import pytest
 
 from tests.lab.kit.lab import Lab
 from tests.lab.kit.recorder import Sample
-
-POLL_S = 1.1
-"""The default polling interval, and one look of the recorder or two."""
-
-NOTICED_S = 0.3
-"""The kernel announces the loss of LACP up to 200 ms late; the look and the write come after that."""
+from tests.lab.kit.waiting import ANNOUNCED_S, POLL_S
 
 
 def all_in(state: str) -> Callable[[Sample], bool]:
@@ -33,16 +28,16 @@ def test_lacp_lost_with_the_carrier_kept_disables_the_vfs_until_lacp_returns(lab
 
     pf.cable.block_lacp("to_host")
     relay.wait_for("lacp is down", interface="ens5f0", within=6)
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 4, within=NOTICED_S, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 4, within=ANNOUNCED_S)
     assert pf.carrier()
     lost = timeline.first(pf, lacp_down)
-    assert timeline.first(pf, all_in("disable")) - lost <= NOTICED_S
+    assert timeline.first(pf, all_in("disable")) - lost <= ANNOUNCED_S
 
     restored_at = lab.now
     pf.cable.unblock_lacp("to_host")
     pf.wait_for_lacp()
     relay.wait_for("lacp is up", interface="ens5f0", since=restored_at, within=POLL_S)
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 4, within=NOTICED_S, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 4, within=ANNOUNCED_S)
 
     assert [(event["id"], event["state"]) for event in relay.events("vf link state was set")] == [
         *((vf, "disable") for vf in range(4)),
@@ -66,7 +61,7 @@ def test_recovery_from_defaulted_is_noticed_though_the_kernel_does_not_announce_
     pf.cable.unblock_lacp("to_host")
     pf.wait_for_lacp()
     relay.wait_for("lacp is up", since=lab.now - 0.05, within=0.2)
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=0.2, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 2, within=0.2)
 
     up_again = timeline.first(pf, Sample.lacp_up, since=timeline.first(pf, lacp_down))
     assert timeline.first(pf, all_in("auto"), since=up_again) - up_again <= 0.15
@@ -79,7 +74,7 @@ def test_a_switch_that_stops_carrying_while_its_lacpdus_go_on_is_down(lab: Lab) 
     relay.wait_for("lacp is up")
 
     pf.switch.stop_aggregating()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=3, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2, within=3)
     relay.wait_for("lacp is down", within=0.1)
     lost = timeline.first(pf, lacp_down)
     lost_state = timeline.moments(pf, lacp_down)[0].port_state
@@ -88,7 +83,7 @@ def test_a_switch_that_stops_carrying_while_its_lacpdus_go_on_is_down(lab: Lab) 
     assert timeline.first(pf, all_in("disable"), since=lost) - lost <= POLL_S
 
     pf.switch.resume_aggregating()
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=10, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 2, within=10)
     assert pf.port_state() == (63, 63)
 
 
@@ -100,12 +95,12 @@ def test_a_vf_in_enable_is_untouched_throughout(lab: Lab) -> None:
     relay.wait_for("lacp is up")
 
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable", "enable", "disable"], within=6, what="two disabled")
+    pf.wait_for_vfs(["disable", "enable", "disable"])
     pf.cable.pull()
     lab.sleep(2)
     pf.cable.plug()
     pf.cable.unblock_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["auto", "enable", "auto"], within=60, what="two restored")
+    pf.wait_for_vfs(["auto", "enable", "auto"])
 
     assert not timeline.moments(pf, lambda sample: sample.vf_states[1] != "enable")
     assert not relay.events("vf link state was set", id=1)
@@ -116,7 +111,7 @@ def test_a_vf_that_somebody_sets_back_to_auto_during_the_outage_is_disabled_agai
     relay = lab.relay(["ens5f0"])
     relay.wait_for("lacp is up")
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2)
     lab.sleep(3)
 
     for _ in range(3):
@@ -136,12 +131,12 @@ def test_after_a_pulled_cable_no_vf_is_in_auto_before_lacp_is_up(lab: Lab) -> No
 
     pf.cable.pull()
     pulled_at = lab.now
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 4, within=NOTICED_S, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 4, within=ANNOUNCED_S)
     assert pf.port_state() == (63, 63), "the kernel keeps the port state: only the carrier tells"
     lab.sleep(5)
     pf.cable.plug()
     pf.wait_for_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 4, within=POLL_S, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 4, within=POLL_S)
 
     first_disabled = timeline.first(pf, all_in("disable"), since=pulled_at)
     too_early = timeline.moments(
@@ -160,13 +155,13 @@ def test_a_bond_that_is_set_down_runs_no_lacp_though_its_port_reads_as_up(lab: L
 
     pf.bond.down()
     relay.wait_for("lacp is down", within=0.2)
-    lab.wait_until(lambda: pf.in_state("disable"), within=0.2, what="VFs disabled")
+    pf.wait_for_vfs("disable", within=0.2)
     lab.sleep(60)
     assert (pf.port_state(), pf.carrier()) == ((63, 63), True), "a state of the past, for good"
     assert pf.in_state("disable")
 
     pf.bond.up()
-    lab.wait_until(lambda: pf.in_state("auto"), within=40, what="VFs back in auto")
+    pf.wait_for_vfs("auto", within=40)
 
 
 def test_a_slow_lacp_rate_is_warned_of_once_per_up_transition(lab: Lab) -> None:
@@ -192,8 +187,8 @@ def test_whichever_way_lacpdus_are_lost_the_vfs_are_disabled_and_restored(lab: L
     relay = lab.relay(["ens5f0"])
     relay.wait_for("lacp is up")
     pf.cable.block_lacp(direction)
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=10, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2, within=10)
     lab.sleep(10)
     pf.cable.unblock_lacp(direction)
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=60, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 2)
     assert relay.running()

@@ -41,7 +41,7 @@ def configure(lab: Lab, *interfaces: str) -> None:
         configuration.write(f'metrics_textfile = "{FILE}"\n')
 
 
-def shown(interface: str = "ens5f0") -> dict[str, float]:
+def displayed(interface: str = "ens5f0") -> dict[str, float]:
     """What the file says of an interface; nothing if there is no file."""
     return of_interface(FILE.read_text(), interface) if FILE.exists() else {}
 
@@ -56,7 +56,7 @@ def told(lab: Lab, message_id: str) -> list[Entry]:
 
 def lose_lacp(lab: Lab, pf: Pf) -> None:
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VFs disabled")
+    pf.wait_for_vfs("disable")
 
 
 def test_the_commands_of_the_page_give_node_exporter_a_file_that_follows_lacp(lab: Lab) -> None:
@@ -64,25 +64,27 @@ def test_the_commands_of_the_page_give_node_exporter_a_file_that_follows_lacp(la
     lab.configure(["ens5f0"])
     subprocess.run(["sh", "-euc", commands()], check=True)
     assert lab.show("ActiveState") == "active"
-    lab.wait_until(lambda: shown().get("lacp_up") == 1, within=1, what="metrics")
+    lab.wait_until(lambda: displayed().get("lacp_up") == 1, within=1, what="metrics")
     assert samples(as_nobody("cat", str(FILE))) == samples(FILE.read_text())
     assert stat.S_IMODE(FILE.stat().st_mode) == 0o644
-    assert shown()['vfs{link_state="auto"}'] == 4
+    assert displayed()['vfs{link_state="auto"}'] == 4
 
     lose_lacp(lab, pf)
     lab.wait_until(
-        lambda: shown()['vfs{link_state="disable"}'] == 4, within=0.3, what="metrics of the outage"
+        lambda: displayed()['vfs{link_state="disable"}'] == 4, within=0.3, what="metrics of the outage"
     )
-    during = shown()
+    during = displayed()
     assert (during["lacp_up"], during["actor_port_state"], during["partner_port_state"]) == (0, 143, 55)
     assert during['vf_writes_total{link_state="disable"}'] == 4
     assert during['lacp_transitions_total{to="down"}'] == 1
     assert samples(FILE.read_text())["reaction_seconds_count"] == 1
 
     pf.cable.unblock_lacp()
-    lab.wait_until(lambda: pf.in_state("auto"), within=60, what="VFs back in auto")
-    lab.wait_until(lambda: shown()['vfs{link_state="auto"}'] == 4, within=0.3, what="metrics of the recovery")
-    assert shown()["lacp_up"] == 1
+    pf.wait_for_vfs("auto")
+    lab.wait_until(
+        lambda: displayed()['vfs{link_state="auto"}'] == 4, within=0.3, what="metrics of the recovery"
+    )
+    assert displayed()["lacp_up"] == 1
     assert os.listdir(FOLDER) == [FILE.name]
     assert told(lab, FAILED) == []
 
@@ -91,7 +93,7 @@ def test_an_idle_service_keeps_the_file_fresh(lab: Lab) -> None:
     lab.pf_with_lacp("ens5f0", vfs=1)
     lab.configure(["ens5f0"])
     subprocess.run(["sh", "-euc", commands()], check=True)
-    lab.wait_until(lambda: shown().get("lacp_up") == 1, within=1, what="metrics")
+    lab.wait_until(lambda: displayed().get("lacp_up") == 1, within=1, what="metrics")
     lab.sleep(2)
     written = set()
     for _ in range(60):
@@ -106,7 +108,7 @@ def test_a_restart_goes_on_in_the_same_folder(lab: Lab) -> None:
     lab.pf_with_lacp("ens5f0", vfs=1)
     lab.configure(["ens5f0"])
     subprocess.run(["sh", "-euc", commands()], check=True)
-    lab.wait_until(lambda: shown().get("lacp_up") == 1, within=1, what="metrics")
+    lab.wait_until(lambda: displayed().get("lacp_up") == 1, within=1, what="metrics")
     before = FILE.stat().st_mtime_ns
     run("systemctl", "kill", "--signal=KILL", "pf-status-relay")
     lab.wait_until(lambda: FILE.stat().st_mtime_ns != before, within=3, what="metrics after the restart")
@@ -122,7 +124,7 @@ def test_the_package_brings_the_library_and_the_page(lab: Lab) -> None:
     lab.configure(["ens5f0"])
     assert {"monitoring.md", "alerts.yml"} <= {file.name for file in package.files()}
     subprocess.run(["sh", "-euc", commands()], check=True)
-    lab.wait_until(lambda: shown().get("lacp_up") == 1, within=1, what="metrics")
+    lab.wait_until(lambda: displayed().get("lacp_up") == 1, within=1, what="metrics")
     assert package.changed() == [f"S.5....T.  c {CONFIGURATION}"]
 
 
@@ -177,7 +179,7 @@ def test_a_full_disk_is_logged_once_and_lacp_is_relayed(lab: Lab) -> None:
     FOLDER.mkdir(parents=True)
     run("mount", "-t", "tmpfs", "-o", "size=64k,mode=777", "tmpfs", str(FOLDER))
     lab.systemctl("start", "pf-status-relay")
-    lab.wait_until(lambda: shown().get("lacp_up") == 1, within=1, what="metrics")
+    lab.wait_until(lambda: displayed().get("lacp_up") == 1, within=1, what="metrics")
     filler = FOLDER / "filler"
     subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4096"], check=False, stderr=subprocess.DEVNULL)
 
@@ -185,11 +187,11 @@ def test_a_full_disk_is_logged_once_and_lacp_is_relayed(lab: Lab) -> None:
     lab.sleep(60)
     (failed,) = told(lab, FAILED)
     assert failed["ERROR"] == f"{FILE}: No space left on device"
-    assert shown()["lacp_up"] == 1, "the old file stays"
+    assert displayed()["lacp_up"] == 1, "the old file stays"
     assert sorted(os.listdir(FOLDER)) == sorted([FILE.name, filler.name])
 
     filler.unlink()
-    lab.wait_until(lambda: shown()["lacp_up"] == 0, within=15.1, what="metrics of the outage")
+    lab.wait_until(lambda: displayed()["lacp_up"] == 0, within=15.1, what="metrics of the outage")
     lab.sleep(0.1)
     assert len(told(lab, WORKS_AGAIN)) == 1
     assert len(told(lab, FAILED)) == 1

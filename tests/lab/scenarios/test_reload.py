@@ -18,16 +18,16 @@ def test_sighup_takes_the_new_interfaces_and_leaves_the_vfs_of_the_old_ones(lab:
     relay.wait_for("lacp is up")
     for pf in (first, second):
         pf.cable.block_lacp()
-    lab.wait_until(lambda: first.in_state("disable"), within=6, what="VFs disabled")
+    first.wait_for_vfs("disable")
     assert second.in_state("auto")
 
     relay.configuration.write_text('interfaces = ["ens5f1"]\n')
     relay.signal(signal.SIGHUP)
     relay.wait_for(DROPPED, interface="ens5f0", disabled=2, within=0.5)
-    lab.wait_until(lambda: second.in_state("disable"), within=0.5, what="the other's VFs disabled")
+    second.wait_for_vfs("disable", within=0.5)
     for pf in (first, second):
         pf.cable.unblock_lacp()
-    lab.wait_until(lambda: second.in_state("auto"), within=60, what="the other's VFs back in auto")
+    second.wait_for_vfs("auto")
     assert first.in_state("disable")
     assert len(relay.events(DROPPED)) == 1
 
@@ -51,7 +51,7 @@ def test_a_bad_file_is_refused_and_the_relay_goes_on(lab: Lab, text: str | None,
     refused = relay.wait_for("configuration was refused", within=0.5, level="ERROR")
     assert error in refused["error"]
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VFs disabled")
+    pf.wait_for_vfs("disable")
 
 
 @pytest.mark.systemd
@@ -72,7 +72,7 @@ def test_systemctl_reload_reads_drop_ins_and_tells_systemd(lab: Lab) -> None:
     )
     assert lab.journal(MESSAGE="interfaces to monitor interfaces=ens5f1")
     second.cable.block_lacp()
-    lab.wait_until(lambda: second.in_state("disable"), within=6, what="VFs disabled")
+    second.wait_for_vfs("disable")
     assert first.in_state("auto")
 
     (drop_ins / "20-bad.toml").write_text("polling_interval_ms = 1\n")

@@ -15,7 +15,7 @@ RESTORE = 'interfaces = ["ens5f0"]\non_stop = "restore"\n'
 def fail(lab: Lab, pf: Pf) -> None:
     """Silence the switch until the VFs are disabled."""
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VFs disabled")
+    pf.wait_for_vfs("disable")
 
 
 def name_user(lab: Lab) -> None:
@@ -40,7 +40,7 @@ def test_vfs_go_back_when_lacp_has_been_up_for_the_delay_and_not_before(lab: Lab
     relay.wait_for(
         "VFs stay disabled until lacp has been up for longer", wait_ms=10_250, since=up["at"] - 0.1
     )
-    lab.wait_until(lambda: pf.in_state("auto"), within=12, what="VFs back in auto")
+    pf.wait_for_vfs("auto", within=12)
     back = timeline.first(pf, lambda sample: set(sample.vf_states) == {"auto"}, since=up["at"])
     assert 10.2 <= back - up["at"] <= 10.4
 
@@ -61,7 +61,7 @@ def test_a_switch_that_flaps_does_not_drag_the_pod_along(lab: Lab) -> None:
     assert not timeline.moments(pf, lambda sample: "auto" in sample.vf_states, since=first_lost)
     pf.cable.unblock_lacp()
     pf.wait_for_lacp()
-    lab.wait_until(lambda: pf.in_state("auto"), within=21, what="VFs back in auto at last")
+    pf.wait_for_vfs("auto", within=21)
 
 
 def test_by_hand_a_stop_restores_if_it_is_to(lab: Lab) -> None:
@@ -70,7 +70,7 @@ def test_by_hand_a_stop_restores_if_it_is_to(lab: Lab) -> None:
     relay = lab.relay(config_text=RESTORE)
     relay.wait_for("lacp is up")
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable", "enable"], within=6, what="VF disabled")
+    pf.wait_for_vfs(["disable", "enable"])
     assert relay.stop() == 0
     assert pf.vf_states() == ["auto", "enable"]
 

@@ -114,7 +114,7 @@ def test_install_edit_one_file_enable_and_it_relays(lab: Lab) -> None:
     assert WANTED.is_symlink()
     disabled_by_the_service(lab, pf)
     pf.cable.unblock_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=60, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 2)
 
 
 @systemd
@@ -133,7 +133,7 @@ def test_an_upgrade_restarts_the_service_and_leaves_the_vfs(lab: Lab) -> None:
     assert {sample.vf_states for sample in timeline.samples(pf, since=upgrade_at)} == {("disable",) * 2}
     assert pf_status_relay("--version").split() == [UNIT, version(package.following())]
     pf.cable.unblock_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=60, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 2)
 
 
 @systemd
@@ -183,7 +183,7 @@ def test_erasing_stops_disables_and_removes_and_a_reinstall_works(lab: Lab) -> N
 
     running(lab, "ens5f0")
     pf.cable.unblock_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=60, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 2)
 
 
 @systemd
@@ -229,9 +229,9 @@ def test_the_commands_of_the_install_page_work_as_written(lab: Lab) -> None:
             ended = subprocess.run(["timeout", "-s", "INT", "2", *command.split()], check=False)
             assert ended.returncode == 124, "it ran until Ctrl-C"
         elif command == "pf-status-relay status":
-            shown = subprocess.run(command.split(), capture_output=True, text=True, check=False)
-            assert shown.returncode == 1, shown.stderr
-            assert "ens5f0: LACP is down" in shown.stdout
+            displayed = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+            assert displayed.returncode == 1, displayed.stderr
+            assert "ens5f0: LACP is down" in displayed.stdout
         else:
             done.append(run(*command.split()))
         if command.startswith("systemctl enable"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from functools import partial
 
 import pytest
 
@@ -16,7 +15,7 @@ def test_started_while_lacp_is_already_down_it_disables_the_vfs(lab: Lab) -> Non
     lab.wait_until(lambda: pf.port_state() == (79, 0), within=10, what="the port defaulted")
     relay = lab.relay(["ens5f0"])
     relay.wait_for("lacp is down", interface="ens5f0", within=0.5)
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=0.2, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2, within=0.2)
 
 
 def test_started_with_vfs_left_disabled_and_lacp_up_it_restores_them(lab: Lab) -> None:
@@ -25,7 +24,7 @@ def test_started_with_vfs_left_disabled_and_lacp_up_it_restores_them(lab: Lab) -
     pf.set_vf_state(1, "disable")
     relay = lab.relay(["ens5f0"])
     relay.wait_for("lacp is up", interface="ens5f0", within=0.5)
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=0.2, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 2, within=0.2)
 
 
 @pytest.mark.parametrize("lacp_returns_meanwhile", [False, True])
@@ -34,7 +33,7 @@ def test_killed_in_the_outage_and_restarted_it_goes_on(lab: Lab, lacp_returns_me
     first = lab.relay(["ens5f0"])
     first.wait_for("lacp is up")
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2)
     first.kill()
     if lacp_returns_meanwhile:
         pf.cable.unblock_lacp("to_host")
@@ -47,7 +46,7 @@ def test_killed_in_the_outage_and_restarted_it_goes_on(lab: Lab, lacp_returns_me
         lab.sleep(5)
         assert not second.events("vf link state was set"), "there was nothing to set"
         pf.cable.unblock_lacp("to_host")
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=60, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 2)
 
 
 def test_sigterm_ends_it_at_once_and_leaves_the_vfs_as_they_are(lab: Lab) -> None:
@@ -55,7 +54,7 @@ def test_sigterm_ends_it_at_once_and_leaves_the_vfs_as_they_are(lab: Lab) -> Non
     relay = lab.relay(["ens5f0"], polling_interval_ms=60_000)
     relay.wait_for("lacp is up")
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2)
     asked_at = lab.now
     assert relay.stop() == 0
     assert lab.now - asked_at < 1.0
@@ -80,14 +79,14 @@ def test_three_pfs_fail_together_and_the_trouble_of_one_does_not_keep_the_others
     for name in names:
         relay.wait_for("lacp is down", interface=name, within=6)
     for pf in (first, third):
-        lab.wait_until(partial(pf.in_state, "disable"), within=0.2, what="VFs disabled")
+        pf.wait_for_vfs("disable", within=0.2)
     failures = relay.events("failed to set vf link state")
     assert {(event["interface"], event["error"]) for event in failures} == {("ens5f1", "Input/output error")}
     lab.sleep(5)
     assert len(relay.events("failed to set vf link state")) == 2, "one per VF, not one per try"
 
     second.accept_vfs()
-    lab.wait_until(lambda: second.vf_states() == ["disable"] * 2, within=2, what="its VFs disabled after all")
+    second.wait_for_vfs(["disable"] * 2, within=2)
 
 
 def test_a_thousand_unrelated_link_events_a_second_hide_nothing(lab: Lab) -> None:
@@ -98,9 +97,9 @@ def test_a_thousand_unrelated_link_events_a_second_hide_nothing(lab: Lab) -> Non
     storm = lab.link_storm(per_second=1000, seconds=10)
     lab.sleep(1)
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 4, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 4)
     pf.cable.unblock_lacp("to_host")
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 4, within=6, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 4, within=6)
     storm.wait()
     assert storm.sent == 10_000
 

@@ -22,7 +22,7 @@ def test_auto_relays_for_each_pf_that_is_alone_in_an_lacp_bond_and_for_no_other(
     assert chosen(relay.events("interfaces to monitor")) == ["ens5f0"]
     assert not relay.events(level="ERROR"), "of PFs that are not meant nothing is wrong"
     alone.cable.block_lacp()
-    lab.wait_until(lambda: alone.in_state("disable"), within=6, what="VFs disabled")
+    alone.wait_for_vfs("disable")
 
 
 def test_auto_follows_pfs_that_come_and_go(lab: Lab) -> None:
@@ -33,9 +33,9 @@ def test_auto_follows_pfs_that_come_and_go(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=2, wait=False)
     relay.wait_for("interfaces to monitor", interfaces=["ens5f0"], within=2)
     pf.wait_for_lacp()
-    lab.wait_until(lambda: pf.in_state("auto"), within=2, what="VFs in auto")
+    pf.wait_for_vfs("auto", within=2)
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VFs disabled")
+    pf.wait_for_vfs("disable")
 
     pf.bond.remove(pf)
     dropped = relay.wait_for(
@@ -54,7 +54,7 @@ def test_auto_follows_a_pf_to_its_new_name(lab: Lab) -> None:
     pf.rename("ens9f0")
     relay.wait_for("lacp is up", interface="ens9f0", within=3)
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VF disabled")
+    pf.wait_for_vfs("disable")
 
 
 def test_a_pattern_means_pfs_alone_and_says_of_each_what_is_wrong(lab: Lab) -> None:

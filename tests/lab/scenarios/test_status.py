@@ -16,7 +16,7 @@ NOBODY = 65534
 STATE = Path("/run/pf-status-relay/state.json")
 
 
-def shown(lab: Lab, *interfaces: str) -> tuple[int, list[list[str]], str]:
+def displayed(lab: Lab, *interfaces: str) -> tuple[int, list[list[str]], str]:
     """Return the exit status, the cells of each PF's line, and what is said to be wrong."""
     done = lab.call("status", interfaces=interfaces)
     assert done.stderr == ""
@@ -42,7 +42,7 @@ def document(lab: Lab, interfaces: Sequence[str]) -> dict[str, Any]:
 def test_healthy_pfs_are_a_line_each_and_status_0(lab: Lab) -> None:
     lab.pf_with_lacp("ens5f0", vfs=4)
     lab.pf_with_lacp("enp94s0f1np1", vfs=2)
-    status, rows, problems = shown(lab, "ens5f0", "enp94s0f1np1")
+    status, rows, problems = displayed(lab, "ens5f0", "enp94s0f1np1")
     assert rows == [
         ["ens5f0", "up", "bond0", "up", "-", "ATASCD", "ATASCD", "fast", "4 auto"],
         ["enp94s0f1np1", "up", "bond1", "up", "-", "ATASCD", "ATASCD", "fast", "2 auto"],
@@ -55,7 +55,7 @@ def test_a_dead_switch_is_shown_as_expired_and_then_as_defaulted(lab: Lab) -> No
     pf = lab.pf_with_lacp("ens5f0", vfs=2)
     pf.cable.block_lacp()
     lab.wait_until(lambda: pf.port_state() == (143, 55), within=6, what="the port expired")
-    status, rows, problems = shown(lab, "ens5f0")
+    status, rows, problems = displayed(lab, "ens5f0")
     assert rows == [
         ["ens5f0", "up", "bond0", "down", "-", "ATAS-- expired", "ATA-CD", "fast", "2 auto"],
     ]
@@ -65,7 +65,7 @@ def test_a_dead_switch_is_shown_as_expired_and_then_as_defaulted(lab: Lab) -> No
 
     lab.wait_until(lambda: pf.port_state() == (79, 0), within=6, what="the port defaulted")
     pf.set_vf_state(0, "disable")
-    status, rows, problems = shown(lab, "ens5f0")
+    status, rows, problems = displayed(lab, "ens5f0")
     assert rows[0][5:] == ["ATAS-- defaulted", "------", "fast", "1 auto, 1 disable"]
     assert "the switch sends no LACPDUs (defaulted)" in problems
     assert "1 of 2 VFs in auto" in problems
@@ -77,7 +77,7 @@ def test_a_pulled_cable_is_down_though_the_port_state_says_up(lab: Lab) -> None:
     pf.cable.pull()
     lab.wait_until(lambda: not pf.carrier(), within=1, what="no carrier")
     assert pf.port_state() == (63, 63)
-    status, rows, problems = shown(lab, "ens5f0")
+    status, rows, problems = displayed(lab, "ens5f0")
     assert rows[0][1:5] == ["down", "bond0", "down", "-"]
     assert "ens5f0: has no carrier, or is set down\n" in problems
     assert status == 1
@@ -93,7 +93,7 @@ def test_what_is_not_ready_says_why_and_is_worse_than_down(lab: Lab) -> None:
     alone = lab.pf("ens7f0", vfs=0)
     names = ["ens5f0", "ens6f0", "ens6f1", "ens6f3", "ens7f0", "ens9f9"]
     lab.wait_until(lambda: down.port_state() != (63, 63), within=6, what="LACP down")
-    status, rows, problems = shown(lab, *names)
+    status, rows, problems = displayed(lab, *names)
     assert [[row[0], *row[2:4]] for row in rows] == [
         ["ens5f0", "bond0", "down"],
         ["ens6f0", "br0", "not ready"],
@@ -118,7 +118,7 @@ def test_what_is_not_ready_says_why_and_is_worse_than_down(lab: Lab) -> None:
 
 def test_the_slow_rate_is_said_and_no_reason_for_another_status(lab: Lab) -> None:
     lab.pf_with_lacp("ens5f0", vfs=1, lacp_rate="slow")
-    status, rows, problems = shown(lab, "ens5f0")
+    status, rows, problems = displayed(lab, "ens5f0")
     assert rows[0][5:8] == ["A-ASCD", "ATASCD", "slow"]
     assert "ens5f0: bond bond0 is on the slow LACP rate" in problems
     assert status == 0
@@ -127,11 +127,11 @@ def test_the_slow_rate_is_said_and_no_reason_for_another_status(lab: Lab) -> Non
 def test_vfs_that_are_left_alone_are_said(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=2)
     pf.set_vf_state(0, "enable")
-    _, rows, problems = shown(lab, "ens5f0")
+    _, rows, problems = displayed(lab, "ens5f0")
     assert rows[0][-1] == "1 auto, 1 enable"
     assert "ens5f0" not in problems
     pf.set_vf_state(1, "enable")
-    _, rows, problems = shown(lab, "ens5f0")
+    _, rows, problems = displayed(lab, "ens5f0")
     assert rows[0][-1] == "2 enable"
     assert "ens5f0: all VFs are in link state enable and left alone" in problems
 
@@ -139,14 +139,14 @@ def test_vfs_that_are_left_alone_are_said(lab: Lab) -> None:
 def test_a_vf_left_disabled_with_lacp_up_is_said(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=2)
     pf.set_vf_state(1, "disable")
-    status, _, problems = shown(lab, "ens5f0")
+    status, _, problems = displayed(lab, "ens5f0")
     assert "ens5f0: LACP is up and 1 of 2 VFs in disable\n" in problems
     assert status == 0
 
 
 def test_an_interface_configured_by_two_of_its_names_is_shown_under_the_first(lab: Lab) -> None:
     lab.pf_with_lacp("ens5f0", vfs=1).add_altname("enp94s0f0")
-    status, rows, problems = shown(lab, "enp94s0f0", "ens5f0")
+    status, rows, problems = displayed(lab, "enp94s0f0", "ens5f0")
     assert [row[:4] for row in rows] == [["enp94s0f0", "up", "bond0", "up"], ["ens5f0", "-", "-", "absent"]]
     assert "ens5f0: is the same interface as enp94s0f0\n    configure it by one name" in problems
     assert status == 2
@@ -154,7 +154,7 @@ def test_an_interface_configured_by_two_of_its_names_is_shown_under_the_first(la
 
 def test_all_of_700_vfs_are_counted(lab: Lab) -> None:
     lab.pf_with_lacp("ens5f0", vfs=700)
-    assert shown(lab, "ens5f0")[1][0][-1] == "700 auto"
+    assert displayed(lab, "ens5f0")[1][0][-1] == "700 auto"
 
 
 def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
@@ -195,7 +195,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
         },
     ]
     assert {line["subject"] for line in found["problems"]} == {"ens5f0", "ens5f1", "service"}
-    assert all(line["mend"] for line in found["problems"])
+    assert all(line["fix"] for line in found["problems"])
 
 
 @pytest.mark.systemd
@@ -207,7 +207,7 @@ def test_the_service_says_since_when_to_an_unprivileged_user(lab: Lab) -> None:
     assert before["pid"] == int(lab.show("MainPID"))
     lab.sleep(10)
     second.cable.block_lacp()
-    lab.wait_until(lambda: second.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    second.wait_for_vfs(["disable"] * 2)
     lab.sleep(5)
 
     done = lab.call("status", "--json", uid=NOBODY)
@@ -253,7 +253,7 @@ def test_a_state_file_that_cannot_be_written_does_not_disturb_the_relaying(lab: 
     STATE.unlink()
     STATE.with_suffix(".new").mkdir()
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2)
     lab.sleep(3)
     assert lab.show("NRestarts") == "0"
     assert not STATE.exists()

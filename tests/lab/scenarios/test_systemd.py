@@ -39,7 +39,7 @@ def test_the_service_relays_and_says_so_in_its_status_line(lab: Lab) -> None:
     assert lab.show("StatusText") == "3 PFs: 2 up, 1 not ready (ens5f2), 0 VFs disabled"
 
     second.cable.block_lacp()
-    lab.wait_until(lambda: second.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    second.wait_for_vfs(["disable"] * 2)
     assert first.vf_states() == ["auto"] * 2
     lab.wait_until(
         lambda: (
@@ -54,7 +54,7 @@ def test_events_are_native_journal_entries(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=1)
     lab.start_service("ens5f0")
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"], within=6, what="VF disabled")
+    pf.wait_for_vfs(["disable"])
     lab.sleep(0.2)
 
     (down,) = lab.journal(MESSAGE="lacp is down interface=ens5f0")
@@ -79,7 +79,7 @@ def test_a_stopped_process_is_restarted_by_the_watchdog_and_takes_over(lab: Lab)
     pf.cable.block_lacp()
     wait_for_restart(lab, hung, within=60)
     assert lab.show("NRestarts") == "1"
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=1, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2, within=1)
 
 
 def test_an_idle_service_is_not_taken_for_a_hung_one(lab: Lab) -> None:
@@ -96,19 +96,19 @@ def test_a_killed_service_is_back_after_a_second(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=2)
     pid = lab.start_service("ens5f0")
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2)
     for _ in range(8):  # more often than systemd's default start limit
         os.kill(pid, signal.SIGKILL)
         pid = wait_for_restart(lab, pid, within=3)
     pf.cable.unblock_lacp("to_host")
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * 2, within=60, what="VFs back in auto")
+    pf.wait_for_vfs(["auto"] * 2)
 
 
 def test_stopping_it_takes_less_than_a_second_and_leaves_the_vfs(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=2)
     lab.start_service("ens5f0")
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2)
     asked_at = lab.now
     lab.systemctl("stop", "pf-status-relay")
     assert lab.now - asked_at < 1.0

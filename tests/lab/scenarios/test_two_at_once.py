@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from pf_status_relay.core.events import NotRestored
 from tests.lab.guest.guest import CHECKOUT
 from tests.lab.kit.commands import run
 from tests.lab.kit.lab import RESULTS, Lab
@@ -59,15 +60,15 @@ def test_relays_in_two_network_namespaces_do_not_exclude_each_other(lab: Lab) ->
 def test_somebody_who_keeps_setting_vfs_back_is_warned_about_once(lab: Lab) -> None:
     pf, relay = pf_and_relay(lab, vfs=2)
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VFs disabled")
+    pf.wait_for_vfs("disable")
     pf.set_vfs(0)
     pf.set_vfs(2)
-    lab.wait_until(lambda: pf.in_state("disable"), within=1, what="new VFs disabled")
+    pf.wait_for_vfs("disable", within=1)
     for _ in range(10):
         assert len(relay.events("vf link states are also set by somebody else")) <= 1
         lab.sleep(0.5)
         pf.set_vf_state(1, "auto")
-        lab.wait_until(lambda: pf.in_state("disable"), within=0.3, what="VF disabled again")
+        pf.wait_for_vfs("disable", within=0.3)
     (warning,) = relay.events("vf link states are also set by somebody else")
     assert (warning["level"], warning["interface"], warning["id"]) == ("WARN", "ens5f0", 1)
 
@@ -86,12 +87,12 @@ def test_the_service_waits_while_a_relay_by_hand_runs_and_takes_over_when_that_i
     assert warning["RELAY_PID"] == str(first.pid)
 
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VFs disabled")
+    pf.wait_for_vfs("disable")
     assert not lab.journal(VF_LINK_STATE="disable"), "by the one by hand"
     os.kill(first.pid, signal.SIGKILL)
     first.wait(within=1)
     pf.cable.unblock_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("auto"), within=60, what="VFs back in auto")
+    pf.wait_for_vfs("auto")
     assert len(lab.journal(VF_LINK_STATE="auto")) == 2
     assert lab.show("StatusText") == "1 PF: 1 up, 0 VFs disabled"
 
@@ -121,7 +122,7 @@ def test_a_relay_whose_lock_a_third_has_got_waits_for_that(lab: Lab) -> None:
     assert str(warning["pid"]) == process
 
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VF disabled")
+    pf.wait_for_vfs("disable")
     assert len(lab.journal(VF_LINK_STATE="disable")) == 1, "by the service"
     assert not first.events("vf link state was set")
     lab.systemctl("stop", "pf-status-relay")
@@ -136,11 +137,11 @@ def test_a_service_that_waits_restores_nothing_when_it_is_stopped(lab: Lab) -> N
     lab.write_config(f'{CONFIGURATION}on_stop = "restore"\n')
     lab.systemctl("start", "pf-status-relay")
     pf.cable.block_lacp("to_host")
-    lab.wait_until(lambda: pf.in_state("disable"), within=6, what="VF disabled")
+    pf.wait_for_vfs("disable")
     lab.systemctl("stop", "pf-status-relay")
     assert lab.show("Result") == "success"
     assert pf.in_state("disable")
-    assert not lab.journal(MESSAGE_ID="7948a3c1724d471d9af3f2f58ef2bf55"), "not even that it cannot"
+    assert not lab.journal(event=NotRestored), "not even that it cannot"
 
 
 @pytest.mark.systemd

@@ -7,8 +7,7 @@ import errno
 import pytest
 
 from tests.lab.kit.lab import Lab
-
-NOTICED_S = 1.2
+from tests.lab.kit.waiting import NOTICED_S
 
 
 def test_vfs_created_during_the_outage_are_disabled_and_removed_ones_forgotten(lab: Lab) -> None:
@@ -16,17 +15,17 @@ def test_vfs_created_during_the_outage_are_disabled_and_removed_ones_forgotten(l
     relay = lab.relay(["ens5f0"])
     relay.wait_for("VFs detected on interface", interface="ens5f0", count=2)
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 2, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 2)
 
     pf.set_vfs(5)
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 5, within=NOTICED_S, what="the new VFs disabled")
+    pf.wait_for_vfs(["disable"] * 5, within=NOTICED_S)
     relay.wait_for("VFs detected on interface", count=5)
 
     pf.set_vfs(1)
     relay.wait_for("VFs detected on interface", count=1, within=NOTICED_S)
-    lab.wait_until(lambda: pf.vf_states() == ["disable"], within=NOTICED_S, what="the last VF disabled")
+    pf.wait_for_vfs(["disable"], within=NOTICED_S)
     pf.cable.unblock_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["auto"], within=60, what="the last VF back in auto")
+    pf.wait_for_vfs(["auto"])
     assert not relay.events(level="ERROR")
 
 
@@ -40,7 +39,7 @@ def test_a_pf_without_vfs_is_monitored_and_gets_them_later(lab: Lab) -> None:
     pf.set_vfs(3)
     relay.wait_for("VFs detected on interface", count=3, within=NOTICED_S)
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 3, within=6, what="VFs disabled")
+    pf.wait_for_vfs(["disable"] * 3)
     pf.set_vfs(0)
     lab.wait_until(lambda: len(relay.events("pf has no VFs")) == 2, within=NOTICED_S, what="VFs gone")
 
@@ -51,9 +50,9 @@ def test_hundreds_of_vfs_are_disabled_and_restored(lab: Lab, count: int) -> None
     relay = lab.relay(["ens5f0"])
     relay.wait_for("VFs detected on interface", count=count)
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * count, within=6, what="all VFs disabled")
+    pf.wait_for_vfs(["disable"] * count)
     pf.cable.unblock_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["auto"] * count, within=60, what="all VFs back in auto")
+    pf.wait_for_vfs(["auto"] * count)
     relay.wait_for("vf link state was set", id=count - 1, state="auto")
     assert len(relay.events("vf link state was set")) == 2 * count
     assert not relay.events(level="ERROR")
@@ -67,7 +66,7 @@ def test_335_vfs_are_more_than_netlink_can_list_and_this_is_reported(lab: Lab) -
     assert reported["listed"] < 335
     assert reported["served"] == 335, "the entries are in the message, whatever the list's length says"
     pf.cable.block_lacp()
-    lab.wait_until(lambda: pf.vf_states() == ["disable"] * 335, within=6, what="all VFs disabled")
+    pf.wait_for_vfs(["disable"] * 335)
     lab.sleep(5)
     assert len(relay.events("VF list is incomplete")) == 1
 

@@ -27,7 +27,7 @@ class Masters:
         self._others: dict[str, Master] = {}
         self._names = (f"master{number}" for number in itertools.count())
 
-    def mend(self, name: str) -> list[str]:
+    def fix(self, name: str) -> list[str]:
         """A PF is the only port of its own bond, and that is up."""
         own, mended = self._own.get(name), []
         if self._second_port.master is own:

@@ -55,7 +55,7 @@ class Model:
                 self.relay.last.measure()
         return bool(story)
 
-    def settle(self, quiet_s: float) -> float:
+    def come_to_rest(self, quiet_s: float) -> float:
         """Lets the relay act, and waits until the ports have been as they are for `quiet_s` seconds.
 
         Returns since when they have (monotonic seconds). LACP may well be on its way to another state:
@@ -226,7 +226,7 @@ class Model:
 
     # All is well again, or nothing happens
 
-    def mend(self, name: str) -> str:
+    def fix(self, name: str) -> str:
         """Whatever is wrong with a PF is put right, except its VFs' link states and what it is called."""
         pf = self.pfs[name]
         mended = [self.create_pf(name)]
@@ -236,7 +236,7 @@ class Model:
             mended.append(self.rename_pf(name, name))
         mended += [self.accept(name), self.plug_cable(name), self.unblock_lacp(name)]
         mended.append(self.partner_aggregates_again(name))
-        mended += self.masters.mend(name)
+        mended += self.masters.fix(name)
         mended = [*filter(None, [*mended, self.set_up(name)])]
         return f"all is well with {name} again: {', '.join(mended)}" if mended else ""
 

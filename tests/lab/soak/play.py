@@ -37,7 +37,7 @@ def play(lab: Lab, seed: int, count: int, only: Collection[int] | None = None) -
             break
         if only is None or number in only:
             model.take(number, step)
-    quiet_since = model.settle(interval_ms / 1000 + NOTICED_S + QUIET_S)
+    quiet_since = model.come_to_rest(interval_ms / 1000 + NOTICED_S + QUIET_S)
     model.history.stop()
     case = Case(model.history, model.relay.all, sequences.CONFIGURED, interval_ms / 1000, quiet_since)
     found = sorted([*case.violations(), *tidiness.violations(case)], key=lambda violation: violation.time)

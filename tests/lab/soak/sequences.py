@@ -79,7 +79,7 @@ STEPS: tuple[tuple[int, str, tuple[Draw, ...]], ...] = (
     (1, "relay.overrun", (one_of(True, False),)),
     (3, "relay.reload", (one_of(True, True, False),)),
     # All is well again, or nothing happens
-    (10, "mend", (A_PF,)),
+    (10, "fix", (A_PF,)),
     (2, "wait", (one_of(5, 15, 35),)),
 )
 

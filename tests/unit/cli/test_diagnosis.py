@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from pf_status_relay.cli import diagnosis
-from pf_status_relay.cli.diagnosis import Host, Outlook
-from pf_status_relay.cli.findings import Line, Verdict
+from pf_status_relay.cli.diagnosis import Coverage, Host
+from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.host import Rival
 from pf_status_relay.core.facts import (
     Absent,
@@ -26,7 +26,7 @@ PASSED, WARNING, FAILED = Verdict
 def wrong(facts: Facts, sriov: bool | None = True, refused: str | None = None) -> list[tuple[Verdict, str]]:
     """Return what is not as it should be."""
     lines = diagnosis.of_interface("ens5f0", facts, sriov, refused)
-    assert all(bool(line.mend) is (line.verdict is not PASSED) for line in lines)
+    assert all(bool(line.fix) is (line.verdict is not PASSED) for line in lines)
     assert all(line.subject == "ens5f0" for line in lines)
     return [(line.verdict, line.found) for line in lines if line.verdict is not PASSED]
 
@@ -154,42 +154,42 @@ RIVAL = Rival(60, "the program pf-status-relay", certain=True)
 def test_the_host_is_judged_by_what_the_service_will_have(host: Host, verdicts: list[Verdict]) -> None:
     lines = diagnosis.of_host(host)
     assert [line.verdict for line in lines] == verdicts
-    assert all(bool(line.mend) is (line.verdict is not PASSED) for line in lines)
+    assert all(bool(line.fix) is (line.verdict is not PASSED) for line in lines)
 
 
 @pytest.mark.parametrize(
-    ("failed", "outlook"),
+    ("failed", "coverage"),
     [
-        ([], Outlook.ALL),
-        (["a"], Outlook.SOME),
-        (["a", "b"], Outlook.NOTHING),
-        (["host"], Outlook.NOTHING),
-        (["a", "host"], Outlook.NOTHING),
-        (["configuration"], Outlook.NOTHING),
-        (["other relays"], Outlook.SOME),
-        (["other relays", "a", "a"], Outlook.SOME),
+        ([], Coverage.ALL),
+        (["a"], Coverage.SOME),
+        (["a", "b"], Coverage.NOTHING),
+        (["host"], Coverage.NOTHING),
+        (["a", "host"], Coverage.NOTHING),
+        (["configuration"], Coverage.NOTHING),
+        (["other relays"], Coverage.SOME),
+        (["other relays", "a", "a"], Coverage.SOME),
     ],
 )
-def test_the_outlook_is_what_can_be_relayed_for(failed: list[str], outlook: Outlook) -> None:
-    lines = [Line("a", WARNING, "x", "y"), *(Line(subject, FAILED, "x", "y") for subject in failed)]
-    assert diagnosis.outlook(lines, ["a", "b"]) is outlook
+def test_the_outlook_is_what_can_be_relayed_for(failed: list[str], coverage: Coverage) -> None:
+    lines = [Finding("a", WARNING, "x", "y"), *(Finding(subject, FAILED, "x", "y") for subject in failed)]
+    assert diagnosis.coverage(lines, ["a", "b"]) is coverage
 
 
 def test_without_a_configuration_there_is_no_outlook() -> None:
     lines = diagnosis.of_configuration(["relay.toml: is no file"], [])
     assert [line.verdict for line in lines] == [FAILED]
-    assert diagnosis.outlook(lines, []) is Outlook.NOTHING
+    assert diagnosis.coverage(lines, []) is Coverage.NOTHING
 
 
 def test_a_configuration_that_means_no_interface_here_is_a_warning_and_nothing_can_be_relayed_for() -> None:
     (line,) = diagnosis.of_configuration([], [])
     assert (line.verdict, line.found) == (WARNING, "is valid and means no interface of this host")
-    assert diagnosis.outlook([line], []) is Outlook.NOTHING
+    assert diagnosis.coverage([line], []) is Coverage.NOTHING
 
 
 def test_a_program_reads_one_document() -> None:
-    document = diagnosis.as_json([Line("ens5f0", FAILED, "is broken", "mend it")], Outlook.NOTHING)
+    document = diagnosis.as_json([Finding("ens5f0", FAILED, "is broken", "replace it")], Coverage.NOTHING)
     assert json.loads(document) == {
         "can_relay_for": "nothing",
-        "checks": [{"subject": "ens5f0", "verdict": "failed", "found": "is broken", "mend": "mend it"}],
+        "checks": [{"subject": "ens5f0", "verdict": "failed", "found": "is broken", "fix": "replace it"}],
     }

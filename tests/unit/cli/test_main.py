@@ -495,6 +495,6 @@ def test_ctrl_c_ends_a_command_without_a_traceback(
         raise KeyboardInterrupt
 
     file.write_text('interfaces = ["lo"]')
-    monkeypatch.setattr(host, "Rtnl", interrupt)
+    monkeypatch.setattr(host, "RequestSocket", interrupt)
     assert main.main(["status", "--config", str(file)]) == 130
     assert capsys.readouterr() == ("", "")

@@ -55,8 +55,8 @@ def test_there_is_an_aligned_line_for_each_pf_and_then_what_is_wrong() -> None:
         ens5f0=InterfaceState("ready", "up", "2030-01-01T10:00:03Z"),
         ens7f0=InterfaceState("absent", None, "2030-01-01T23:30:00Z"),
     )
-    shown = text(report(facts, told), Terminal(io.StringIO(), {}))
-    assert shown == (
+    displayed = text(report(facts, told), Terminal(io.StringIO(), {}))
+    assert displayed == (
         "PF         LINK  BOND   LACP       SINCE                ACTOR             PARTNER  RATE  VFS\n"
         "ens5f0     up    bond0  up         2030-01-01 11:00:03  ATASCD            ATASCD   fast  2 auto\n"
         "enp94s0f1  up    bond0  down       -                    ATAS-- defaulted  ------   fast  2 disable\n"
@@ -74,8 +74,8 @@ def test_there_is_an_aligned_line_for_each_pf_and_then_what_is_wrong() -> None:
 
 
 def test_all_is_well_without_a_word() -> None:
-    shown = text(report({"ens5f0": UP}, service()), Terminal(io.StringIO(), {}))
-    assert len(shown.splitlines()) == 2
+    displayed = text(report({"ens5f0": UP}, service()), Terminal(io.StringIO(), {}))
+    assert len(displayed.splitlines()) == 2
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_vfs_that_do_not_follow_lacp_are_a_problem(pf: PhysicalFunction, problem
 
 
 def test_vfs_that_are_counted_and_not_listed_are_shown() -> None:
-    shown = text(report({"a": replace(UP, vf_count=5)}, service()), Terminal(io.StringIO(), {}))
-    assert "2 auto, 3 not listed\n" in shown
+    displayed = text(report({"a": replace(UP, vf_count=5)}, service()), Terminal(io.StringIO(), {}))
+    assert "2 auto, 3 not listed\n" in displayed
 
 
 def test_without_a_service_that_is_a_problem_but_not_of_a_pf() -> None:

@@ -13,7 +13,7 @@ from pf_status_relay.config import keys, load, render
 from pf_status_relay.config.keys import Config
 
 names: st.SearchStrategy[str] = st.text(min_size=1, max_size=10).filter(
-    lambda name: keys.interfaces_at("", [name], []) != () and name.isprintable()
+    lambda name: keys.check_interfaces("", [name], []) != () and name.isprintable()
 )
 
 
@@ -52,8 +52,8 @@ def test_what_is_as_by_default_is_left_out_of_a_file() -> None:
 def test_what_is_shown_says_of_each_key_where_its_value_is_from(tmp_path: Path) -> None:
     path = tmp_path / "relay.toml"
     path.write_text('interfaces = "auto"\non_stop = "restore"')
-    shown = render.explained(load.from_files(path, {load.INTERVAL_VARIABLE: "500"}))
-    assert shown.splitlines() == [
+    displayed = render.explained(load.from_files(path, {load.INTERVAL_VARIABLE: "500"}))
+    assert displayed.splitlines() == [
         f"# {path}",
         'interfaces = "auto"',
         "# PF_STATUS_RELAY_POLLING_INTERVAL",

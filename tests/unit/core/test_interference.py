@@ -38,7 +38,7 @@ class Host(Watched):
         self.passes(0.1)
 
     def sets_back(self, state: VfLinkState, *vfs: int) -> None:
-        """Have somebody set VFs, and the service find and mend that."""
+        """Have somebody set VFs, and the service find and correct that."""
         for vf in vfs:
             self.vfs[vf] = state
         self.settles()

@@ -62,7 +62,7 @@ def test_a_port_state_is_described_in_hexadecimal_and_by_name(state: int, text: 
 
 
 @pytest.mark.parametrize(
-    ("state", "shown"),
+    ("state", "displayed"),
     [
         (0x00, "------"),
         (0x01, "A-----"),
@@ -79,5 +79,5 @@ def test_a_port_state_is_described_in_hexadecimal_and_by_name(state: int, text: 
         (0xFF, "ATASCD defaulted expired"),
     ],
 )
-def test_a_port_state_in_letters_has_a_place_for_each_bit(state: int, shown: str) -> None:
-    assert letters(PortState(state)) == shown
+def test_a_port_state_in_letters_has_a_place_for_each_bit(state: int, displayed: str) -> None:
+    assert letters(PortState(state)) == displayed

@@ -173,12 +173,12 @@ def test_the_ifindex_is_read_without_decoding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "displayed"),
     [(b"bond\xff\0", r"bond\xff"), (b"\x1b[31m\0", r"\x1b[31m"), ("bändchen\0".encode(), "bändchen")],
 )
-def test_a_name_is_shown_so_that_any_line_can_hold_it(name: bytes, shown: str) -> None:
+def test_a_name_is_shown_so_that_any_line_can_hold_it(name: bytes, displayed: str) -> None:
     link = decode(link_message(7, attribute(3, name), nest(18, attribute(1, name))))
-    assert (link.name, link.kind) == (shown, shown)
+    assert (link.name, link.kind) == (displayed, displayed)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def let_through(messages: Sequence[bytes], ifindexes: Sequence[int], masters: Se
     sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with sender, receiver:
         receiver.setblocking(False)
-        event_filter.keep(receiver, ifindexes, masters)
+        event_filter.attach(receiver, ifindexes, masters)
         received = []
         for message in messages:
             sender.send(message)

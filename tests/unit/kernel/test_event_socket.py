@@ -7,11 +7,11 @@ import socket
 
 import pytest
 
-from pf_status_relay.kernel.event_socket import Concern, LinkEvents, Watched
+from pf_status_relay.kernel.event_socket import Affected, LinkEvents, Watched
 from tests.support.rtnetlink import NetlinkSocket, link_message, nest, text, u32
 
-PF, OTHER, MISSED = Concern("ens5f0"), Concern("ens5f1"), Concern("ens5f2")
-MASTERS = {Concern("ens5f0", master=True), Concern("ens5f1", master=True)}
+PF, OTHER, MISSED = Affected("ens5f0"), Affected("ens5f1"), Affected("ens5f2")
+MASTERS = {Affected("ens5f0", master=True), Affected("ens5f1", master=True)}
 WATCHED = Watched({5: {PF}, 6: {OTHER}, 7: MASTERS}, {7: MASTERS}, {"ens5f2": {MISSED}})
 ALL_THERE = Watched({5: {PF}, 7: MASTERS}, {7: MASTERS}, {})
 ATTACH, DETACH = 26, 27  # SO_ATTACH_FILTER, SO_DETACH_FILTER
@@ -26,7 +26,7 @@ def link_events(kernel: NetlinkSocket) -> LinkEvents:
 
 
 @pytest.mark.parametrize(
-    ("event", "concerned"),
+    ("event", "affected"),
     [
         pytest.param(link_message(5, text(3, "ens5f0")), {PF}, id="about a PF"),
         pytest.param(link_message(7, text(3, "bond0")), MASTERS, id="about a bond"),
@@ -42,10 +42,10 @@ def link_events(kernel: NetlinkSocket) -> LinkEvents:
     ],
 )
 def test_an_event_concerns_the_pfs_that_it_says_something_about(
-    kernel: NetlinkSocket, link_events: LinkEvents, event: bytes, concerned: set[Concern]
+    kernel: NetlinkSocket, link_events: LinkEvents, event: bytes, affected: set[Affected]
 ) -> None:
     kernel.answers = [event]
-    assert link_events.drain() == (concerned, False)
+    assert link_events.drain() == (affected, False)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_an_event_of_a_pf_says_nothing_new_about_the_master_that_it_has(
     kernel: NetlinkSocket, link_events: LinkEvents
 ) -> None:
     kernel.answers = [link_message(5, text(3, "ens5f0"), u32(10, 7))]
-    link_events.watch(Watched({5: {PF}}, {7: {Concern("ens5f0", master=True)}}, {}))
+    link_events.watch(Watched({5: {PF}}, {7: {Affected("ens5f0", master=True)}}, {}))
     assert link_events.drain() == ({PF}, False)
 
 

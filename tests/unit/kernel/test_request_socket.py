@@ -22,7 +22,7 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
 )
 from pf_status_relay.core.lacp import PortState
-from pf_status_relay.kernel.request_socket import Rtnl
+from pf_status_relay.kernel.request_socket import RequestSocket
 from tests.support.rtnetlink import (
     NLM_F_DUMP_INTR,
     NLM_F_MULTI,
@@ -53,8 +53,8 @@ AUTO, ENABLE, DISABLE = VfLinkState
 
 
 @pytest.fixture
-def rtnl(kernel: NetlinkSocket) -> Rtnl:
-    return Rtnl()
+def rtnl(kernel: NetlinkSocket) -> RequestSocket:
+    return RequestSocket()
 
 
 LONE_PF = link(5, pf_attributes("ens5f0"), vfs_of([]))
@@ -71,14 +71,16 @@ STRANGER = link(9, text(3, "veth0"), flags=NLM_F_MULTI)
     [("lo", 3), ("x" * 15, 3), ("x" * 16, 53), ("ü" * 7, 3), ("ü" * 8, 53), ("x" * 127, 53)],
 )
 def test_a_pf_is_asked_for_by_name_or_by_alternative_name_with_its_vfs_and_without_statistics(
-    kernel: NetlinkSocket, rtnl: Rtnl, name: str, kind: int
+    kernel: NetlinkSocket, rtnl: RequestSocket, name: str, kind: int
 ) -> None:
     kernel.answers = [LONE_PF]
     rtnl.read(name)
     assert kernel.requests == [request(18, 1, u32(29, 9), text(kind, name))]
 
 
-def test_a_pf_is_read_with_its_master_and_the_number_of_its_ports(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_a_pf_is_read_with_its_master_and_the_number_of_its_ports(
+    kernel: NetlinkSocket, rtnl: RequestSocket
+) -> None:
     kernel.answers = [PF, BOND, PORT, OTHER_PORT, STRANGER, done()]
     assert rtnl.read("ens5f0") == PhysicalFunction(
         ifindex=5,
@@ -95,7 +97,7 @@ def test_a_pf_is_read_with_its_master_and_the_number_of_its_ports(kernel: Netlin
     ]
 
 
-def test_a_pf_without_a_master_takes_one_request(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_a_pf_without_a_master_takes_one_request(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     kernel.answers = [LONE_PF]
     facts = rtnl.read("ens5f0")
     assert isinstance(facts, PhysicalFunction)
@@ -109,7 +111,7 @@ def ports_of(facts: object) -> int | None:
     return facts.master.port_count
 
 
-def test_several_messages_can_come_in_one_datagram(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_several_messages_can_come_in_one_datagram(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     def together(sequence: int) -> bytes:
         odd = link_message(5, u32(10, 7), b"x", sequence=sequence)
         even = link_message(6, u32(10, 7), sequence=sequence)
@@ -120,13 +122,13 @@ def test_several_messages_can_come_in_one_datagram(kernel: NetlinkSocket, rtnl: 
     assert ports_of(rtnl.read("ens5f0")) == 2
 
 
-def test_an_interrupted_dump_is_made_again(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_an_interrupted_dump_is_made_again(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     kernel.answers = [PF, BOND, INTERRUPTED, PORT, done(), INTERRUPTED, done(), PORT, done()]
     assert ports_of(rtnl.read("ens5f0")) == 1
 
 
 def test_a_dump_whose_end_says_that_it_was_interrupted_is_made_again(
-    kernel: NetlinkSocket, rtnl: Rtnl
+    kernel: NetlinkSocket, rtnl: RequestSocket
 ) -> None:
     interrupted = done(flags=NLM_F_DUMP_INTR)
     kernel.answers = [PF, BOND, PORT, interrupted, PORT, OTHER_PORT, done()]
@@ -134,13 +136,13 @@ def test_a_dump_whose_end_says_that_it_was_interrupted_is_made_again(
 
 
 def test_a_dump_that_is_interrupted_every_time_makes_the_pf_unreadable(
-    kernel: NetlinkSocket, rtnl: Rtnl
+    kernel: NetlinkSocket, rtnl: RequestSocket
 ) -> None:
     kernel.answers = [PF, BOND, *[PORT, INTERRUPTED, done()] * 3]
     assert rtnl.read("ens5f0") == Unreadable("links change faster than their list can be read")
 
 
-def test_a_dump_that_ends_with_an_error_is_not_believed(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_a_dump_that_ends_with_an_error_is_not_believed(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     kernel.answers = [PF, BOND, PORT, done(errno.EMSGSIZE)]
     assert rtnl.read("ens5f0") == Unreadable(os.strerror(errno.EMSGSIZE))
 
@@ -189,25 +191,27 @@ def test_a_dump_that_ends_with_an_error_is_not_believed(kernel: NetlinkSocket, r
     ],
 )
 def test_an_answer_that_is_no_link_says_so(
-    kernel: NetlinkSocket, rtnl: Rtnl, answer: Answer, facts: object
+    kernel: NetlinkSocket, rtnl: RequestSocket, answer: Answer, facts: object
 ) -> None:
     kernel.answers = [answer]
     assert rtnl.read("ens5f0") == facts
 
 
-def test_an_answer_larger_than_the_buffer_makes_the_pf_unreadable(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_an_answer_larger_than_the_buffer_makes_the_pf_unreadable(
+    kernel: NetlinkSocket, rtnl: RequestSocket
+) -> None:
     kernel.answers, kernel.flags = [LONE_PF], socket.MSG_TRUNC
     assert rtnl.read("ens5f0") == Unreadable("the kernel's answer has more than 1048576 bytes")
 
 
-def test_a_list_that_does_not_end_makes_the_pf_unreadable(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_a_list_that_does_not_end_makes_the_pf_unreadable(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     kernel.answers = [PF, BOND, *[PORT] * 9_999, done()]
     assert ports_of(rtnl.read("ens5f0")) == 9_999
     kernel.answers = [PF, BOND, *[PORT] * 10_001]
     assert rtnl.read("ens5f0") == Unreadable("the kernel's answer has more than 10000 datagrams")
 
 
-def test_a_pf_whose_master_has_just_gone_is_read_again(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_a_pf_whose_master_has_just_gone_is_read_again(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     kernel.answers = [PF, error(errno.ENODEV), LONE_PF]
     facts = rtnl.read("ens5f0")
     assert isinstance(facts, PhysicalFunction)
@@ -215,33 +219,37 @@ def test_a_pf_whose_master_has_just_gone_is_read_again(kernel: NetlinkSocket, rt
 
 
 def test_a_pf_whose_master_goes_every_time_is_unreadable_and_not_absent(
-    kernel: NetlinkSocket, rtnl: Rtnl
+    kernel: NetlinkSocket, rtnl: RequestSocket
 ) -> None:
     kernel.answers = [PF, error(errno.ENODEV)] * 3
     assert rtnl.read("ens5f0") == Unreadable("its master changes faster than it can be read")
 
 
-def test_a_late_answer_to_an_earlier_request_is_passed_over(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_a_late_answer_to_an_earlier_request_is_passed_over(
+    kernel: NetlinkSocket, rtnl: RequestSocket
+) -> None:
     kernel.answers = [link_message(6, text(3, "old"), sequence=99), error_message(5, sequence=99), LONE_PF]
     facts = rtnl.read("ens5f0")
     assert isinstance(facts, PhysicalFunction)
     assert facts.ifindex == 5
 
 
-def test_who_is_not_the_kernel_is_not_believed(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_who_is_not_the_kernel_is_not_believed(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     kernel.answers, kernel.sender = [LONE_PF], 4711
     with pytest.raises(BlockingIOError):
         rtnl.read("ens5f0")
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOBUFS, errno.EBADF])
-def test_a_socket_that_fails_is_unusable(kernel: NetlinkSocket, rtnl: Rtnl, number: int) -> None:
+def test_a_socket_that_fails_is_unusable(kernel: NetlinkSocket, rtnl: RequestSocket, number: int) -> None:
     kernel.answers = [OSError(number, os.strerror(number))]
     with pytest.raises(OSError, match=os.strerror(number)):
         rtnl.read("ens5f0")
 
 
-def test_the_socket_is_set_up_for_the_answers_that_are_read(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_the_socket_is_set_up_for_the_answers_that_are_read(
+    kernel: NetlinkSocket, rtnl: RequestSocket
+) -> None:
     assert kernel.options.keys() == {10, 11, socket.SO_RCVTIMEO}  # NETLINK_CAP_ACK, NETLINK_EXT_ACK
     rtnl.close()
     assert kernel.closed
@@ -250,12 +258,12 @@ def test_the_socket_is_set_up_for_the_answers_that_are_read(kernel: NetlinkSocke
 def test_a_socket_that_cannot_be_bound_is_closed(kernel: NetlinkSocket) -> None:
     kernel.bind_error = PermissionError(errno.EPERM, "Operation not permitted")
     with pytest.raises(PermissionError):
-        Rtnl()
+        RequestSocket()
     assert kernel.closed
 
 
 def test_this_machine_has_a_loopback_interface() -> None:
-    rtnl = Rtnl()
+    rtnl = RequestSocket()
     facts = rtnl.read("lo")
     absent = rtnl.read("no such one")
     rtnl.close()
@@ -267,7 +275,7 @@ def test_this_machine_has_a_loopback_interface() -> None:
 def test_a_name_is_utf_8_to_the_kernel_in_every_locale() -> None:
     code = (
         "from pf_status_relay.kernel import event_socket, request_socket; "
-        "print(event_socket.name_content(chr(252)), request_socket.Rtnl().read(chr(252)))"
+        "print(event_socket.name_content(chr(252)), request_socket.RequestSocket().read(chr(252)))"
     )
     ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -288,7 +296,7 @@ def counted(lacpdus: int) -> Answer:
     return lambda sequence: netlink(92, payload, sequence=sequence)
 
 
-def test_lacpdus_are_counted_where_that_is_asked_for(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_lacpdus_are_counted_where_that_is_asked_for(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     kernel.answers = [PF, BOND, PORT, done(), counted(4711)]
     facts = rtnl.read("ens5f0", count_lacpdus=True)
     assert isinstance(facts, PhysicalFunction)
@@ -304,7 +312,7 @@ def test_lacpdus_are_counted_where_that_is_asked_for(kernel: NetlinkSocket, rtnl
     ],
 )
 def test_a_kernel_that_does_not_count_lacpdus_is_read_all_the_same(
-    kernel: NetlinkSocket, rtnl: Rtnl, answer: Answer
+    kernel: NetlinkSocket, rtnl: RequestSocket, answer: Answer
 ) -> None:
     kernel.answers = [PF, BOND, PORT, done(), answer]
     facts = rtnl.read("ens5f0", count_lacpdus=True)
@@ -312,7 +320,7 @@ def test_a_kernel_that_does_not_count_lacpdus_is_read_all_the_same(
     assert facts.lacpdus_received is None
 
 
-def test_the_ports_of_a_bridge_are_not_counted(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_the_ports_of_a_bridge_are_not_counted(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     kernel.answers = [PF, link(7, pf_attributes("br0"), nest(18, text(1, "bridge")))]
     facts = rtnl.read("ens5f0")
     assert isinstance(facts, PhysicalFunction)
@@ -320,7 +328,7 @@ def test_the_ports_of_a_bridge_are_not_counted(kernel: NetlinkSocket, rtnl: Rtnl
     assert len(kernel.requests) == 2
 
 
-def test_a_master_that_is_known_is_not_read_again(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_a_master_that_is_known_is_not_read_again(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
     known = Master(ifindex=7, name="bond0", kind="bond", bond_mode=4, port_count=1)
     kernel.answers = [PF]
     facts = rtnl.read("ens5f0", known=known)
@@ -329,7 +337,9 @@ def test_a_master_that_is_known_is_not_read_again(kernel: NetlinkSocket, rtnl: R
     assert len(kernel.requests) == 1
 
 
-def test_a_master_that_is_another_than_the_known_one_is_read(kernel: NetlinkSocket, rtnl: Rtnl) -> None:
+def test_a_master_that_is_another_than_the_known_one_is_read(
+    kernel: NetlinkSocket, rtnl: RequestSocket
+) -> None:
     known = Master(ifindex=8, name="bond1", kind="bond", bond_mode=4, port_count=1)
     kernel.answers = [PF, BOND, PORT, done()]
     facts = rtnl.read("ens5f0", known=known)

@@ -89,7 +89,7 @@ def test_while_the_reader_hangs_events_are_kept_up_to_a_limit_and_the_rest_count
 def test_what_could_not_be_written_is_tried_again_before_what_came_later(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "RETRY_S", 0)
+    monkeypatch.setattr(backlog, "WRITE_AGAIN_S", 0)
     reader.errors = [FileNotFoundError(errno.ENOENT, ""), ConnectionRefusedError(errno.ECONNREFUSED, "")]
     log = Backlog(reader)
     log(ready(0, 1))

@@ -13,9 +13,9 @@ from pf_status_relay.openshift.monitors import Labels, Monitor
 from pf_status_relay.openshift.pools import (
     MOST_SHOWN,
     Pool,
-    apart,
     can_share_a_node,
     conflicts,
+    disjoint,
     is_dns_label,
     merged,
     pools,
@@ -106,7 +106,7 @@ def test_of_many_that_are_at_odds_the_first_are_told_and_the_others_counted() ->
         "pairs of PFLACPMonitors not to be had as pools that are not shown: 124730",
     ]
     other_values = [monitor(name, name, labels(rack=name)) for name in names]
-    assert told(apart(other_values), "are for") == [
+    assert told(disjoint(other_values), "are for") == [
         *first,
         "pairs of PFLACPMonitors for different hosts that are not shown: 124730",
     ]
@@ -242,10 +242,10 @@ def test_no_dns_label(text: str) -> None:
 
 def test_monitors_of_different_hosts_are_told_apart() -> None:
     given = [monitor("a", "ens5f0", labels(rack="a")), monitor("b", "ens5f1", labels(rack="b"))]
-    assert apart(given) == [
+    assert disjoint(given) == [
         "PFLACPMonitors a and b are for different hosts (rack=a and rack=b); give those of one host"
     ]
-    assert apart([given[0], monitor("c", "ens5f1", labels(zone="c"))]) == []
+    assert disjoint([given[0], monitor("c", "ens5f1", labels(zone="c"))]) == []
 
 
 # Brute force: every node there can be, with these labels or without.

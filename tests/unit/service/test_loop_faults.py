@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pf_status_relay.core import events
-from pf_status_relay.core.decision import Memory, Standing
+from pf_status_relay.core.decision import Memory, Readiness
 from pf_status_relay.core.facts import Absent, Unreadable, VfLinkState
 from pf_status_relay.service.systemd import status_line
 from tests.support.world import DOWN, GONE, UP, World, pf
@@ -155,8 +155,10 @@ def test_why_an_interface_is_not_served_is_told_when_the_reason_changes(world: W
     assert events.FetchFailed("enp5s0f0", "is the same interface as ens5f0") in world.all("log")
 
 
-def memory(name: str, standing: Standing = Standing.READY, *, up: bool = True, disabled: int = 0) -> Memory:
-    return Memory(name, standing, lacp_up=up, disabled=disabled)
+def memory(
+    name: str, readiness: Readiness = Readiness.READY, *, up: bool = True, disabled: int = 0
+) -> Memory:
+    return Memory(name, readiness, lacp_up=up, disabled=disabled)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def memory(name: str, standing: Standing = Standing.READY, *, up: bool = True, d
         ([memory("a", up=False, disabled=1)], "1 PF: 0 up, 1 down (a), 1 VF disabled"),
         ([Memory("a"), Memory("b")], "2 PFs: 0 up, 2 not ready (a, b), 0 VFs disabled"),
         (
-            [memory("a", Standing.NOT_READY), memory("b", Standing.ABSENT)],
+            [memory("a", Readiness.NOT_READY), memory("b", Readiness.ABSENT)],
             "2 PFs: 0 up, 2 not ready (a, b), 0 VFs disabled",
         ),
         (

@@ -39,7 +39,7 @@ class WrittenWorld(World):
 
         monkeypatch.setattr(metrics, "Textfile", Textfile)
 
-    def shown(self, interface: str = "ens5f0") -> dict[str, float]:
+    def displayed(self, interface: str = "ens5f0") -> dict[str, float]:
         """Return what the file says of an interface."""
         return of_interface(self.path.read_text(), interface)
 
@@ -65,7 +65,7 @@ def test_metrics_come_last_after_writes_log_and_life(world: WrittenWorld) -> Non
         "stopping",
         "log",
     ]
-    assert world.shown("ens5f1")["lacp_up"] == 0
+    assert world.displayed("ens5f1")["lacp_up"] == 0
 
 
 def test_an_event_that_waits_is_served_before_metrics_are_written(world: WrittenWorld) -> None:
@@ -119,8 +119,8 @@ def test_an_outage_is_written_in_the_cycle_that_finds_it(world: WrittenWorld) ->
     world.hear(4.5, 5)
     world.run(until=4.55, metrics_textfile=str(world.path))
     assert world.written_at == [0, 4.5]
-    assert world.shown()["lacp_up"] == 0
-    assert world.shown()['vf_writes_total{link_state="disable"}'] == 1
+    assert world.displayed()["lacp_up"] == 0
+    assert world.displayed()['vf_writes_total{link_state="disable"}'] == 1
     assert samples(world.path.read_text())["reaction_seconds_count"] == 1
 
 
@@ -158,7 +158,7 @@ def test_while_netlink_is_dead_errors_are_counted_and_written(world: WrittenWorl
     world.run(until=6, metrics_textfile=str(world.path))
     # At 2 s the socket that dies, at once the one that is not opened, and then one each second.
     assert told == [5]
-    assert world.shown()["lacp_up"] == 1, "what was known"
+    assert world.displayed()["lacp_up"] == 1, "what was known"
 
 
 def test_reads_that_fail_and_events_that_are_lost_are_counted(world: WrittenWorld) -> None:
@@ -167,10 +167,10 @@ def test_reads_that_fail_and_events_that_are_lost_are_counted(world: WrittenWorl
     world.at(2.9, lambda: world.facts.update(ens5f1=Unreadable("Device or resource busy")))
     world.at(3.15, lambda: world.facts.update(ens5f1=pf(6, UP, AUTO)))
     world.run(until=20, metrics_textfile=str(world.path))
-    shown = samples(world.path.read_text())
-    assert shown["link_event_overruns_total"] == 1
-    assert shown["netlink_errors_total"] == 2, "at 3 and 3.1 s"
-    assert shown["cycle_duration_seconds_count"] >= 14
+    displayed = samples(world.path.read_text())
+    assert displayed["link_event_overruns_total"] == 1
+    assert displayed["netlink_errors_total"] == 2, "at 3 and 3.1 s"
+    assert displayed["cycle_duration_seconds_count"] >= 14
 
 
 def test_on_a_reload_the_file_stays_and_forgets_those_that_go(world: WrittenWorld) -> None:

@@ -121,9 +121,9 @@ def test_a_refused_write_is_counted_at_every_try(textfile: Textfile) -> None:
     relayed = Relayed(textfile)
     relayed.look(pf(5, DOWN, AUTO, AUTO), "Operation not supported")
     relayed.look(pf(5, DOWN, AUTO, DISABLE), "Operation not supported")
-    shown = of_interface(written(textfile), "ens5f0")
-    assert shown['vf_writes_total{link_state="disable"}'] == 3
-    assert shown['vf_writes_refused_total{link_state="disable"}'] == 2
+    displayed = of_interface(written(textfile), "ens5f0")
+    assert displayed['vf_writes_total{link_state="disable"}'] == 3
+    assert displayed['vf_writes_refused_total{link_state="disable"}'] == 2
 
 
 @pytest.mark.parametrize("facts", [TWO_PORTS, GONE])
@@ -131,10 +131,10 @@ def test_of_a_pf_that_is_not_ready_nothing_is_said_about_lacp(textfile: Textfile
     relayed = Relayed(textfile)
     relayed.look(pf(5, UP, AUTO))
     relayed.look(facts)
-    shown = of_interface(written(textfile), "ens5f0")
-    assert shown["ready"] == 0
-    assert not {"lacp_up", "actor_port_state", "partner_port_state"} & set(shown)
-    assert shown['vfs{link_state="auto"}'] == (0 if facts is GONE else 1)
+    displayed = of_interface(written(textfile), "ens5f0")
+    assert displayed["ready"] == 0
+    assert not {"lacp_up", "actor_port_state", "partner_port_state"} & set(displayed)
+    assert displayed['vfs{link_state="auto"}'] == (0 if facts is GONE else 1)
 
 
 def test_an_interface_that_cannot_be_read_stays_as_it_was_and_is_counted(textfile: Textfile) -> None:
@@ -180,12 +180,12 @@ def test_a_reaction_is_measured_when_lacp_goes_down_and_vfs_are_written(textfile
     relayed.look(pf(5, DOWN, AUTO), seconds=0.003)
     relayed.look(pf(5, DOWN, AUTO), seconds=0.1)  # set back by somebody: not a reaction to LACP
     relayed.look(pf(5, UP, DISABLE), seconds=0.1)
-    shown = samples(written(textfile))
-    assert shown["reaction_seconds_count"] == 1
-    assert shown["reaction_seconds_sum"] == pytest.approx(0.003)
-    assert shown['reaction_seconds_bucket{le="0.0025"}'] == 0
-    assert shown['reaction_seconds_bucket{le="0.005"}'] == 1
-    assert shown['reaction_seconds_bucket{le="+Inf"}'] == 1
+    displayed = samples(written(textfile))
+    assert displayed["reaction_seconds_count"] == 1
+    assert displayed["reaction_seconds_sum"] == pytest.approx(0.003)
+    assert displayed['reaction_seconds_bucket{le="0.0025"}'] == 0
+    assert displayed['reaction_seconds_bucket{le="0.005"}'] == 1
+    assert displayed['reaction_seconds_bucket{le="+Inf"}'] == 1
 
 
 def test_cycles_errors_and_overruns_are_of_the_service(textfile: Textfile) -> None:
@@ -193,8 +193,8 @@ def test_cycles_errors_and_overruns_are_of_the_service(textfile: Textfile) -> No
         textfile.cycle_done(seconds)
     textfile.netlink_failed()
     textfile.happened(events.LinkEventsLost())
-    shown = samples(written(textfile))
-    assert {name: value for name, value in shown.items() if "reaction" not in name} == {
+    displayed = samples(written(textfile))
+    assert {name: value for name, value in displayed.items() if "reaction" not in name} == {
         f'build_info{{version="{__version__}"}}': 1,
         "cycle_duration_seconds_count": 2,
         "cycle_duration_seconds_sum": 0.75,

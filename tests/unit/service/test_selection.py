@@ -9,7 +9,7 @@ import pytest
 
 from pf_status_relay.config import keys
 from pf_status_relay.kernel import sysfs
-from pf_status_relay.kernel.request_socket import Refused, Rtnl
+from pf_status_relay.kernel.request_socket import Refused, RequestSocket
 from pf_status_relay.service import selection
 
 
@@ -28,12 +28,12 @@ class Host:
         return value
 
     def sole_lacp_ports(self) -> list[str]:
-        """Answer as Rtnl does."""
+        """Answer as RequestSocket does."""
         return self._or_error(self.ports)
 
     def select(self, *configured: str) -> tuple[str, ...]:
         """Select on this host."""
-        return selection.select(configured, cast(Rtnl, self))
+        return selection.select(configured, cast(RequestSocket, self))
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from pf_status_relay.core.decision import Memory, Standing
+from pf_status_relay.core.decision import Memory, Readiness
 from pf_status_relay.service import state_file as statefile
 from pf_status_relay.service.state_file import InterfaceState, ServiceState, StateFile
 
-UP = Memory("ens5f0", Standing.READY, lacp_up=True)
-DOWN = Memory("ens5f0", Standing.READY, lacp_up=False)
-ABSENT = Memory("ens5f1", Standing.ABSENT)
+UP = Memory("ens5f0", Readiness.READY, lacp_up=True)
+DOWN = Memory("ens5f0", Readiness.READY, lacp_up=False)
+ABSENT = Memory("ens5f1", Readiness.ABSENT)
 
 
 class Clock:
