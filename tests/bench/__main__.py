@@ -1,4 +1,4 @@
-"""`make bench`: boots the guests of the plan one after another, and writes table, JSON and pictures."""
+"""`make bench`: boots the guests of the plan one after another, and writes tables, JSON and a picture."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def facts() -> Mapping[str, str]:
 
 
 def write(result: Mapping[str, Any], folder: Path) -> None:
-    """Writes JSON, tables and pictures, prints the tables, and says where everything is."""
+    """Writes JSON, tables and the picture, prints the tables, and says where everything is."""
     folder.mkdir(parents=True)
     found = ",\n".join(json.dumps(each) for each in result["found"])
     rest = json.dumps({**result, "found": []}, indent=1)
@@ -126,11 +126,11 @@ def write(result: Mapping[str, Any], folder: Path) -> None:
     (folder / report.TABLES).write_text(text)
     print(f"\n{text}")
     try:
-        from tests.bench import pictures  # only here: matplotlib comes with the extra "bench"
+        from tests.bench import pictures  # only here: `tests/setup bench` installs matplotlib
 
-        pictures.draw(dict(result), folder)
+        pictures.draw(result, folder)
     except ImportError as error:
-        print(f"No pictures: {error} (pip install -e .[bench])")
+        print(f"No picture: {error} (tests/setup bench)")
     print(f"Results: {folder}")
     print(f"Into the documentation: python -m tests.bench.report {folder} --into docs/performance.md")
 

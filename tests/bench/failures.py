@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from typing import IO, NamedTuple
 
-from tests.bench import wire
 from tests.bench.holder import RtnlHolder
-from tests.bench.recorder import SHARE, Heard, Moment, Recorder
+from tests.bench.stopwatch import SHARE, Heard, Moment, Stopwatch
 from tests.lab.kit.switch import SLOW_PROTOCOLS, Switch
+from tests.support.rtnetlink import AUTO, DISABLE
 
 NOTICED_AFTER_S = 1.5
 """LACP does not fail sooner than this after its LACPDUs stop, in seconds: nobody need look before."""
@@ -43,7 +43,7 @@ class Phase(Enum):
 
 
 LOOKED_AT = (Phase.FAILING, Phase.RECOVERING)
-FOLLOWED = {Phase.DOWN: wire.DISABLE, Phase.UP: wire.AUTO}
+FOLLOWED = {Phase.DOWN: DISABLE, Phase.UP: AUTO}
 
 
 class Reaction(NamedTuple):
@@ -109,7 +109,7 @@ class Failures:
 
     def __init__(
         self,
-        recorder: Recorder,
+        stopwatch: Stopwatch,
         board: Switchboard,
         subjects: Sequence[Subject],
         *,
@@ -119,7 +119,7 @@ class Failures:
         holder: RtnlHolder | None = None,
     ) -> None:
         self.reactions: list[Reaction] = []
-        self._recorder = recorder
+        self._stopwatch = stopwatch
         self._board = board
         self._subjects = {subject.ifindex: subject for subject in subjects}
         self._recovers = recovers
@@ -141,7 +141,7 @@ class Failures:
             if self._holder:
                 self._holder.hold(any(map(self._is_held, self._subjects.values())))
             deaf = self._deaf_until > now
-            self._hear_all(self._recorder.wait(self._deaf_until if deaf else self._until(), deaf=deaf))
+            self._hear_all(self._stopwatch.wait(self._deaf_until if deaf else self._until(), deaf=deaf))
 
     def _is_held(self, subject: Subject) -> bool:
         """Whether the failure of a PF is about to happen, or not yet to be announced."""
@@ -180,12 +180,12 @@ class Failures:
         """Reads the port states that are to change."""
         for subject in self._subjects.values():
             if subject.phase in LOOKED_AT and subject.was_otherwise <= start:
-                up = self._recorder.lacp_up(subject.ifindex)
+                up = self._stopwatch.lacp_up(subject.ifindex)
                 self._see(subject, up, time.monotonic())
         now = time.monotonic()
         # While the lock is busy, reading takes time and no CPU.
         costs = 0.0 if self._holder else (now - start) / SHARE
-        self._next_look = now + max(self._recorder.look_s, costs)
+        self._next_look = now + max(self._stopwatch.look_s, costs)
 
     def _see(self, subject: Subject, up: bool, now: float) -> None:
         """Takes in a port state."""
@@ -194,7 +194,7 @@ class Failures:
             return
         subject.changed = Moment(now, max(0.0, now - subject.was_otherwise))
         if up and not self._recovers:
-            self._recorder.set_vfs(subject.ifindex, wire.AUTO)
+            self._stopwatch.set_vfs(subject.ifindex, AUTO)
             self._rest(subject, now)
         else:
             # The relay's write is an event; should it be lost, the VFs are read all the same.
@@ -216,7 +216,7 @@ class Failures:
     def _look_at_vfs(self, subject: Subject, at: float) -> None:
         """Reads the VFs; at `at` they were as they are now."""
         start = time.monotonic()
-        states = self._recorder.vf_states(subject.ifindex)
+        states = self._stopwatch.vf_states(subject.ifindex)
         now = time.monotonic()
         wanted = FOLLOWED[subject.phase]
         followed = states.count(wanted)
@@ -228,7 +228,7 @@ class Failures:
         else:
             subject.due = now + 0.1
             if followed:
-                pause = max(self._recorder.look_s, (now - start) / SHARE)
+                pause = max(self._stopwatch.look_s, (now - start) / SHARE)
                 subject.due = self._deaf_until = now + pause
 
     def _finish(self, subject: Subject, seconds: float | None, now: float) -> None:

@@ -7,20 +7,17 @@ nothing, and never sets a VF back to "auto". It is no relay; it says how fast on
 from __future__ import annotations
 
 import socket
-import struct
 import sys
 
 from tests.bench import wire
-from tests.lab.kit.netlink import RTMGRP_LINK
-
-IFINDEX_AT = 20
+from tests.support import rtnetlink as nl
 
 
 def main() -> None:
     """Disables the VFs of each PF that an event says has lost LACP, once per loss."""
     vfs = {int(ifindex): int(count) for ifindex, count in (word.split(":") for word in sys.argv[1:])}
-    requests = {ifindex: wire.set_vfs(ifindex, count, wire.DISABLE) for ifindex, count in vfs.items()}
-    events, route = wire.open_socket(RTMGRP_LINK), wire.open_socket()
+    requests = {ifindex: nl.set_vfs(ifindex, count, nl.DISABLE) for ifindex, count in vfs.items()}
+    events, route = wire.open_socket(nl.RTMGRP_LINK), wire.open_socket()
     buffer = bytearray(1 << 16)
     disabled: set[int] = set()
     print("ready", flush=True)
@@ -29,7 +26,7 @@ def main() -> None:
             size = events.recv_into(buffer)
         except OSError:  # events were lost
             continue
-        ifindex = struct.unpack_from("=i", buffer, IFINDEX_AT)[0]
+        ifindex = wire.ifindex_of(buffer)
         if ifindex not in requests:
             continue
         up = wire.lacp_up(buffer, size)

@@ -1,34 +1,55 @@
-"""The pictures: how reactions are distributed, and how reaction and cost grow."""
+"""The picture: how reactions are distributed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from tests.bench import figures
 from tests.bench.cases import FLOOR, OURS, PEER
 from tests.bench.host import Found
-from tests.bench.report import PICTURES
-from tests.bench.targets import BY_PFS, BY_VFS, REACTION_CASES, sizes
+from tests.bench.report import PICTURE
+from tests.bench.targets import REACTION_CASES
 
 COLOURS = {OURS: "#1f77b4", PEER: "#d62728", FLOOR: "#7f7f7f"}
 
 
-def draw(result: dict[str, Any], folder: Path) -> list[Path]:
-    """Draws all pictures into a folder, as SVG, and returns where they are."""
+SAYS = "The share of reactions that are over after so many milliseconds, of ours, theirs and the floor"
+"""The picture in words, for who cannot see it."""
+
+POINTS = 50
+"""Of a curve. More of them nobody can tell apart, and each is a line of numbers in the file."""
+
+
+def draw(result: Mapping[str, Any], folder: Path) -> Path:
+    """Draws the picture into a folder, as SVG, and returns where it is."""
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "bench", "font.size": 9, "svg.fonttype": "none"})
-    found: list[Found] = result["found"]
     names = {OURS: "ours", PEER: result["peer"].partition(" (")[0], FLOOR: "floor"}
-    paths = [folder / name for name in PICTURES]
-    for path, picture in zip(paths, (reactions(found, names), growth(found, names))):
-        picture.savefig(path, metadata={"Date": None}, bbox_inches="tight")
-        plt.close(picture)
-    return paths
+    picture = reactions(result["found"], names)
+    path = folder / PICTURE
+    unsaid = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    picture.savefig(path, metadata=unsaid, bbox_inches="tight")
+    plt.close(picture)
+    path.write_text(small(path.read_text()))
+    return path
+
+
+def small(svg: str) -> str:
+    """The same picture in fewer lines and digits: matplotlib writes a line for each point of a path."""
+    svg = re.sub(r' d="[^"]+"', lambda path: " ".join(path[0].split()).join((" ", "")), svg)
+    return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
+
+
+def thinned(times: Sequence[float]) -> list[tuple[float, float]]:
+    """The shares that are over at some of these sorted times, the last one included."""
+    count = len(times)
+    places = sorted({round(count * point / POINTS) for point in range(1, POINTS + 1)} - {0})
+    return [(times[place - 1], place / count) for place in places]
 
 
 def reactions(found: Sequence[Found], names: dict[str, str]) -> Any:
@@ -46,45 +67,16 @@ def reactions(found: Sequence[Found], names: dict[str, str]) -> Any:
                 and each["seconds"]
             )
             if times:
-                shares = [(place + 1) / len(times) for place in range(len(times))]
-                axis.step(times, shares, where="post", color=COLOURS[program], label=name)
+                axis.step(*zip(*thinned(times)), where="post", color=COLOURS[program], label=name)
         axis.set_xscale("log")
         axis.minorticks_off()
+        axis.xaxis.set_major_formatter("{x:g}")
         axis.set_title("LACP lost → last VF reads disable" if loss else "LACP back → last VF reads auto")
         axis.set_xlabel("milliseconds, logarithmic")
         axis.grid(alpha=0.3)
     axes[0].set_ylim(0, 1.02)
     axes[0].set_ylabel("share of reactions")
     explain(picture, axes[0])
-    return picture
-
-
-def growth(found: Sequence[Found], names: dict[str, str]) -> Any:
-    """Reaction and idle CPU, against VFs of one PF and against PFs of 8 VFs."""
-    picture, axes = plt.subplots(2, 2, figsize=(9, 5.5), layout="constrained")
-    for column, (by, cases) in enumerate((("VFs", BY_VFS), ("PFs", BY_PFS))):
-        for program, name in names.items():
-            medians = [
-                (size, spread.median)
-                for size, case in sizes(by, cases)
-                if (spread := figures.spread(found, case, program, loss=True))
-            ]
-            cpu = [
-                (size, value)
-                for size, case in sizes(by, cases)
-                if (value := figures.cost(found, case, program, "up")) is not None
-            ]
-            for axis, points in zip(axes[:, column], (medians, cpu)):
-                if points:
-                    axis.plot(*zip(*points), marker="o", color=COLOURS[program], label=name)
-        axes[0, column].set_yscale("log")
-        axes[0, column].minorticks_off()
-        axes[0, column].set_ylabel("reaction to loss, median, ms")
-        axes[1, column].set_ylabel("idle CPU, s per hour")
-        for axis in axes[:, column]:
-            axis.set_xlabel("VFs of one PF" if by == "VFs" else "PFs of 8 VFs")
-            axis.grid(alpha=0.3)
-    explain(picture, axes[0, 0])
     return picture
 
 

@@ -13,8 +13,8 @@ import time
 from datetime import datetime, timezone
 
 from tests.bench import wire
-from tests.lab.kit import netlink as nl
 from tests.lab.kit import observer
+from tests.support import rtnetlink as nl
 
 
 def main() -> None:
@@ -28,15 +28,15 @@ def main() -> None:
     was_up: dict[str, bool] = {}
     while True:
         for name, link in links.items():
-            size = wire.ask(route, wire.get_link(link.ifindex, nl.RTEXT_FILTER_VF), buffer)
+            size = wire.ask(route, nl.get_link(nl.RTEXT_FILTER_VF, ifindex=link.ifindex), buffer)
             up = bool(wire.lacp_up(buffer, size))
             if was_up.get(name) is not up:
                 say("lacp is up" if up else "lacp is down", interface=name)
             was_up[name] = up
-            wrong, right = (wire.DISABLE, wire.AUTO) if up else (wire.AUTO, wire.DISABLE)
+            wrong, right = (nl.DISABLE, nl.AUTO) if up else (nl.AUTO, nl.DISABLE)
             for vf, state in enumerate(wire.vf_states(buffer, size, link.vf_count)):
                 if state == wrong:
-                    request = wire.set_vfs(link.ifindex, 1, right, flags=nl.NLM_F_ACK, first=vf)
+                    request = nl.set_vfs(link.ifindex, 1, right, flags=nl.NLM_F_ACK, first=vf)
                     wire.ask(route, request, buffer)
                     say("vf link state was set", id=vf, state=observer.VF_LINK_STATES[right], interface=name)
         time.sleep(interval_s)

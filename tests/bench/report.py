@@ -1,14 +1,14 @@
 """The report: tables in Markdown, from what was found.
 
-`python -m tests.bench.report FOLDER --into docs/performance.md` puts a result's tables and pictures into the
-documentation, between the marks there.
+`python -m tests.bench.report FOLDER --into docs/performance.md` puts a result's headlines and picture into
+the documentation and its tables into README.md here, between the marks there, and keeps it in results/.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,25 @@ from tests.bench.host import Found
 from tests.bench.targets import Target, targets
 
 RESULT = "bench.json"
+KEPT = f"{RESULT}.gz"
 TABLES = "tables.md"
-PICTURES = ("reactions.svg", "growth.svg")
+PICTURE = "reactions.svg"
+README = Path(__file__).with_name("README.md")
+RESULTS = Path(__file__).with_name("results")
+HEADLINES = (
+    "reaction to loss, median",
+    "reaction to loss, p99",
+    "reaction to a loss that is announced late, p99",
+    "recovery, median",
+    "334 VFs",
+    "growth of reaction with VFs",
+    "growth of reaction with PFs",
+    "idle CPU, LACP up, 4 x 64 VFs",
+    "resident memory",
+    "memory over 1,000 failures",
+    "start to first complete cycle, this machine",
+)
+"""The targets that the documentation tells of, met or not. README.md has all."""
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -60,6 +77,18 @@ def tables(result: Mapping[str, Any]) -> str:
         table(("What", "ours", "theirs", "`import pyroute2`", "ours ÷ import"), memory_rows(found)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def headlines(result: Mapping[str, Any]) -> str:
+    """The targets that a reader asks for first, in Markdown."""
+    rows = [target for target in targets(result["found"]) if target.what in HEADLINES]
+    known = result["facts"]
+    about = ", ".join(known[name] for name in ("date", "machine") if name in known)
+    return (
+        f"Commit {known['commit']}{about and f', {about}'}. Theirs: {result['peer']}.\n\n"
+        + table(("What", "Target", "Measured", "Met"), map(target_row, rows))
+        + "\n"
+    )
 
 
 def facts(result: Mapping[str, Any]) -> str:
@@ -162,36 +191,54 @@ def ratio(value: float | None, other: float | None) -> str:
     return "-" if value is None or not other or other <= 0 else f"{number(value / other)}x"
 
 
-def insert(folder: Path, page: Path) -> None:
-    """Puts a result into a page of the documentation, and its pictures beside the page."""
+def load(folder: Path) -> dict[str, Any]:
+    """What `make bench` wrote, or what was kept of it."""
+    kept = folder / KEPT
+    text = gzip.decompress(kept.read_bytes()).decode() if kept.exists() else (folder / RESULT).read_text()
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+def keep(result: Mapping[str, Any], folder: Path) -> None:
+    """Keeps a whole result, small, and the same bytes for the same result."""
+    folder.mkdir(exist_ok=True)
+    text = json.dumps(result, separators=(",", ":"))
+    (folder / KEPT).write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+
+
+def insert(text: str, page: Path) -> None:
+    """Puts a text into a page, between its marks."""
     before, mark, rest = page.read_text().partition(BEGIN)
     _, other_mark, after = rest.partition(END)
     if not mark or not other_mark:
         raise SystemExit(f"{page} has no marks {BEGIN} and {END}")
-    pictures = page.parent / page.stem
-    pictures.mkdir(exist_ok=True)
-    links = []
-    for name in PICTURES:
-        if (folder / name).exists():
-            shutil.copy(folder / name, pictures / name)
-            links.append(f"![{name.partition('.')[0]}]({page.stem}/{name})")
-    shutil.copy(folder / RESULT, pictures / RESULT)
-    content = "\n\n".join(["", *links, (folder / TABLES).read_text()])
-    page.write_text(f"{before}{BEGIN}{content}{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n\n{text}{END}{after}")
+
+
+def document(result: Mapping[str, Any], page: Path) -> None:
+    """Puts a result into the documentation, and keeps it."""
+    from tests.bench import pictures  # only here: `tests/setup bench` installs matplotlib
+
+    folder = page.parent / page.stem
+    folder.mkdir(exist_ok=True)
+    pictures.draw(result, folder)
+    picture = f"![{pictures.SAYS}]({page.stem}/{PICTURE})"
+    insert(f"{picture}\n\n{headlines(result)}", page)
+    insert(tables(result), README)
+    keep(result, RESULTS)
 
 
 def main() -> None:
-    """Prints a result's tables, or puts them into a page."""
+    """Prints a result's tables, or puts them into the documentation."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.report", description=__doc__)
-    parser.add_argument("folder", type=Path, help="what `make bench` wrote")
+    parser.add_argument("folder", type=Path, help="what `make bench` wrote, or tests/bench/results")
     parser.add_argument("--into", type=Path, metavar="PAGE", help="a Markdown page with marks")
     options = parser.parse_args()
-    text = tables(json.loads((options.folder / RESULT).read_text()))
-    (options.folder / TABLES).write_text(text)
+    result = load(options.folder)
     if options.into:
-        insert(options.folder, options.into)
+        document(result, options.into)
     else:
-        print(text)
+        print(tables(result))
 
 
 if __name__ == "__main__":

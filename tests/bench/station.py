@@ -20,17 +20,18 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.bench import wire
 from tests.bench.cases import FLOOR, OURS, PEER, Case
 from tests.bench.failures import Failures, Phase, Subject, Switchboard
 from tests.bench.holder import RtnlHolder
 from tests.bench.programs import Program
-from tests.bench.recorder import Recorder
+from tests.bench.stopwatch import Stopwatch
 from tests.lab.guest.guest import CHECKOUT, read_text
 from tests.lab.kit import topology
 from tests.lab.kit.commands import run
 from tests.lab.kit.lab import RESULTS, Lab
+from tests.lab.kit.recorder import run_first
 from tests.lab.kit.waiting import wait_until
+from tests.support.rtnetlink import AUTO, DISABLE
 
 CASE = "case.json"
 FOUND = "found-{}"
@@ -62,7 +63,7 @@ class Station:
         self.ports = {pf.ifindex: pf.cable.port.name for pf in self.pfs}
         self.vfs = dict.fromkeys(self.ports, case.vfs)
         look_s = 0.05 if case.name == "memory" else 0.002
-        self.recorder = Recorder(self.vfs, look_s)
+        self.stopwatch = Stopwatch(self.vfs, look_s)
         self.board = Switchboard(self.switch)
         self._log = Path("/tmp", f"programs-{replica}.log")  # in memory: the results folder is slow
 
@@ -112,10 +113,10 @@ class Station:
 
     def _disable_one(self) -> None:
         for ifindex in self.ports:
-            self.recorder.set_vfs(ifindex, wire.DISABLE, [self.case.vfs - 1])
+            self.stopwatch.set_vfs(ifindex, DISABLE, [self.case.vfs - 1])
 
     def _all_auto(self) -> bool:
-        return not any(any(self.recorder.vf_states(ifindex)) for ifindex in self.ports)
+        return not any(any(self.stopwatch.vf_states(ifindex)) for ifindex in self.ports)
 
     # LACP
 
@@ -132,7 +133,7 @@ class Station:
             self.board.fix(port)
         for pf in self.pfs:
             wait_until(partial(in_state, pf, (63, 63)), within=60, what="LACP up", poll=0.1)
-            self.recorder.set_vfs(pf.ifindex, wire.AUTO)
+            self.stopwatch.set_vfs(pf.ifindex, AUTO)
 
     # What is measured
 
@@ -147,7 +148,7 @@ class Station:
                 Subject(index, port, self.case.vfs, self.case.rounds) for index, port in self.ports.items()
             ]
             failures = Failures(
-                self.recorder,
+                self.stopwatch,
                 self.board,
                 subjects,
                 recovers=name != FLOOR,
@@ -177,7 +178,7 @@ class Station:
     def noise(self) -> Iterator[None]:
         """What else goes on while PFs fail."""
         if self.case.noise:
-            with noise("bystander0", str(self.case.noise)):
+            with storm("bystander0", str(self.case.noise)):
                 yield
         else:
             yield
@@ -211,7 +212,7 @@ class Station:
         program = None if name == "none" else Program(name, self.names, self.vfs, self._log)
         with ExitStack() as running:
             if per_second.isdecimal():
-                running.enter_context(noise("bystander1", per_second))
+                running.enter_context(storm("bystander1", per_second))
             if program:
                 running.callback(program.stop)
                 if state != "down" and not self._is_at_work(program):
@@ -274,10 +275,10 @@ def in_state(pf: topology.Pf, port_state: tuple[int, int]) -> bool:
 
 
 @contextmanager
-def noise(*words: str) -> Iterator[None]:
-    """Runs tests.bench.noise."""
+def storm(*words: str) -> Iterator[None]:
+    """Runs tests.lab.kit.storm in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.noise", *words], cwd=CHECKOUT, stdout=subprocess.PIPE
+        [sys.executable, "-m", "tests.lab.kit.storm", *words], cwd=CHECKOUT, stdout=subprocess.PIPE
     )
     try:
         assert process.stdout is not None
@@ -300,7 +301,7 @@ def main() -> None:
         wait_until((RESULTS / GO).exists, within=600, what="station 0", poll=0.1)
     station = Station(case, replica)
     station.say("ready")
-    Recorder.run_first()
+    run_first()
     gc.disable()
     if replica == 0:
         station.measure_starts()

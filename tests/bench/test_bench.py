@@ -11,8 +11,8 @@ from tests.bench import figures, host, report, targets, wire
 from tests.bench.cases import FULL, OURS, PEER, Case
 from tests.bench.host import Found
 from tests.lab.guest import guest, kernel
-from tests.lab.kit import netlink as nl
 from tests.lab.kit import observer
+from tests.support import rtnetlink as nl
 
 
 def reaction(case: str, program: str, *, loss: bool, seconds: float | None) -> Found:
@@ -27,25 +27,16 @@ def reaction(case: str, program: str, *, loss: bool, seconds: float | None) -> F
 
 
 def link_message(*, actor: int, partner: int, carrier: int, vf_states: list[int]) -> bytearray:
-    """A RTM_NEWLINK of a bond port."""
-    entries = b"".join(
-        nl.attribute(
-            nl.IFLA_VF_INFO,
-            nl.attribute(1, bytes(36))
-            + nl.attribute(nl.IFLA_VF_LINK_STATE, vf.to_bytes(4, "little") + state.to_bytes(4, "little")),
+    """Return an RTM_NEWLINK of a bond port."""
+    return bytearray(
+        nl.link_message(
+            7,
+            nl.text(nl.IFLA_IFNAME, "ens5f0"),
+            nl.u8(nl.IFLA_CARRIER, carrier),
+            nl.vfs_of(vf_states),
+            nl.lacp_port(actor, partner),
         )
-        for vf, state in enumerate(vf_states)
     )
-    port = nl.attribute(nl.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE, bytes([actor]))
-    port += nl.attribute(nl.IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE, partner.to_bytes(2, "little"))
-    info = nl.attribute(nl.IFLA_INFO_SLAVE_KIND, b"bond\0") + nl.attribute(nl.IFLA_INFO_SLAVE_DATA, port)
-    body = nl.LINK.pack(0, 1, 7, 0x1043, 0)
-    body += nl.attribute(nl.IFLA_IFNAME, b"ens5f0\0")
-    body += nl.attribute(nl.IFLA_CARRIER, bytes([carrier]))
-    body += nl.attribute(nl.IFLA_NUM_VF, len(vf_states).to_bytes(4, "little"))
-    body += nl.attribute(nl.IFLA_VFINFO_LIST, entries)
-    body += nl.attribute(nl.IFLA_LINKINFO, info)
-    return bytearray(wire.message(nl.RTM_NEWLINK, 0, body))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +61,7 @@ def test_the_wire_decoder_agrees_with_the_lab(actor: int, partner: int, carrier:
 
 
 def test_a_link_outside_a_bond_is_neither_up_nor_down() -> None:
-    message = bytearray(wire.message(nl.RTM_NEWLINK, 0, nl.LINK.pack(0, 1, 7, 0, 0)))
+    message = bytearray(nl.link_message(7, link_flags=0))
     assert wire.lacp_up(message, len(message)) is None
 
 
@@ -128,8 +119,35 @@ def test_every_case_of_the_reaction_table_sees_thirty_failures() -> None:
     assert set(plan) >= {*targets.BY_VFS, *targets.BY_PFS, *targets.P99_CASES, targets.STANDARD}
 
 
+def test_a_text_is_put_between_the_marks_of_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    report.insert("new\n", page)
+    assert page.read_text() == f"before\n{report.BEGIN}\n\nnew\n{report.END}\nafter\n"
+    page.write_text("no marks\n")
+    with pytest.raises(SystemExit):
+        report.insert("new\n", page)
+
+
+def test_a_result_is_kept_whole_and_each_time_the_same(tmp_path: Path) -> None:
+    result = report.load(report.RESULTS)
+    report.keep(result, tmp_path)
+    first = (tmp_path / report.KEPT).read_bytes()
+    assert report.load(tmp_path) == result
+    report.keep(result, tmp_path)
+    assert (tmp_path / report.KEPT).read_bytes() == first
+
+
+def test_the_documentation_says_what_the_kept_run_says() -> None:
+    result = report.load(report.RESULTS)
+    assert report.tables(result) in report.README.read_text()
+    assert report.headlines(result) in (guest.CHECKOUT / "docs" / "performance.md").read_text()
+    named = {target.what for target in targets.targets(result["found"])}
+    assert named >= set(report.HEADLINES)
+
+
 @pytest.mark.skipif("venv-" in sys.prefix, reason="one Python is enough for what runs in a guest")
-def test_a_guest_measures(tmp_path: Path) -> None:
+def test_a_guest_measures() -> None:
     reason = guest.cannot_run()
     if reason is None and kernel.cached() is None:
         reason = "its kernel is not built: python -m tests.lab.guest.kernel"
@@ -145,11 +163,3 @@ def test_a_guest_measures(tmp_path: Path) -> None:
     facts = {"commit": "none"}
     text = report.tables({"found": found, "facts": facts, "peer": "stand-in"})
     assert "| smoke | loss | ours | 2 |" in text
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    for name, content in ((report.TABLES, text), (report.RESULT, "{}")):
-        (tmp_path / name).write_text(content)
-    report.insert(tmp_path, page)
-    assert page.read_text().startswith(f"before\n{report.BEGIN}\n")
-    assert page.read_text().endswith(f"{report.END}\nafter\n")
-    assert "old" not in page.read_text()

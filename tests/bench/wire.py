@@ -1,71 +1,57 @@
-"""rtnetlink without detours, for programs that measure or are measured: bytes out, a few bytes looked at.
+"""The hot path of rtnetlink, for programs that measure or are measured: a few bytes of an answer looked at.
 
-Nothing here imports the program under test. The lab's observer, a full decoder, is the judge of this one
-(test_bench.py).
+The lab's observer, a full decoder, is the judge of this one (test_bench.py).
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
 
-from tests.lab.kit import netlink as nl
+from tests.support import rtnetlink as nl
 
-AUTO, DISABLE = 0, 2
-"""IFLA_VF_LINK_STATE."""
-NLM_F_DUMP = 0x300
-SO_RCVBUFFORCE = 33
 QUEUE_BYTES = 8 << 20
 BUFFER_BYTES = 1 << 18
 """A PF with 334 VFs and their statistics answers in 110 KiB."""
 
-_SLAVE_KIND_BOND = struct.pack("=HH5s", 9, nl.IFLA_INFO_SLAVE_KIND, b"bond\0")
-_ACTOR = struct.pack("=HH", 5, nl.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE)
-_PARTNER = struct.pack("=HH", 6, nl.IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE)
-_CARRIER = struct.pack("=HH", 5, nl.IFLA_CARRIER)
+_SLAVE_KIND_BOND = nl.text(nl.IFLA_INFO_SLAVE_KIND, "bond")
+_ACTOR = nl.ATTRIBUTE.pack(5, nl.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE)
+_PARTNER = nl.ATTRIBUTE.pack(6, nl.IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE)
+_CARRIER = nl.ATTRIBUTE.pack(5, nl.IFLA_CARRIER)
 _FIRST_ATTRIBUTE = nl.HEADER.size + nl.LINK.size
 
 
 def open_socket(groups: int = 0) -> socket.socket:
-    """A NETLINK_ROUTE socket in the caller's network namespace, with room for a storm of events."""
-    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-    opened.bind((0, groups))
-    opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES)
+    """Open a socket with room for a storm of events."""
+    opened = nl.open_socket(groups)
+    opened.setsockopt(socket.SOL_SOCKET, nl.SO_RCVBUFFORCE, QUEUE_BYTES)
     return opened
 
 
-def message(kind: int, flags: int, body: bytes) -> bytes:
-    """A netlink message."""
-    return nl.HEADER.pack(nl.HEADER.size + len(body), kind, nl.NLM_F_REQUEST | flags, 1, 0) + body
+def ask(route: socket.socket, request: bytes, buffer: bytearray) -> int:
+    """Send a request and receive its answer: the number of bytes. Raise OSError if the kernel refuses."""
+    route.send(request)
+    size = route.recv_into(buffer)
+    nl.check(buffer)
+    return size
 
 
-def get_link(ifindex: int, mask: int) -> bytes:
-    """RTM_GETLINK of one link, with this IFLA_EXT_MASK."""
-    body = nl.LINK.pack(0, 0, ifindex, 0, 0) + nl.attribute(nl.IFLA_EXT_MASK, struct.pack("=I", mask))
-    return message(nl.RTM_GETLINK, 0, body)
+def was_overrun(error: OSError) -> bool:
+    """Tell whether a socket lost messages because nobody took them in time."""
+    return error.errno == errno.ENOBUFS
 
 
-def set_vfs(ifindex: int, count: int, state: int, *, flags: int = 0, first: int = 0) -> bytes:
-    """RTM_SETLINK that gives `count` VFs from `first` on a link state, in one message."""
-    entries = b"".join(
-        nl.attribute(nl.IFLA_VF_INFO, nl.attribute(nl.IFLA_VF_LINK_STATE, struct.pack("=II", vf, state)))
-        for vf in range(first, first + count)
-    )
-    body = nl.LINK.pack(0, 0, ifindex, 0, 0) + nl.attribute(nl.IFLA_VFINFO_LIST, entries)
-    return message(nl.RTM_SETLINK, flags, body)
-
-
-def set_alias(ifindex: int, text: bytes) -> bytes:
-    """RTM_SETLINK that gives a link an alias: one event, and nobody cares."""
-    return message(nl.RTM_SETLINK, 0, nl.LINK.pack(0, 0, ifindex, 0, 0) + nl.attribute(nl.IFLA_IFALIAS, text))
+def ifindex_of(buffer: bytearray) -> int:
+    """Return the ifindex in a RTM_NEWLINK."""
+    ifindex: int = nl.LINK.unpack_from(buffer, nl.HEADER.size)[2]
+    return ifindex
 
 
 def lacp_up(buffer: bytearray, size: int) -> bool | None:
-    """Whether a RTM_NEWLINK says that LACP is up: carrier, both ends aggregate, none defaulted or expired.
+    """Tell whether a RTM_NEWLINK says that LACP is up, or return None if the link is no port of a bond.
 
-    None if the link is no port of a bond.
+    LACP is up with carrier, and with both ends aggregating and neither defaulted or expired.
     """
     kind = buffer.find(_SLAVE_KIND_BOND, _FIRST_ATTRIBUTE, size)
     actor = buffer.find(_ACTOR, kind, size) if kind >= 0 else -1
@@ -78,7 +64,7 @@ def lacp_up(buffer: bytearray, size: int) -> bool | None:
 
 
 def vf_states(buffer: bytearray, size: int, count: int) -> bytes:
-    """The link states of the `count` VFs in a RTM_NEWLINK, a byte each.
+    """Return the link states of the `count` VFs in a RTM_NEWLINK, a byte each.
 
     All entries are laid out like the first one, so one slice of the message has them all.
     """
@@ -99,19 +85,3 @@ def vf_states(buffer: bytearray, size: int, count: int) -> bytes:
             if len(states) == count and struct.unpack_from("=I", buffer, last)[0] == count - 1:
                 return states
     raise ValueError(f"no list of {count} VFs in a message of {size} bytes")
-
-
-def ask(route: socket.socket, request: bytes, buffer: bytearray) -> int:
-    """Sends a request and receives its answer: the number of bytes. Raises OSError if the kernel refuses."""
-    route.send(request)
-    size = route.recv_into(buffer)
-    if nl.HEADER.unpack_from(buffer)[1] == nl.NLMSG_ERROR:
-        code = -struct.unpack_from("=i", buffer, nl.HEADER.size)[0]
-        if code:
-            raise OSError(code, os.strerror(code))
-    return size
-
-
-def was_overrun(error: OSError) -> bool:
-    """Whether a socket lost messages because nobody took them in time."""
-    return error.errno == errno.ENOBUFS

@@ -37,6 +37,7 @@ def main() -> int:
                 ["-merge=1", f"-max_len={KEPT_BYTES}", str(CORPUS / name), str(RESULTS / name / "corpus")],
             )
             print(f"{name}: {len(list((CORPUS / name).iterdir()))} inputs in {CORPUS / name}", flush=True)
+            print("Name each new one for what it is, or remove it.", flush=True)
         else:
             findings += findings_in(name, options.seconds)
     for finding in findings:
@@ -74,7 +75,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default: %(default)s)")
     parser.add_argument(
-        "--merge", action="store_true", help="fuzz nothing; take into the corpus what was found to cover more"
+        "--merge",
+        action="store_true",
+        help="fuzz nothing; take into the corpus what was found to cover more, to be named",
     )
     options = parser.parse_args()
     for name in options.targets:

@@ -14,7 +14,7 @@ from unittest import mock
 from pf_status_relay.core.facts import Absent, PhysicalFunction, Unreadable, VfLinkState, VirtualFunction
 from pf_status_relay.kernel.request_socket import RequestSocket
 from tests.fuzz import datagrams, lines
-from tests.support.rtnetlink import NetlinkSocket
+from tests.support.netlink_socket import NetlinkSocket
 
 ANY_SEQUENCE, TRUNCATED, NOT_THE_KERNEL, FAILS, WRITES = 1, 2, 4, 8, 16
 """Bits of the first byte: sequence numbers are left as they are; each datagram was longer; another process

@@ -6,7 +6,7 @@ from unittest import mock
 
 from pf_status_relay.kernel.event_socket import Affected, LinkEvents, Watched
 from tests.fuzz import datagrams
-from tests.support.rtnetlink import NetlinkSocket
+from tests.support.netlink_socket import NetlinkSocket
 
 _PF, _MASTER, _MISSED = Affected("ens5f0"), Affected("ens5f0", master=True), Affected("ens5f1")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.fuzz import TARGETS, datagrams, lines
 from tests.fuzz.__main__ import CORPUS, MAX_BYTES
 
 INPUTS = [(name, path) for name in TARGETS for path in sorted((CORPUS / name).iterdir())]
-MAX_CORPUS_BYTES = 300_000
+MAX_CORPUS_BYTES = 150_000
 
 # sdnotify leaves its socket to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -25,10 +26,16 @@ def test_no_input_that_was_ever_found_ends_in_anything_but_what_is_documented(
     importlib.import_module(f"tests.fuzz.{target}").check(path.read_bytes())
 
 
-def test_the_corpus_has_a_folder_for_each_target_and_stays_small() -> None:
+def test_the_corpus_has_inputs_for_each_target_and_stays_small() -> None:
     assert sorted(os.listdir(CORPUS)) == sorted(TARGETS)
+    assert {name for name, _ in INPUTS} == set(TARGETS)
     assert sum(path.stat().st_size for _, path in INPUTS) <= MAX_CORPUS_BYTES
     assert all(path.stat().st_size <= MAX_BYTES for _, path in INPUTS)
+
+
+def test_each_input_is_named_for_what_it_is() -> None:
+    named = re.compile(r"(?![0-9a-f]{40}$)[a-z0-9]+(-[a-z0-9]+)*")  # not by libFuzzer, which takes the SHA-1
+    assert [f"{target}/{path.name}" for target, path in INPUTS if not named.fullmatch(path.name)] == []
 
 
 def test_the_fuzzer_takes_datagrams_apart_as_the_corpus_puts_them_together() -> None:

@@ -12,26 +12,14 @@ import pytest
 from pf_status_relay.config.keys import Config
 from pf_status_relay.config.load import ConfigError
 from pf_status_relay.core.events import Event
-from pf_status_relay.core.facts import (
-    Absent,
-    BondPort,
-    Facts,
-    Master,
-    PhysicalFunction,
-    VfLinkState,
-    VirtualFunction,
-)
-from pf_status_relay.core.lacp import PortState
+from pf_status_relay.core.facts import BondPort, Facts, Master, PhysicalFunction, VfLinkState, VirtualFunction
 from pf_status_relay.kernel import event_socket, sockets
 from pf_status_relay.kernel.event_socket import Affected, Watched
 from pf_status_relay.service.lock import Lock
 from pf_status_relay.service.loop import Readable, Service
 from pf_status_relay.service.systemd import Notifier
+from tests.support.facts import UP, numbered
 
-AUTO, ENABLE, DISABLE = VfLinkState
-UP = BondPort(PortState(63), PortState(63))
-DOWN = BondPort(PortState(143), PortState(55))
-GONE = Absent("Link not found")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Happening = tuple[str, object]
 LINK_EVENTS = 9999
@@ -47,7 +35,7 @@ def pf(ifindex: int, port: BondPort = UP, *states: VfLinkState) -> PhysicalFunct
         port=port,
         vf_count=len(states),
         vfs_listed=len(states),
-        vfs=tuple(VirtualFunction(*each) for each in enumerate(states)),
+        vfs=numbered(states),
     )
 
 

@@ -1,7 +1,7 @@
 """A scenario: a test function that uses the `lab` fixture, run in a guest of its own.
 
 On the host pytest sees a Scenario in the function's place. It boots a guest, in which pytest runs that one
-test again, this time for real, and reports back in a file. See docs/lab.md.
+test again, this time for real, and reports back in a file. See scenarios/README.md.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import struct
 import threading
 from typing import NamedTuple
 
-from tests.lab.kit import netlink as nl
+from tests.support import rtnetlink as nl
 
 OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
 VF_LINK_STATES = ("auto", "enable", "disable")
@@ -43,39 +43,28 @@ class Link(NamedTuple):
 
 
 def read(link: str | int, *, vfs: bool = False) -> Link | None:
-    """Reads a link by name, altname or ifindex; None if there is none. With `vfs`, its VFs' link states too.
+    """Read a link by name, altname or ifindex; None if there is none. With `vfs`, its VFs' link states too.
 
     VFs are listed completely even past 334, where the kernel's own list length has wrapped.
     """
-    index, body = (link, b"") if isinstance(link, int) else (0, b"")
-    if isinstance(link, str):
-        kind = nl.IFLA_IFNAME if len(link) < 16 else nl.IFLA_ALT_IFNAME
-        body = nl.attribute(kind, link.encode() + b"\0")
     mask = nl.RTEXT_FILTER_SKIP_STATS | (nl.RTEXT_FILTER_VF if vfs else 0)
-    body += nl.attribute(nl.IFLA_EXT_MASK, struct.pack("=I", mask))
-    try:
-        answer = _socket().request(nl.RTM_GETLINK, nl.LINK.pack(0, 0, index, 0, 0) + body)
-    except OSError as error:
-        if error.errno == errno.ENODEV:
-            # A short altname is not found as IFLA_IFNAME.
-            return read_altname(link, mask) if isinstance(link, str) and len(link) < 16 else None
-        raise
-    return decode(answer.payload)
+    if isinstance(link, int):
+        return _ask(nl.get_link(mask, ifindex=link))
+    # A short name can be an altname as well, which is not found as IFLA_IFNAME.
+    found = _ask(nl.get_link(mask, nl.text(nl.IFLA_IFNAME, link))) if len(link) < 16 else None
+    return found or _ask(nl.get_link(mask, nl.text(nl.IFLA_ALT_IFNAME, link)))
 
 
 def read_all() -> list[bytes]:
-    """Reads all links of the network namespace, VFs and all, each for `decode`."""
+    """Read all links of the network namespace, VFs and all, each for `decode`."""
     mask = nl.RTEXT_FILTER_SKIP_STATS | nl.RTEXT_FILTER_VF
-    body = nl.LINK.pack(0, 0, 0, 0, 0) + nl.attribute(nl.IFLA_EXT_MASK, struct.pack("=I", mask))
-    return _socket().dump(nl.RTM_GETLINK, body)
+    return _socket().dump(nl.get_link(mask, flags=nl.NLM_F_DUMP))
 
 
-def read_altname(name: str, mask: int) -> Link | None:
-    """Reads a link by an alternative name, with this IFLA_EXT_MASK."""
-    body = nl.attribute(nl.IFLA_ALT_IFNAME, name.encode() + b"\0")
-    body += nl.attribute(nl.IFLA_EXT_MASK, struct.pack("=I", mask))
+def _ask(request: bytes) -> Link | None:
+    """Return the one link that is asked for, or None if there is none."""
     try:
-        return decode(_socket().request(nl.RTM_GETLINK, nl.LINK.pack(0, 0, 0, 0, 0) + body).payload)
+        return decode(_socket().ask(request).payload)
     except OSError as error:
         if error.errno == errno.ENODEV:
             return None
@@ -83,7 +72,7 @@ def read_altname(name: str, mask: int) -> Link | None:
 
 
 def _socket() -> nl.RouteSocket:
-    """The socket of the calling thread."""
+    """Return the socket of the calling thread."""
     if not hasattr(_own, "socket"):
         _own.socket = nl.RouteSocket()
     route_socket: nl.RouteSocket = _own.socket
@@ -91,7 +80,7 @@ def _socket() -> nl.RouteSocket:
 
 
 def decode(data: bytes) -> Link:
-    """Decodes the payload of an RTM_NEWLINK."""
+    """Decode the payload of an RTM_NEWLINK."""
     _, _, index, flags, _ = nl.LINK.unpack_from(data)
     kind_of_link, bond_mode = "", None
     name, carrier, operstate, master = "", False, "unknown", None
@@ -103,7 +92,7 @@ def decode(data: bytes) -> Link:
         resume = len(data)
         for kind, start, end in nl.attributes(data, offset, len(data)):
             if kind == nl.IFLA_IFNAME:
-                name = nl.text(data[start:end])
+                name = nl.string(data[start:end])
             elif kind == nl.IFLA_CARRIER:
                 carrier = data[start] == 1
             elif kind == nl.IFLA_OPERSTATE:
@@ -113,7 +102,7 @@ def decode(data: bytes) -> Link:
             elif kind == nl.IFLA_NUM_VF:
                 count = _u32(data, start)
             elif kind == nl.IFLA_PROP_LIST:
-                altnames = tuple(nl.text(data[a:b]) for _, a, b in nl.attributes(data, start, end))
+                altnames = tuple(nl.string(data[a:b]) for _, a, b in nl.attributes(data, start, end))
             elif kind == nl.IFLA_LINKINFO:
                 port = _port_states(data, start, end)
                 kind_of_link, bond_mode = _kind(data, start, end)
@@ -146,11 +135,11 @@ def _u32(data: bytes, offset: int) -> int:
 
 
 def _kind(data: bytes, start: int, end: int) -> tuple[str, int | None]:
-    """The type of a link, and a bond's mode, in an IFLA_LINKINFO."""
+    """Return the type of a link, and a bond's mode, in an IFLA_LINKINFO."""
     kind, mode = "", None
     for attribute, a, b in nl.attributes(data, start, end):
         if attribute == nl.IFLA_INFO_KIND:
-            kind = nl.text(data[a:b])
+            kind = nl.string(data[a:b])
         elif attribute == nl.IFLA_INFO_DATA and kind == "bond":
             mode = next(
                 (data[c] for inner, c, _ in nl.attributes(data, a, b) if inner == nl.IFLA_BOND_MODE), None
@@ -159,12 +148,12 @@ def _kind(data: bytes, start: int, end: int) -> tuple[str, int | None]:
 
 
 def _port_states(data: bytes, start: int, end: int) -> tuple[int | None, int | None]:
-    """Actor's and partner's port state in an IFLA_LINKINFO."""
+    """Return actor's and partner's port state in an IFLA_LINKINFO."""
     actor = partner = None
     bond = False
     for kind, a, b in nl.attributes(data, start, end):
         if kind == nl.IFLA_INFO_SLAVE_KIND:
-            bond = nl.text(data[a:b]) == "bond"
+            bond = nl.string(data[a:b]) == "bond"
         elif kind == nl.IFLA_INFO_SLAVE_DATA and bond:
             for inner, place, _ in nl.attributes(data, a, b):
                 if inner == nl.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE:
@@ -175,7 +164,7 @@ def _port_states(data: bytes, start: int, end: int) -> tuple[int | None, int | N
 
 
 def _vf_states(data: bytes, start: int, count: int) -> tuple[tuple[str, ...], int]:
-    """The link states of `count` VFs from the start of an IFLA_VFINFO_LIST, and where it really ends."""
+    """Return the link states of `count` VFs in an IFLA_VFINFO_LIST, and where it really ends."""
     states = []
     for _ in range(count):
         length = nl.ATTRIBUTE.unpack_from(data, start)[0]

@@ -22,11 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.lab.kit import netlink as nl
 from tests.lab.kit import observer, waiting
 from tests.lab.kit.commands import ip, run
 from tests.lab.kit.switch import Switch
 from tests.lab.kit.topology import Pf
+from tests.support import rtnetlink as nl
 
 POD, TARGET = "pod", "target"
 POD_ADDRESS, TARGET_ADDRESS = "192.0.2.1", "192.0.2.2"

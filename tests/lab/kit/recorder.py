@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tests.lab.kit import netlink as nl
 from tests.lab.kit import observer
 from tests.lab.kit.topology import Pf
+from tests.support import rtnetlink as nl
 
 
 class Sample(NamedTuple):
@@ -24,9 +24,17 @@ class Sample(NamedTuple):
     vf_states: tuple[str, ...]
 
     def lacp_up(self) -> bool:
-        """LACP is up: carrier, and both ends aggregate (60), neither being defaulted or expired (192)."""
+        """Tell whether LACP is up.
+
+        It is with carrier, when both ends aggregate (60) and neither is defaulted or expired (192).
+        """
         ends = self.port_state or (0, 0)
         return self.carrier and all(end & 0xFC == 60 for end in ends)
+
+
+def run_first() -> None:
+    """Let the calling thread, and nothing that it starts, run before everything else in the guest."""
+    os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 class Recorder:
@@ -46,7 +54,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def watch(self, *pfs: Pf) -> None:
-        """Starts recording these PFs, known from now on by the name they have now."""
+        """Start recording these PFs, known from now on by the name they have now."""
         with self._looking:
             for pf in pfs:
                 self._pfs[pf.name] = pf
@@ -56,14 +64,14 @@ class Recorder:
             self._thread.start()
 
     def stop(self) -> None:
-        """Takes a last sample and ends the thread."""
+        """Take a last sample and end the thread."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
         self.sample()
 
     def sample(self) -> None:
-        """Looks at every PF once. Queries do so first, so that they never know less than who asks."""
+        """Look at every PF once. Queries do so first, so that they never know less than who asks."""
         with self._looking:
             self._looks.append(time.monotonic())
             for name, pf in self._pfs.items():
@@ -82,8 +90,7 @@ class Recorder:
             timeline.append(sample)
 
     def _run(self) -> None:
-        # This thread alone, and nothing that it starts.
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+        run_first()
         events = nl.RouteSocket(groups=nl.RTMGRP_LINK)
         while not self._stop.is_set():
             if select.select([events], [], [], self._interval)[0]:
@@ -92,12 +99,12 @@ class Recorder:
             self.sample()
 
     def uncertainty(self, seen: float) -> float:
-        """How much earlier than `seen` a change can have happened, in seconds: since the look before."""
+        """Return how many seconds before `seen` a change can have happened: since the look before."""
         looks = [look for look in self._looks if look < seen][-2:]
         return seen - looks[0] if looks else 0.0
 
     def samples(self, pf: Pf | str, *, since: float = 0.0) -> list[Sample]:
-        """What changed since a monotonic time, beginning with what was true then."""
+        """Return what changed since a monotonic time, beginning with what was true then."""
         if not self._stop.is_set():
             self.sample()
         timeline = self.timelines[pf if isinstance(pf, str) else pf.name]
@@ -107,17 +114,17 @@ class Recorder:
     def moments(
         self, pf: Pf | str, condition: Callable[[Sample], bool], *, since: float = 0.0
     ) -> list[Sample]:
-        """The samples that a condition held in."""
+        """Return the samples that a condition held in."""
         return [sample for sample in self.samples(pf, since=since) if condition(sample)]
 
     def first(self, pf: Pf | str, condition: Callable[[Sample], bool], *, since: float = 0.0) -> float:
-        """When a condition first held (seconds, monotonic; not before `since`). Fails if it never did."""
+        """Return when a condition first held (seconds, monotonic, not before `since`). Fail if never."""
         found = self.moments(pf, condition, since=since)
         assert found, f"never recorded: {condition}\n{self}"
         return max(found[0].time, since)
 
     def __str__(self) -> str:
-        """The timelines as text."""
+        """Return the timelines as text."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:

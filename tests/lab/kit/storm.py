@@ -1,67 +1,96 @@
-"""A busy node: link events that are nobody's business."""
+"""A busy node: link events that concern nobody.
+
+`python -m tests.lab.kit.storm NAME PER_SECOND` sends them until it is killed.
+"""
 
 from __future__ import annotations
 
 import errno
-import struct
+import sys
 import threading
 import time
+from collections.abc import Iterator
 
-from tests.lab.kit import netlink as nl
 from tests.lab.kit import observer
 from tests.lab.kit.commands import ip
+from tests.support import rtnetlink as nl
 
-TICK = 0.010
+TICK_S = 0.010
 """Seconds between two bursts: a guest's kernel timers are not much finer."""
 
 
-class LinkStorm:
-    """Changes the alias of an interface over and over: one RTM_NEWLINK each. `sent` counts them.
+def bystander(name: str) -> int:
+    """Return an interface's ifindex. Make a dummy interface of that name if there is none."""
+    # Only of an interface that is up does the kernel announce a changed alias.
+    if observer.read(name) is None:
+        ip(f"link add name {name} up type dummy")
+    link = observer.read(name)
+    assert link is not None
+    return link.ifindex
 
-    A dummy interface of that name is made if there is none.
+
+def bursts(
+    ifindex: int, per_second: int, total: int = sys.maxsize, *, flags: int = 0
+) -> Iterator[list[bytes]]:
+    """Yield requests to change an interface's alias, a burst whenever one is due.
+
+    The kernel sends an RTM_NEWLINK for each request.
     """
+    size = max(1, round(per_second * TICK_S))
+    made = 0
+    due = time.monotonic()
+    while made < total:
+        numbers = range(made, min(made + size, total))
+        yield [nl.set_alias(ifindex, b"%08x" % number, flags=flags) for number in numbers]
+        made += len(numbers)
+        due += TICK_S
+        time.sleep(max(0.001, due - time.monotonic()))
+
+
+class LinkStorm:
+    """Sends events from a thread, and waits for each of them. `sent` counts them."""
 
     def __init__(self, per_second: int, seconds: float, name: str = "bystander0") -> None:
-        # Only of an interface that is up does the kernel announce a changed alias.
-        if observer.read(name) is None:
-            ip(f"link add name {name} up type dummy")
-        link = observer.read(name)
-        assert link is not None
         self.sent = 0
-        self._ifindex = link.ifindex
-        self._burst = max(1, round(per_second * TICK))
-        self._total = round(per_second * seconds)
+        self._ifindex = bystander(name)
+        self._bursts = bursts(self._ifindex, per_second, round(per_second * seconds), flags=nl.NLM_F_ACK)
         self._thread = threading.Thread(target=self._run, name="storm", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         route, listener = nl.RouteSocket(), nl.RouteSocket(groups=nl.RTMGRP_LINK)
-        head = nl.LINK.pack(0, 0, self._ifindex, 0, 0)
-        next_burst = time.monotonic()
-        while self.sent < self._total:
-            for _ in range(min(self._burst, self._total - self.sent)):
+        for burst in self._bursts:
+            for request in burst:
                 self.sent += 1
-                body = head + nl.attribute(nl.IFLA_IFALIAS, struct.pack("=I", self.sent).hex().encode())
-                route.request(nl.RTM_SETLINK, body, nl.NLM_F_ACK)
+                route.ask(request)
                 self._hear(listener)
-            next_burst += TICK
-            time.sleep(max(0.001, next_burst - time.monotonic()))
 
     def _hear(self, listener: nl.RouteSocket) -> None:
-        """Waits for the event of the last change: a storm that nobody can hear would prove nothing."""
+        """Wait for the event of the last change: a storm that nobody can hear would prove nothing."""
         try:
             while all(nl.LINK.unpack_from(each.payload)[2] != self._ifindex for each in listener.receive()):
                 pass
         except OSError as error:
-            if (
-                error.errno != errno.ENOBUFS
-            ):  # a port of a bridge has several events a change: more than enough
+            # A port of a bridge has several events a change: more than enough.
+            if error.errno != errno.ENOBUFS:
                 raise
 
     def running(self) -> bool:
-        """Whether events are still to come."""
+        """Tell whether events are still to come."""
         return self._thread.is_alive()
 
     def wait(self) -> None:
-        """Waits until all events have been sent."""
+        """Wait until all events have been sent."""
         self._thread.join()
+
+
+def main(name: str, per_second: int) -> None:
+    """Send events for ever. Have none acknowledged, to cost the guest as little as possible."""
+    route, ifindex = nl.RouteSocket(), bystander(name)
+    print("ready", flush=True)
+    for burst in bursts(ifindex, per_second):
+        route.send(b"".join(burst))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from tests.lab.kit import netlink
 from tests.lab.kit.lab import RESULTS, Lab
 from tests.lab.kit.pod import Pod, PodRecorder
 from tests.lab.kit.storm import LinkStorm
+from tests.support import rtnetlink as netlink
 
 
 def test_pod_fails_over_when_its_vf_is_disabled(lab: Lab) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.kit import intruder, netlink, service
+from tests.lab.kit import intruder, service
 from tests.lab.kit.commands import run
 from tests.lab.kit.lab import RESULTS, Lab
+from tests.support import rtnetlink as netlink
 
 pytestmark = pytest.mark.systemd
 

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from tests.lab.kit import netlink as nl
 from tests.lab.kit import observer
 from tests.lab.kit.observer import Link
+from tests.support import rtnetlink as nl
 
 INTERVAL_S = 0.020
 BOND_8023AD = 4

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.support.rtnetlink import NetlinkSocket
+from tests.support.netlink_socket import NetlinkSocket
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import socket
 import pytest
 
 from pf_status_relay.kernel.event_socket import Affected, LinkEvents, Watched
-from tests.support.rtnetlink import NetlinkSocket, link_message, nest, text, u32
+from tests.support.netlink_socket import NetlinkSocket
+from tests.support.rtnetlink import link_message, nest, text, u32
 
 PF, OTHER, MISSED = Affected("ens5f0"), Affected("ens5f1"), Affected("ens5f2")
 MASTERS = {Affected("ens5f0", master=True), Affected("ens5f1", master=True)}

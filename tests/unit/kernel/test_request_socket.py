@@ -23,21 +23,17 @@ from pf_status_relay.core.facts import (
 )
 from pf_status_relay.core.lacp import PortState
 from pf_status_relay.kernel.request_socket import RequestSocket
+from tests.support.netlink_socket import Answer, NetlinkSocket, done, error, link
 from tests.support.rtnetlink import (
     NLM_F_DUMP_INTR,
     NLM_F_MULTI,
     NLMSG_DONE,
     NLMSG_ERROR,
-    Answer,
-    NetlinkSocket,
     after_vfs,
     attribute,
     bond,
-    done,
-    error,
     error_message,
     lacp_port,
-    link,
     link_message,
     nest,
     netlink,
@@ -53,7 +49,7 @@ AUTO, ENABLE, DISABLE = VfLinkState
 
 
 @pytest.fixture
-def rtnl(kernel: NetlinkSocket) -> RequestSocket:
+def requests(kernel: NetlinkSocket) -> RequestSocket:
     return RequestSocket()
 
 
@@ -71,18 +67,18 @@ STRANGER = link(9, text(3, "veth0"), flags=NLM_F_MULTI)
     [("lo", 3), ("x" * 15, 3), ("x" * 16, 53), ("ü" * 7, 3), ("ü" * 8, 53), ("x" * 127, 53)],
 )
 def test_a_pf_is_asked_for_by_name_or_by_alternative_name_with_its_vfs_and_without_statistics(
-    kernel: NetlinkSocket, rtnl: RequestSocket, name: str, kind: int
+    kernel: NetlinkSocket, requests: RequestSocket, name: str, kind: int
 ) -> None:
     kernel.answers = [LONE_PF]
-    rtnl.read(name)
+    requests.read(name)
     assert kernel.requests == [request(18, 1, u32(29, 9), text(kind, name))]
 
 
 def test_a_pf_is_read_with_its_master_and_the_number_of_its_ports(
-    kernel: NetlinkSocket, rtnl: RequestSocket
+    kernel: NetlinkSocket, requests: RequestSocket
 ) -> None:
     kernel.answers = [PF, BOND, PORT, OTHER_PORT, STRANGER, done()]
-    assert rtnl.read("ens5f0") == PhysicalFunction(
+    assert requests.read("ens5f0") == PhysicalFunction(
         ifindex=5,
         carrier=True,
         master=Master(7, "bond0", "bond", 4, port_count=2, miimon_ms=100, lacp_fast=True),
@@ -97,9 +93,9 @@ def test_a_pf_is_read_with_its_master_and_the_number_of_its_ports(
     ]
 
 
-def test_a_pf_without_a_master_takes_one_request(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_a_pf_without_a_master_takes_one_request(kernel: NetlinkSocket, requests: RequestSocket) -> None:
     kernel.answers = [LONE_PF]
-    facts = rtnl.read("ens5f0")
+    facts = requests.read("ens5f0")
     assert isinstance(facts, PhysicalFunction)
     assert facts.master is None
     assert len(kernel.requests) == 1
@@ -111,7 +107,7 @@ def ports_of(facts: object) -> int | None:
     return facts.master.port_count
 
 
-def test_several_messages_can_come_in_one_datagram(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_several_messages_can_come_in_one_datagram(kernel: NetlinkSocket, requests: RequestSocket) -> None:
     def together(sequence: int) -> bytes:
         odd = link_message(5, u32(10, 7), b"x", sequence=sequence)
         even = link_message(6, u32(10, 7), sequence=sequence)
@@ -119,32 +115,34 @@ def test_several_messages_can_come_in_one_datagram(kernel: NetlinkSocket, rtnl: 
         return b"".join(part + bytes(-len(part) % 4) for part in (odd, even, end))
 
     kernel.answers = [PF, BOND, together]
-    assert ports_of(rtnl.read("ens5f0")) == 2
+    assert ports_of(requests.read("ens5f0")) == 2
 
 
-def test_an_interrupted_dump_is_made_again(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_an_interrupted_dump_is_made_again(kernel: NetlinkSocket, requests: RequestSocket) -> None:
     kernel.answers = [PF, BOND, INTERRUPTED, PORT, done(), INTERRUPTED, done(), PORT, done()]
-    assert ports_of(rtnl.read("ens5f0")) == 1
+    assert ports_of(requests.read("ens5f0")) == 1
 
 
 def test_a_dump_whose_end_says_that_it_was_interrupted_is_made_again(
-    kernel: NetlinkSocket, rtnl: RequestSocket
+    kernel: NetlinkSocket, requests: RequestSocket
 ) -> None:
     interrupted = done(flags=NLM_F_DUMP_INTR)
     kernel.answers = [PF, BOND, PORT, interrupted, PORT, OTHER_PORT, done()]
-    assert ports_of(rtnl.read("ens5f0")) == 2
+    assert ports_of(requests.read("ens5f0")) == 2
 
 
 def test_a_dump_that_is_interrupted_every_time_makes_the_pf_unreadable(
-    kernel: NetlinkSocket, rtnl: RequestSocket
+    kernel: NetlinkSocket, requests: RequestSocket
 ) -> None:
     kernel.answers = [PF, BOND, *[PORT, INTERRUPTED, done()] * 3]
-    assert rtnl.read("ens5f0") == Unreadable("links change faster than their list can be read")
+    assert requests.read("ens5f0") == Unreadable("links change faster than their list can be read")
 
 
-def test_a_dump_that_ends_with_an_error_is_not_believed(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_a_dump_that_ends_with_an_error_is_not_believed(
+    kernel: NetlinkSocket, requests: RequestSocket
+) -> None:
     kernel.answers = [PF, BOND, PORT, done(errno.EMSGSIZE)]
-    assert rtnl.read("ens5f0") == Unreadable(os.strerror(errno.EMSGSIZE))
+    assert requests.read("ens5f0") == Unreadable(os.strerror(errno.EMSGSIZE))
 
 
 @pytest.mark.parametrize(
@@ -191,67 +189,71 @@ def test_a_dump_that_ends_with_an_error_is_not_believed(kernel: NetlinkSocket, r
     ],
 )
 def test_an_answer_that_is_no_link_says_so(
-    kernel: NetlinkSocket, rtnl: RequestSocket, answer: Answer, facts: object
+    kernel: NetlinkSocket, requests: RequestSocket, answer: Answer, facts: object
 ) -> None:
     kernel.answers = [answer]
-    assert rtnl.read("ens5f0") == facts
+    assert requests.read("ens5f0") == facts
 
 
 def test_an_answer_larger_than_the_buffer_makes_the_pf_unreadable(
-    kernel: NetlinkSocket, rtnl: RequestSocket
+    kernel: NetlinkSocket, requests: RequestSocket
 ) -> None:
     kernel.answers, kernel.flags = [LONE_PF], socket.MSG_TRUNC
-    assert rtnl.read("ens5f0") == Unreadable("the kernel's answer has more than 1048576 bytes")
+    assert requests.read("ens5f0") == Unreadable("the kernel's answer has more than 1048576 bytes")
 
 
-def test_a_list_that_does_not_end_makes_the_pf_unreadable(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_a_list_that_does_not_end_makes_the_pf_unreadable(
+    kernel: NetlinkSocket, requests: RequestSocket
+) -> None:
     kernel.answers = [PF, BOND, *[PORT] * 9_999, done()]
-    assert ports_of(rtnl.read("ens5f0")) == 9_999
+    assert ports_of(requests.read("ens5f0")) == 9_999
     kernel.answers = [PF, BOND, *[PORT] * 10_001]
-    assert rtnl.read("ens5f0") == Unreadable("the kernel's answer has more than 10000 datagrams")
+    assert requests.read("ens5f0") == Unreadable("the kernel's answer has more than 10000 datagrams")
 
 
-def test_a_pf_whose_master_has_just_gone_is_read_again(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_a_pf_whose_master_has_just_gone_is_read_again(
+    kernel: NetlinkSocket, requests: RequestSocket
+) -> None:
     kernel.answers = [PF, error(errno.ENODEV), LONE_PF]
-    facts = rtnl.read("ens5f0")
+    facts = requests.read("ens5f0")
     assert isinstance(facts, PhysicalFunction)
     assert facts.master is None
 
 
 def test_a_pf_whose_master_goes_every_time_is_unreadable_and_not_absent(
-    kernel: NetlinkSocket, rtnl: RequestSocket
+    kernel: NetlinkSocket, requests: RequestSocket
 ) -> None:
     kernel.answers = [PF, error(errno.ENODEV)] * 3
-    assert rtnl.read("ens5f0") == Unreadable("its master changes faster than it can be read")
+    assert requests.read("ens5f0") == Unreadable("its master changes faster than it can be read")
 
 
 def test_a_late_answer_to_an_earlier_request_is_passed_over(
-    kernel: NetlinkSocket, rtnl: RequestSocket
+    kernel: NetlinkSocket, requests: RequestSocket
 ) -> None:
     kernel.answers = [link_message(6, text(3, "old"), sequence=99), error_message(5, sequence=99), LONE_PF]
-    facts = rtnl.read("ens5f0")
+    facts = requests.read("ens5f0")
     assert isinstance(facts, PhysicalFunction)
     assert facts.ifindex == 5
 
 
-def test_who_is_not_the_kernel_is_not_believed(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_who_is_not_the_kernel_is_not_believed(kernel: NetlinkSocket, requests: RequestSocket) -> None:
     kernel.answers, kernel.sender = [LONE_PF], 4711
     with pytest.raises(BlockingIOError):
-        rtnl.read("ens5f0")
+        requests.read("ens5f0")
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOBUFS, errno.EBADF])
-def test_a_socket_that_fails_is_unusable(kernel: NetlinkSocket, rtnl: RequestSocket, number: int) -> None:
+def test_a_socket_that_fails_is_unusable(kernel: NetlinkSocket, requests: RequestSocket, number: int) -> None:
     kernel.answers = [OSError(number, os.strerror(number))]
     with pytest.raises(OSError, match=os.strerror(number)):
-        rtnl.read("ens5f0")
+        requests.read("ens5f0")
 
 
 def test_the_socket_is_set_up_for_the_answers_that_are_read(
-    kernel: NetlinkSocket, rtnl: RequestSocket
+    kernel: NetlinkSocket, requests: RequestSocket
 ) -> None:
     assert kernel.options.keys() == {10, 11, socket.SO_RCVTIMEO}  # NETLINK_CAP_ACK, NETLINK_EXT_ACK
-    rtnl.close()
+    requests.close()
     assert kernel.closed
 
 
@@ -263,10 +265,10 @@ def test_a_socket_that_cannot_be_bound_is_closed(kernel: NetlinkSocket) -> None:
 
 
 def test_this_machine_has_a_loopback_interface() -> None:
-    rtnl = RequestSocket()
-    facts = rtnl.read("lo")
-    absent = rtnl.read("no such one")
-    rtnl.close()
+    requests = RequestSocket()
+    facts = requests.read("lo")
+    absent = requests.read("no such one")
+    requests.close()
     assert isinstance(facts, PhysicalFunction)
     assert (facts.ifindex, facts.master, facts.port) == (socket.if_nametoindex("lo"), None, None)
     assert absent == Absent("Link not found")
@@ -296,9 +298,9 @@ def counted(lacpdus: int) -> Answer:
     return lambda sequence: netlink(92, payload, sequence=sequence)
 
 
-def test_lacpdus_are_counted_where_that_is_asked_for(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_lacpdus_are_counted_where_that_is_asked_for(kernel: NetlinkSocket, requests: RequestSocket) -> None:
     kernel.answers = [PF, BOND, PORT, done(), counted(4711)]
-    facts = rtnl.read("ens5f0", count_lacpdus=True)
+    facts = requests.read("ens5f0", count_lacpdus=True)
     assert isinstance(facts, PhysicalFunction)
     assert facts.lacpdus_received == 4711
     assert kernel.requests[-1][:8] + kernel.requests[-1][16:] == struct.pack("=IHHB3xII", 28, 94, 1, 0, 5, 4)
@@ -312,37 +314,37 @@ def test_lacpdus_are_counted_where_that_is_asked_for(kernel: NetlinkSocket, rtnl
     ],
 )
 def test_a_kernel_that_does_not_count_lacpdus_is_read_all_the_same(
-    kernel: NetlinkSocket, rtnl: RequestSocket, answer: Answer
+    kernel: NetlinkSocket, requests: RequestSocket, answer: Answer
 ) -> None:
     kernel.answers = [PF, BOND, PORT, done(), answer]
-    facts = rtnl.read("ens5f0", count_lacpdus=True)
+    facts = requests.read("ens5f0", count_lacpdus=True)
     assert isinstance(facts, PhysicalFunction)
     assert facts.lacpdus_received is None
 
 
-def test_the_ports_of_a_bridge_are_not_counted(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_the_ports_of_a_bridge_are_not_counted(kernel: NetlinkSocket, requests: RequestSocket) -> None:
     kernel.answers = [PF, link(7, pf_attributes("br0"), nest(18, text(1, "bridge")))]
-    facts = rtnl.read("ens5f0")
+    facts = requests.read("ens5f0")
     assert isinstance(facts, PhysicalFunction)
     assert facts.master == Master(ifindex=7, name="br0", kind="bridge", bond_mode=None, port_count=None)
     assert len(kernel.requests) == 2
 
 
-def test_a_master_that_is_known_is_not_read_again(kernel: NetlinkSocket, rtnl: RequestSocket) -> None:
+def test_a_master_that_is_known_is_not_read_again(kernel: NetlinkSocket, requests: RequestSocket) -> None:
     known = Master(ifindex=7, name="bond0", kind="bond", bond_mode=4, port_count=1)
     kernel.answers = [PF]
-    facts = rtnl.read("ens5f0", known=known)
+    facts = requests.read("ens5f0", known=known)
     assert isinstance(facts, PhysicalFunction)
     assert facts.master == known
     assert len(kernel.requests) == 1
 
 
 def test_a_master_that_is_another_than_the_known_one_is_read(
-    kernel: NetlinkSocket, rtnl: RequestSocket
+    kernel: NetlinkSocket, requests: RequestSocket
 ) -> None:
     known = Master(ifindex=8, name="bond1", kind="bond", bond_mode=4, port_count=1)
     kernel.answers = [PF, BOND, PORT, done()]
-    facts = rtnl.read("ens5f0", known=known)
+    facts = requests.read("ens5f0", known=known)
     assert isinstance(facts, PhysicalFunction)
     assert facts.master is not None
     assert facts.master.ifindex == 7

@@ -11,7 +11,8 @@ from pf_status_relay.core import events
 from pf_status_relay.core.lacp import PortState
 from pf_status_relay.service import loop
 from pf_status_relay.service.lock import Lock
-from tests.support.world import AUTO, DISABLE, DOWN, GONE, UP, World, pf
+from tests.support.facts import AUTO, DISABLE, DOWN, GONE, UP
+from tests.support.world import World, pf
 
 
 @pytest.fixture

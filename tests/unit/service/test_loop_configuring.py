@@ -14,7 +14,8 @@ from pf_status_relay.config.load import ConfigError
 from pf_status_relay.core import events
 from pf_status_relay.core.facts import VfLinkState
 from pf_status_relay.service import loop, selection
-from tests.support.world import DOWN, UP, World, pf
+from tests.support.facts import DOWN, UP
+from tests.support.world import World, pf
 
 AUTO, ENABLE, DISABLE = VfLinkState
 
@@ -37,7 +38,7 @@ class Host:
         self.listed: tuple[str, ...] | selection.NotListed = listed
         monkeypatch.setattr(selection, "select", self.select)
 
-    def select(self, configured: tuple[str, ...], rtnl: object) -> tuple[str, ...]:
+    def select(self, configured: tuple[str, ...], requests: object) -> tuple[str, ...]:
         """Select as the host is."""
         if isinstance(self.listed, selection.NotListed):
             raise self.listed

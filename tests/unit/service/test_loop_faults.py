@@ -11,7 +11,8 @@ from pf_status_relay.core import events
 from pf_status_relay.core.decision import Memory, Readiness
 from pf_status_relay.core.facts import Absent, Unreadable, VfLinkState
 from pf_status_relay.service.systemd import status_line
-from tests.support.world import DOWN, GONE, UP, World, pf
+from tests.support.facts import DOWN, GONE, UP
+from tests.support.world import World, pf
 
 AUTO, ENABLE, DISABLE = VfLinkState
 DEAD = OSError(errno.EBADF, "Bad file descriptor")

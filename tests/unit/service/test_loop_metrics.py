@@ -17,7 +17,8 @@ from pf_status_relay.core.events import Event
 from pf_status_relay.core.facts import Unreadable, VfLinkState
 from pf_status_relay.service import metrics
 from tests.support.exposition import of_interface, samples
-from tests.support.world import DOWN, UP, World, pf
+from tests.support.facts import DOWN, UP
+from tests.support.world import World, pf
 
 AUTO, ENABLE, DISABLE = VfLinkState
 

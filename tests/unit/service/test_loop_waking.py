@@ -10,7 +10,8 @@ import pytest
 from pf_status_relay.core import events
 from pf_status_relay.core.facts import Master
 from pf_status_relay.kernel import event_socket
-from tests.support.world import AUTO, DOWN, GONE, UP, World, pf
+from tests.support.facts import AUTO, DOWN, GONE, UP
+from tests.support.world import World, pf
 
 
 @pytest.fixture

@@ -23,8 +23,9 @@ from pf_status_relay.core.retries import Outcome
 from pf_status_relay.service import metrics
 from pf_status_relay.service.metrics import Metrics, Textfile, open_metrics
 from tests.support.exposition import of_interface, samples
+from tests.support.facts import DOWN, GONE, UP
 from tests.support.tools import PROMTOOL
-from tests.support.world import DOWN, GONE, UP, pf
+from tests.support.world import pf
 
 CHECKOUT = Path(__file__).parents[3]
 PAGE = CHECKOUT / "docs" / "monitoring.md"

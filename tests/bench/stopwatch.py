@@ -1,0 +1,107 @@
+"""The stopwatch: sees a PF's LACP go down or up, and its VFs follow, to a fraction of a millisecond.
+
+The lab's recorder decodes whole links and keeps all that changes, which in virtual time costs nothing. In
+real time that would disturb what is measured, so the stopwatch looks at a few bytes of one PF at a time.
+
+It runs before everything else in the guest and sleeps until there is something to see, so that its stamps are
+when things happened and not when it had its turn:
+
+- An event for the PF wakes it. It takes the time, and the port state from the event's own bytes.
+- For what the kernel does not announce it also reads the port state every 2 ms, or as seldom as makes reading
+  cost 10 % of the CPU, whichever is longer. A moment is known to within that (`Moment.uncertain_s`).
+- An event that follows is the relay's own write. It takes the time and reads all VFs. If only some are set,
+  it goes on by the clock, again for at most 10 % of the CPU: a relay that writes VF by VF is left in peace.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from tests.bench import wire
+from tests.support import rtnetlink as nl
+
+LOOK_S = 0.002
+"""Seconds between two looks, at least."""
+SHARE = 0.1
+"""How much of the CPU looking may take, at most."""
+
+
+class Moment(NamedTuple):
+    """When something was seen (seconds, monotonic), and how much earlier it can have been (seconds)."""
+
+    at: float
+    uncertain_s: float
+
+
+class Heard(NamedTuple):
+    """An event of a PF: when it came, and whether it says that LACP is up."""
+
+    ifindex: int
+    at: float
+    up: bool | None
+
+
+class Stopwatch:
+    """Watches PFs, given as ifindex → number of VFs, in the caller's network namespace."""
+
+    def __init__(self, vfs: Mapping[int, int], look_s: float = LOOK_S) -> None:
+        self.look_s = look_s
+        self.lost_events = 0
+        self._vfs = dict(vfs)
+        self._route = wire.open_socket()
+        self._events = wire.open_socket(nl.RTMGRP_LINK)
+        self._events.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(self._events, select.POLLIN)
+        self._buffer = bytearray(wire.BUFFER_BYTES)
+        no_vfs = nl.RTEXT_FILTER_SKIP_STATS
+        self._get_port = {index: nl.get_link(no_vfs, ifindex=index) for index in vfs}
+        with_vfs = no_vfs | nl.RTEXT_FILTER_VF
+        self._get_vfs = {index: nl.get_link(with_vfs, ifindex=index) for index in vfs}
+
+    def lacp_up(self, ifindex: int) -> bool:
+        """Read whether LACP is up."""
+        size = wire.ask(self._route, self._get_port[ifindex], self._buffer)
+        return bool(wire.lacp_up(self._buffer, size))
+
+    def vf_states(self, ifindex: int) -> bytes:
+        """Read the VFs' link states, a byte each."""
+        size = wire.ask(self._route, self._get_vfs[ifindex], self._buffer)
+        return wire.vf_states(self._buffer, size, self._vfs[ifindex])
+
+    def set_vfs(self, ifindex: int, state: int, vfs: Iterable[int] = ()) -> None:
+        """Set VFs, all if none is named, to a link state."""
+        runs = [(vf, 1) for vf in vfs] or [(0, self._vfs[ifindex])]
+        for first, count in runs:
+            request = nl.set_vfs(ifindex, count, state, flags=nl.NLM_F_ACK, first=first)
+            wire.ask(self._route, request, self._buffer)
+
+    def wait(self, until: float, *, deaf: bool = False) -> list[Heard]:
+        """Wait until a moment (seconds, monotonic) or until PFs are heard of; `deaf`: by the clock alone."""
+        left_s = until - time.monotonic()
+        if deaf:
+            time.sleep(max(0.0, left_s))
+        elif not self._poll.poll(max(0.0, left_s) * 1000):
+            return []
+        return self.hear()
+
+    def hear(self) -> list[Heard]:
+        """Return the events that have come for watched PFs, each with the time at which it was taken."""
+        heard: list[Heard] = []
+        while True:
+            try:
+                size = self._events.recv_into(self._buffer)
+            except BlockingIOError:
+                return heard
+            except OSError as error:
+                if not wire.was_overrun(error):
+                    raise
+                self.lost_events += 1
+                continue
+            at = time.monotonic()
+            ifindex = wire.ifindex_of(self._buffer)
+            if ifindex in self._vfs:
+                heard.append(Heard(ifindex, at, wire.lacp_up(self._buffer, size)))
