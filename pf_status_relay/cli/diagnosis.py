@@ -193,7 +193,7 @@ def _bond(name: str, pf: PhysicalFunction) -> Finding:
     if pf.master and pf.master.bond_mode == BOND_MODE_8023AD:
         fix = "leave it one port; every PF needs a bond of its own"
     elif pf.master and pf.master.bond_mode is not None:
-        fix = f"make the bond anew with {BOND_OPTIONS}"
+        fix = f"create the bond again with {BOND_OPTIONS}"
     else:
         fix = f"make it the one port of a bond with {BOND_OPTIONS}"
     return Finding(name, Verdict.FAILED, reason, fix)

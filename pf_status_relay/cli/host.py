@@ -42,8 +42,8 @@ class NoNetlink(Refused):
 def read_pfs(configuration: Config) -> dict[str, Facts]:
     """Read the interfaces that a configuration means from the kernel, once. Raises NoNetlink."""
     try:
-        with closing(RequestSocket()) as rtnl:
-            return rtnl.read_all(selection.select(configuration.interfaces, rtnl))
+        with closing(RequestSocket()) as requests:
+            return requests.read_all(selection.select(configuration.interfaces, requests))
     except selection.NotListed as error:
         raise NoNetlink(f"the kernel does not list its interfaces: {error}") from None
     except OSError as error:

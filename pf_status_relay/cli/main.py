@@ -8,8 +8,8 @@ from importlib import import_module
 
 from pf_status_relay import __version__
 from pf_status_relay.cli import streams
-from pf_status_relay.cli.arguments import Parser
 from pf_status_relay.cli.exit_status import EX_CONFIG, EX_INTERRUPTED, EX_IOERR, EX_PIPE, Refused
+from pf_status_relay.cli.shared_arguments import Parser
 from pf_status_relay.config.load import ConfigError
 
 COMMANDS = ("run", "status", "check", "machineconfig", "config")

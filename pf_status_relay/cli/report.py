@@ -1,4 +1,4 @@
-"""How the PFs are, from what the kernel says now: rows, problems, text and JSON. Pure.
+"""How the PFs are, from what the kernel says now: rows, problems and JSON. Pure.
 
 The kernel is asked, not the service: what is shown is true while no service runs. Only since when
 something is so comes from the service, and only where it and the kernel say the same.
@@ -9,22 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from pf_status_relay.cli import diagnosis
 from pf_status_relay.cli.findings import Finding, Verdict
-from pf_status_relay.cli.terminal import Colour, Terminal, printable
 from pf_status_relay.core import lacp
 from pf_status_relay.core.decision import Readiness, not_ready_reason
 from pf_status_relay.core.facts import Absent, BondPort, Facts, Master, PhysicalFunction, VfLinkState
 from pf_status_relay.core.lacp import PortState
 from pf_status_relay.service.state_file import ServiceState
-
-_HEADER = ("PF", "LINK", "BOND", "LACP", "SINCE", "ACTOR", "PARTNER", "RATE", "VFS")
-_LACP_COLUMN = _HEADER.index("LACP")
-_NOTHING = "-"
 
 
 class Condition(Enum):
@@ -36,9 +30,6 @@ class Condition(Enum):
 
     def __str__(self) -> str:
         return self.name.lower().replace("_", " ")
-
-
-_COLOURS = {Condition.UP: Colour.GREEN, Condition.DOWN: Colour.RED, Condition.NOT_READY: Colour.YELLOW}
 
 
 @dataclass(frozen=True)
@@ -55,6 +46,36 @@ class Row:
     condition: Condition
     since: str
     problems: tuple[Finding, ...]
+
+    @property
+    def pf(self) -> PhysicalFunction | None:
+        """What was read of the PF, None if that failed."""
+        return self.facts if isinstance(self.facts, PhysicalFunction) else None
+
+    @property
+    def port(self) -> BondPort | None:
+        """Its LACP port states, None if there are none."""
+        return self.pf.port if self.pf else None
+
+    @property
+    def master(self) -> Master | None:
+        """Its master, None if it has none."""
+        return self.pf.master if self.pf else None
+
+    @property
+    def lacp_rate(self) -> str | None:
+        """`fast` or `slow`, None without port states."""
+        if self.port is None:
+            return None
+        return "fast" if lacp.is_fast(self.port.actor) else "slow"
+
+    @property
+    def vf_states(self) -> dict[str, int]:
+        """The number of VFs by link state; those that the kernel counts and does not list have none."""
+        if self.pf is None:
+            return {}
+        states = {str(state): sum(vf.link_state is state for vf in self.pf.vfs) for state in VfLinkState}
+        return {**states, "not listed": max(self.pf.vf_count - len(self.pf.vfs), 0)}
 
 
 @dataclass(frozen=True)
@@ -121,76 +142,6 @@ def _not_followed(name: str, pf: PhysicalFunction) -> list[Finding]:
     return [Finding(name, Verdict.WARNING, found, fix)]
 
 
-# For a person
-
-
-def text(report: Report, terminal: Terminal) -> str:
-    """Return the report as an aligned line per PF, and then what is wrong."""
-    table = [list(_HEADER), *(_cells(row) for row in report.rows)]
-    widths = [max(len(cells[column]) for cells in table) for column in range(len(_HEADER))]
-    lines: list[str] = []
-    for number, cells in enumerate(table):
-        padded = [cell.ljust(width) for cell, width in zip(cells, widths)]
-        padded[-1] = cells[-1]
-        if number:
-            colour = _COLOURS[report.rows[number - 1].condition]
-            padded[_LACP_COLUMN] = terminal.paint(padded[_LACP_COLUMN], colour)
-        lines.append("  ".join(padded))
-    if report.problems:
-        lines.append("")
-    for problem in report.problems:
-        lines += terminal.wrap(f"{problem.subject}: {problem.found}")
-        lines += terminal.wrap(problem.fix, indent="    ")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _cells(row: Row) -> list[str]:
-    pf, port, master = _parts(row.facts)
-    ready = row.readiness is Readiness.READY
-    cells = [
-        row.interface,
-        ("up" if pf.carrier else "down") if pf else "",
-        master.name if master else "",
-        str(row.condition) if ready else row.readiness.value,
-        _local(row.since),
-        lacp.letters(port.actor) if port else "",
-        lacp.letters(port.partner) if port else "",
-        _rate(port) or "",
-        ", ".join(f"{number} {state}" for state, number in _vf_states(pf).items() if number) if pf else "",
-    ]
-    return [printable(cell) or _NOTHING for cell in cells]
-
-
-def _parts(facts: Facts) -> tuple[PhysicalFunction | None, BondPort | None, Master | None]:
-    if not isinstance(facts, PhysicalFunction):
-        return None, None, None
-    return facts, facts.port, facts.master
-
-
-def _local(since: str) -> str:
-    """Return a time as journalctl prints it, in local time."""
-    try:
-        moment = datetime.fromisoformat(since.replace("Z", "+00:00"))
-    except ValueError:
-        return ""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _rate(port: BondPort | None) -> str | None:
-    if port is None:
-        return None
-    return "fast" if lacp.is_fast(port.actor) else "slow"
-
-
-def _vf_states(pf: PhysicalFunction) -> dict[str, int]:
-    """Count the VFs by link state; those that the kernel counts and does not list have none."""
-    states = {str(state): sum(vf.link_state is state for vf in pf.vfs) for state in VfLinkState}
-    return {**states, "not listed": max(pf.vf_count - len(pf.vfs), 0)}
-
-
-# For a program
-
-
 def as_json(report: Report) -> str:
     """Return the report as one JSON document, which pf-status-relay(8) describes."""
     document = {
@@ -203,18 +154,18 @@ def as_json(report: Report) -> str:
 
 
 def _interface(row: Row) -> dict[str, Any]:
-    pf, port, master = _parts(row.facts)
+    port, master = row.port, row.master
     return {
         "interface": row.interface,
         "condition": str(row.condition),
         "standing": row.readiness.value,
         "since": row.since or None,
-        "carrier": pf.carrier if pf else None,
+        "carrier": row.pf.carrier if row.pf else None,
         "master": {"name": master.name, "kind": master.kind} if master else None,
         "actor": _port_state(port.actor) if port else None,
         "partner": _port_state(port.partner) if port else None,
-        "lacp_rate": _rate(port),
-        "vfs": {key.replace(" ", "_"): number for key, number in _vf_states(pf).items()} if pf else None,
+        "lacp_rate": row.lacp_rate,
+        "vfs": {key.replace(" ", "_"): number for key, number in row.vf_states.items()} or None,
     }
 
 

@@ -155,7 +155,7 @@ class Key:
 
 KEYS: Mapping[str, Key] = {
     "interfaces": Key(
-        'list of strings, or "auto"',
+        "list of strings, or auto",
         check_interfaces,
         REQUIRED,
         "The PFs, by interface name or alternative name.",
@@ -173,7 +173,7 @@ KEYS: Mapping[str, Key] = {
         "whole number",
         Milliseconds(1500, 3000),
         None,
-        "A PF on the fast rate counts as down after so long a silence of its partner.",
+        "How long a silence of its partner makes a PF on the fast rate count as down.",
         "milliseconds",
     ),
     "restore_delay_ms": Key(

@@ -2,7 +2,7 @@
 
 LACP declares a partner dead after three missed LACPDUs, which takes three seconds at the fast rate
 (IEEE 802.1AX, 6.4.1). Who has heard one each second until now can know earlier, at the risk of
-taking a switch that is slow for one that is dead. As pure as relay.py, which it belongs to.
+taking a switch that is slow for one that is dead. Pure, as decision.py is, which it belongs to.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Silence:
 def observe(before: Silence, pf: PhysicalFunction, now: float, limit_s: float | None) -> Silence:
     """Take in one look at the counter of a ready PF. `limit_s` is the silence allowed; None: off.
 
-    The silence begins anew whenever the port state does not read as up, so it is only ever
+    The silence begins again whenever the port state does not read as up, so it is only ever
     measured on a port that was up and heard before.
     """
     if limit_s is None:

@@ -347,7 +347,7 @@ class ConfigurationRefused(Event):
 
 
 class AnotherRelayRuns(Event):
-    """Another relay of ours has the lock; the service sets nothing until that has ended."""
+    """Another relay has the lock. The service sets nothing until that one has ended."""
 
     level = Level.WARN
     msg = "another relay is running"
@@ -364,7 +364,7 @@ class LinkEventsLost(Event):
 
 
 class NetlinkReopened(Event):
-    """The netlink sockets failed and were opened anew."""
+    """The netlink sockets failed and were opened again."""
 
     level = Level.WARN
     msg = "netlink socket was reopened"
@@ -373,7 +373,7 @@ class NetlinkReopened(Event):
 
 
 class NetlinkFailed(Event):
-    """The netlink sockets failed and could not be opened anew; nothing is relayed until they are."""
+    """The netlink sockets failed and could not be opened again. Nothing is relayed until they are."""
 
     level = Level.ERROR
     msg = "netlink is not available"
@@ -382,7 +382,7 @@ class NetlinkFailed(Event):
 
 
 class LogEventsLost(Event):
-    """Whoever takes the log did not for so long that events, this many, could not be kept for it."""
+    """The reader of the log took nothing for so long that this many events were dropped."""
 
     level = Level.WARN
     msg = "log events were lost"

@@ -2,8 +2,8 @@
 
 Under systemd the service cannot see other processes. It can see what they do: a VF that was seen in
 the right link state is found in the wrong one, and LACP did not change in between. Once can be a person;
-the same VF set back again and again is a fight, in which the pods' network comes and goes. As pure as
-relay.py, which it belongs to.
+the same VF set back again and again is a fight, in which the pods' network comes and goes. Pure, as
+decision.py is, which it belongs to.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def notice(
 ) -> tuple[Interference, tuple[Event, ...]]:
     """Take in one look at `now` (monotonic seconds), which found these VFs, of which some are `wrong`.
 
-    VFs that were made anew come in auto, and their number says so. A write of ours without effect has
-    not been seen in the right state.
+    New VFs are created in auto; a changed number of VFs tells. A VF that ignored our write has never been
+    seen in the right state.
     """
     after = replace(before, right=right, vfs=vfs)
     if before.right is not right or len(before.vfs) != len(vfs):

@@ -1,8 +1,8 @@
-"""Writes that have not been seen to work yet: which are made now, and which are held back.
+"""VF writes no read has confirmed yet: which to repeat now, which to delay.
 
-A driver may refuse a link state, or take it and ignore it. Either is logged once and tried again after
-RETRY_S: without that, such a VF would be written to, and logged about, at every look, and the notification
-of each write would cause the next look. As pure as relay.py, which it belongs to.
+A driver may refuse a link state, or accept it and ignore it. Either is logged once and tried again after
+RETRY_S. Without that delay, the notification of each write would cause the next look, and that look the next
+write. Pure, as decision.py is, which it belongs to.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ RETRY_S = 1.0
 """Seconds until a link state that a VF did not take is tried again."""
 
 _TRIES_WITHOUT_EFFECT = 2
-"""Writes that the driver takes and that change nothing, before the VF is held back from. The
-first can be somebody else's doing, who set the VF back at that moment."""
+"""Accepted writes without effect before the VF counts as failing. One may be someone else setting it back."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""The requests to rtnetlink(7), as bytes: made once, for to make one takes longer than to answer it.
+"""The requests to rtnetlink(7), as bytes.
 
-Their sequence number is zero; whoever sends them counts.
+They are cached: encoding one takes longer than the kernel's answer. Their sequence number is zero; the socket
+that sends them sets it.
 """
 
 from __future__ import annotations

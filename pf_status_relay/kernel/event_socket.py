@@ -60,9 +60,9 @@ class LinkEvents:
         self._socket.close()
 
     def watch(self, watched: Watched) -> bool:
-        """Hear what is watched, and as little else as can be; return whether that is more than before.
+        """Subscribe to events about `watched`. Return True if that is more than before.
 
-        What happened until then was not heard if it is. Raises OSError if the socket is unusable.
+        Earlier events about what is new may have been missed then. Raises OSError if the socket is unusable.
         """
         self._watched = watched
         self._by_content = {name_content(name): those for name, those in watched.names.items()}

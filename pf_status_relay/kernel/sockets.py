@@ -1,4 +1,4 @@
-"""The two netlink sockets of the service, opened anew when they fail: at once the first time, then slowly."""
+"""The two netlink sockets of the service. When one fails, open both again: at once, then once a second."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class Netlink:
         self.failing = False
         self._error = ""
         self._told = False
-        self._rtnl: RequestSocket | None = None
+        self._requests: RequestSocket | None = None
         self._link_events: LinkEvents | None = None
 
     def open(self) -> tuple[RequestSocket, LinkEvents]:
         """Return the sockets, opened if they are not. Raises OSError."""
-        if self._rtnl is None:
-            self._rtnl = RequestSocket()
+        if self._requests is None:
+            self._requests = RequestSocket()
         if self._link_events is None:
             self._link_events = LinkEvents()
-        return self._rtnl, self._link_events
+        return self._requests, self._link_events
 
     def on_failure(self, error: OSError) -> tuple[Event, ...]:
         """Drop the sockets; return what is to be logged: a failure that opening them again did not cure."""
-        for socket in (self._rtnl, self._link_events):
+        for socket in (self._requests, self._link_events):
             if socket is not None:
                 socket.close()
-        self._rtnl = None
+        self._requests = None
         self._link_events = None
         if not self.failing:
             self.failing = True

@@ -16,7 +16,7 @@ from typing import Callable
 from pf_status_relay.core.events import Event, LogEventsLost
 
 Write = Callable[[Event, datetime], None]
-"""Writes an event and when it was logged. May take any time; must leave other threads run.
+"""Writes an event and when it was logged. May block, but must release the GIL.
 
 Raises OSError if it is not written.
 """

@@ -61,13 +61,13 @@ class Interfaces:
         return min([self._select_due, *(each.due for each in self)])
 
     def look_now(self) -> None:
-        """Have everything done anew at once."""
+        """Let the next cycle select the interfaces and look at all of them."""
         self._select_due = 0.0
         for each in self:
             each.due = 0.0
 
     def select(
-        self, configured: tuple[str, ...], rtnl: RequestSocket, interval_s: float
+        self, configured: tuple[str, ...], requests: RequestSocket, interval_s: float
     ) -> tuple[Event, ...]:
         """Find out which interfaces are meant, if that is due, and return what is to be logged.
 
@@ -80,7 +80,7 @@ class Interfaces:
         by_host = selection.depends_on_host(configured)
         self._select_due = next_on_grid(now, interval_s) if by_host else _NEVER
         try:
-            names = selection.select(configured, rtnl)
+            names = selection.select(configured, requests)
         except selection.NotListed as error:
             before, self._not_listed = self._not_listed, str(error)
             return (InterfacesNotListed(self._not_listed),) if self._not_listed != before else ()
@@ -96,7 +96,7 @@ class Interfaces:
         )
 
     def look(
-        self, woken: Collection[str], rtnl: RequestSocket, policy: Policy, interval_s: float
+        self, woken: Collection[str], requests: RequestSocket, policy: Policy, interval_s: float
     ) -> Iterator[tuple[Interface, Round]]:
         """Go the round of each interface that is due or woken; those that are woken come first.
 
@@ -105,15 +105,15 @@ class Interfaces:
         now = self._clock()
         due = [each for each in self if each.name in woken or each.due <= now]
         for each in sorted(due, key=lambda each: each.name not in woken):
-            yield each, each.look(rtnl, policy, interval_s, self._before(each))
+            yield each, each.look(requests, policy, interval_s, self._before(each))
 
-    def restore(self, rtnl: RequestSocket) -> Iterator[Event]:
+    def restore(self, requests: RequestSocket) -> Iterator[Event]:
         """Set back the VFs of all that are disabled, and yield what is to be logged.
 
         Raises OSError if the socket is unusable.
         """
         for each in self:
-            yield from each.restore(rtnl)
+            yield from each.restore(requests)
 
     def watched(self) -> Watched:
         """Return what link events concern which interface."""
@@ -123,7 +123,7 @@ class Interfaces:
         return watched
 
     def forget_masters(self, names: Collection[str]) -> None:
-        """Read the masters of these anew at the next look."""
+        """Read the masters of these again at the next look."""
         for each in self:
             if each.name in names:
                 each.forget_master()
@@ -150,7 +150,7 @@ class Round:
 
 
 class Interface:
-    """The round of one interface: read, decide, write. `due` is when to go it next, in monotonic seconds.
+    """The round of one interface: read, decide, write. `due`: monotonic time of the next look, in seconds.
 
     With `dry_run` it says what it would set and sets nothing.
     """
@@ -166,7 +166,7 @@ class Interface:
         self._master_until = 0.0
 
     def look(
-        self, rtnl: RequestSocket, policy: Policy, interval_s: float, earlier: Iterable[Interface]
+        self, requests: RequestSocket, policy: Policy, interval_s: float, earlier: Iterable[Interface]
     ) -> Round:
         """Go the round once. Raises OSError if the socket is unusable.
 
@@ -175,13 +175,13 @@ class Interface:
         count_lacpdus = policy.early_detection_s is not None
         known = self._master if self._clock() < self._master_until else None
         before = {each.name: each.facts for each in earlier if each.facts is not None}
-        self.facts = unless_named_twice(rtnl.read(self.name, count_lacpdus, known), before)
+        self.facts = unless_named_twice(requests.read(self.name, count_lacpdus, known), before)
         now = self._clock()
         decision = decide(self.memory, self.facts, now, policy)
         self.memory = decision.memory
         look = Round(decision, decision.events)
         if decision.writes and isinstance(self.facts, PhysicalFunction):
-            outcomes = self._write(rtnl, self.facts.ifindex, decision.writes)
+            outcomes = self._write(requests, self.facts.ifindex, decision.writes)
             done = self._clock()
             self.memory, settled = settle(self.memory, outcomes, done)
             look = Round(decision, decision.events + settled, outcomes, done - now)
@@ -192,20 +192,20 @@ class Interface:
             self.due = min(self.due, now + decision.again_in_s)
         return look
 
-    def restore(self, rtnl: RequestSocket) -> Sequence[Event]:
+    def restore(self, requests: RequestSocket) -> Sequence[Event]:
         """Set the VFs back that are disabled, whatever LACP says, and return what is to be logged.
 
         Raises OSError if the socket is unusable.
         """
-        facts = rtnl.read(self.name)
+        facts = requests.read(self.name)
         writes = to_restore(facts)
         if not writes or not isinstance(facts, PhysicalFunction):
             return ()
-        _, events = settle(Memory(self.name), self._write(rtnl, facts.ifindex, writes), self._clock())
+        _, events = settle(Memory(self.name), self._write(requests, facts.ifindex, writes), self._clock())
         return events
 
     def forget_master(self) -> None:
-        """Read the master anew at the next look."""
+        """Read the master again at the next look."""
         self._master = None
 
     def watch(self, watched: Watched) -> None:
@@ -223,11 +223,11 @@ class Interface:
             watched.masters.setdefault(self.facts.master.ifindex, set()).add(master)
 
     def _write(
-        self, rtnl: RequestSocket, ifindex: int, vfs: tuple[VirtualFunction, ...]
+        self, requests: RequestSocket, ifindex: int, vfs: tuple[VirtualFunction, ...]
     ) -> tuple[Outcome, ...]:
         if self._dry_run:
             return tuple(Outcome(vf, dry_run=True) for vf in vfs)
-        refused = rtnl.set_vf_link_states(ifindex, vfs)
+        refused = requests.set_vf_link_states(ifindex, vfs)
         return tuple(Outcome(vf, error=refused.get(vf.id, "")) for vf in vfs)
 
     def _keep_master(self, known: Master | None, now: float) -> None:

@@ -5,8 +5,8 @@ It is flock(2) on a file in the RuntimeDirectory, `lock-` and the inode number o
 ends, however that ends. Others cannot open the file, so that no user can keep the service from its work.
 
 systemd removes the RuntimeDirectory when the service has ended, and with it the file of a relay by hand
-that has the lock meanwhile. So who has it takes it again before each round, in a new file if need be. If a
-third was quicker, the first waits as a second does.
+that has the lock meanwhile. So the holder takes it again before each round, in a new file if need be. If
+another process took it in between, this one waits.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Lock:
         with suppress(FileExistsError):
             os.mkdir(self._folder, 0o755)
         path = self._folder / f"lock-{os.stat(_NETWORK).st_ino}"
-        # A symbolic link would have root write where whoever owns the folder wants.
+        # Through a symbolic link, root would write where the owner of the folder wants.
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 

@@ -4,7 +4,7 @@ What happens when a part of it fails:
 
     one PF cannot be read        it is logged once and read again soon; the others are not kept waiting
     a VF is refused              attempts.py holds back from it and it is tried again
-    a netlink socket is dead     both are opened anew at once and everything is read again
+    a netlink socket is dead     both are opened again at once, and everything is read again
     ... and that fails too       it is logged once and tried every second; as no cycle succeeds,
                                  systemd's watchdog acts
     link events were lost        everything is read again
@@ -139,9 +139,9 @@ class Service:
             try:
                 if self._reload:
                     self._reload_configuration()
-                rtnl, link_events = self._netlink.open()
+                requests, link_events = self._netlink.open()
                 began = self._clock()
-                relaying = self._cycle(woken, rtnl)
+                relaying = self._cycle(woken, requests)
                 self._metrics.cycle_done(self._clock() - began)
                 if relaying:
                     self._tell(self._netlink.on_success())
@@ -170,7 +170,7 @@ class Service:
     # Configuration
 
     def _configure(self, config: Config) -> None:
-        """Take a configuration, and look at everything anew."""
+        """Take a configuration, and look at everything at once."""
         early_ms = config.early_detection_ms
         self._config = config
         self._policy = Policy(
@@ -207,15 +207,15 @@ class Service:
 
     # The round
 
-    def _cycle(self, woken: set[str], rtnl: RequestSocket) -> bool:
+    def _cycle(self, woken: set[str], requests: RequestSocket) -> bool:
         """Look at the PFs that are due or woken; return whether any could be read.
 
         All VF states are written before anything is logged.
         """
-        self._select(rtnl)
+        self._select(requests)
         looks: list[tuple[Interface, Round]] = []
         try:
-            for each in self._interfaces.look(woken, rtnl, self._policy, self._interval_s):
+            for each in self._interfaces.look(woken, requests, self._policy, self._interval_s):
                 looks.append(each)
         finally:
             self._tell([event for _, look in looks for event in look.events])
@@ -226,8 +226,8 @@ class Service:
                 self._metrics.wrote(look.decision, look.outcomes, look.seconds)
         return not looks or any(not isinstance(interface.facts, Unreadable) for interface, _ in looks)
 
-    def _select(self, rtnl: RequestSocket) -> None:
-        events = self._interfaces.select(self._config.interfaces, rtnl, self._interval_s)
+    def _select(self, requests: RequestSocket) -> None:
+        events = self._interfaces.select(self._config.interfaces, requests, self._interval_s)
         self._tell(events)
         for event in events:
             if isinstance(event, InterfaceDropped):
@@ -239,8 +239,8 @@ class Service:
         events: list[Event] = []
         try:
             if not reason:
-                rtnl, _ = self._netlink.open()
-                events += self._interfaces.restore(rtnl)
+                requests, _ = self._netlink.open()
+                events += self._interfaces.restore(requests)
         except OSError as error:
             reason = reason_of(error)
         if reason:

@@ -19,7 +19,7 @@ def depends_on_host(configured: tuple[str, ...]) -> bool:
     return configured == keys.AUTO or any(map(keys.is_pattern, configured))
 
 
-def select(configured: tuple[str, ...], rtnl: RequestSocket) -> tuple[str, ...]:
+def select(configured: tuple[str, ...], requests: RequestSocket) -> tuple[str, ...]:
     """Return the interfaces that are meant, each once, in the order of the configuration.
 
     AUTO means the SR-IOV PFs that are the one port of a bond in mode 802.3ad, a pattern all SR-IOV PFs
@@ -28,7 +28,7 @@ def select(configured: tuple[str, ...], rtnl: RequestSocket) -> tuple[str, ...]:
     """
     if configured == keys.AUTO:
         try:
-            return tuple(sorted(filter(sysfs.is_pf, rtnl.sole_lacp_ports())))
+            return tuple(sorted(filter(sysfs.is_pf, requests.sole_lacp_ports())))
         except (Refused, MalformedMessage) as error:
             raise NotListed(str(error)) from error
     names: list[str] = []

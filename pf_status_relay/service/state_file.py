@@ -125,7 +125,7 @@ def _state(memory: Memory, before: Mapping[str, InterfaceState]) -> InterfaceSta
 
 
 def _runs(pid: int) -> bool:
-    """Tell whether there is such a process, whoever's it is."""
+    """Tell whether there is such a process, of any user."""
     if pid <= 0:  # to kill(2) that is a group of processes
         return False
     try:

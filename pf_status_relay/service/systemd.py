@@ -1,6 +1,6 @@
-"""systemd: what it is told (sd_notify(3)), and whether it stops the service for good.
+"""systemd: tell it how the service is (sd_notify(3)), and ask it whether a stop is final.
 
-Without systemd nothing is told, and nothing fails.
+Without systemd this does nothing, and nothing fails.
 """
 
 from __future__ import annotations

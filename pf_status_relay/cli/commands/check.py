@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from contextlib import closing
 
 from pf_status_relay.cli import diagnosis, findings, host, streams
-from pf_status_relay.cli.arguments import ENVIRONMENT, Commands, Help, add_config
 from pf_status_relay.cli.exit_status import EX_NOPERM, EX_USAGE, Refused
+from pf_status_relay.cli.shared_arguments import ENVIRONMENT, Commands, Help, add_config
 from pf_status_relay.cli.terminal import Terminal
 from pf_status_relay.config import load
 from pf_status_relay.core.facts import Facts, PhysicalFunction
@@ -107,7 +107,7 @@ def _probe(facts: Mapping[str, Facts], name: str, number: int) -> dict[str, str]
         listed = ", ".join(str(vf.id) for vf in pf.vfs) or "none"
         raise Refused([f"--probe: {name} has no VF {number}; its VFs: {listed}"], EX_USAGE)
     try:
-        with closing(RequestSocket()) as rtnl:
-            return {name: rtnl.set_vf_link_states(pf.ifindex, vfs).get(number, "")}
+        with closing(RequestSocket()) as requests:
+            return {name: requests.set_vf_link_states(pf.ifindex, vfs).get(number, "")}
     except OSError as error:
         return {name: reason_of(error)}

@@ -6,7 +6,6 @@ import argparse
 import os
 
 from pf_status_relay.cli import streams
-from pf_status_relay.cli.arguments import IMPORT_STATUSES, Commands, Help, add_config, add_sources
 from pf_status_relay.cli.exit_status import (
     EX_CONFIG,
     EX_CONFLICT,
@@ -15,6 +14,7 @@ from pf_status_relay.cli.exit_status import (
     Refused,
     yaml_missing,
 )
+from pf_status_relay.cli.shared_arguments import IMPORT_STATUSES, Commands, Help, add_config, add_sources
 from pf_status_relay.config import load
 from pf_status_relay.config.render import explained, toml
 

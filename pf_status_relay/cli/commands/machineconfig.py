@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from pf_status_relay.cli import streams
-from pf_status_relay.cli.arguments import IMPORT_STATUSES, Commands, Help, add_sources
 from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_DATAERR, EX_OK, EX_USAGE, Refused, yaml_missing
+from pf_status_relay.cli.shared_arguments import IMPORT_STATUSES, Commands, Help, add_sources
 
 
 def add(commands: Commands) -> None:

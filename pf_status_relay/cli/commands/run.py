@@ -8,8 +8,8 @@ import os
 from contextlib import ExitStack, suppress
 from functools import partial
 
-from pf_status_relay.cli.arguments import ENVIRONMENT, Commands, Help, add_config
 from pf_status_relay.cli.exit_status import EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE, Refused
+from pf_status_relay.cli.shared_arguments import ENVIRONMENT, Commands, Help, add_config
 from pf_status_relay.config import load
 from pf_status_relay.core.events import Level
 from pf_status_relay.log.output import LogFormat, open_log

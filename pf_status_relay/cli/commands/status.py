@@ -10,9 +10,10 @@ import time
 from contextlib import suppress
 
 from pf_status_relay.cli import host, streams
-from pf_status_relay.cli.arguments import ENVIRONMENT, Commands, Help, add_config
 from pf_status_relay.cli.exit_status import EX_CONFIG, EX_OSERR
-from pf_status_relay.cli.report import Report, as_json, report, text
+from pf_status_relay.cli.report import Report, as_json, report
+from pf_status_relay.cli.shared_arguments import ENVIRONMENT, Commands, Help, add_config
+from pf_status_relay.cli.status_table import text
 from pf_status_relay.cli.terminal import Terminal
 from pf_status_relay.config import load
 from pf_status_relay.service import state_file
@@ -51,7 +52,9 @@ Follow a repair:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON document")
     form.add_argument(
-        "--watch", action="store_true", help="show it anew every second, in place on a terminal, until Ctrl-C"
+        "--watch",
+        action="store_true",
+        help="show it again every second, in place on a terminal, until Ctrl-C",
     )
     command.set_defaults(run=run)
 

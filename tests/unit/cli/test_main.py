@@ -484,7 +484,7 @@ print(*sorted(sys.modules))
     wings = {wing: {name for name in loaded if name.startswith(f"pf_status_relay.{wing}.")} for wing in WINGS}
     assert "pf_status_relay.service.loop" in wings["service"]
     assert wings["openshift"] == set()
-    parts = ("arguments", "commands", "commands.run", "exit_status", "main", "streams")
+    parts = ("commands", "commands.run", "exit_status", "main", "shared_arguments", "streams")
     assert wings["cli"] == {f"pf_status_relay.cli.{part}" for part in parts}
 
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from pf_status_relay.cli.report import Condition, as_json, report, text
+from pf_status_relay.cli.report import Condition, as_json, report
+from pf_status_relay.cli.status_table import text
 from pf_status_relay.cli.terminal import Terminal
 from pf_status_relay.core.facts import Absent, BondPort, Facts, PhysicalFunction, Unreadable
 from pf_status_relay.core.lacp import PortState

@@ -1,0 +1,74 @@
+"""The configuration's keys, wherever a user reads of them: the shipped file, the manual page, the README."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pf_status_relay.config.keys import KEYS, REQUIRED, Config, Key, Milliseconds
+
+CHECKOUT = Path(__file__).parents[2]
+FILE = CHECKOUT / "etc" / "pf-status-relay.toml"
+PAGE = CHECKOUT / "man" / "pf-status-relay.toml.5"
+README = CHECKOUT / "README.md"
+ROWS = [pytest.param(name, key, id=name) for name, key in KEYS.items()]
+
+
+def paragraph(name: str) -> tuple[str, str]:
+    """Return what the shipped file says of a key: its comment on one line, and its value."""
+    blocks = FILE.read_text().split("\n\n")
+    (block,) = (each for each in blocks if re.search(rf"^(# )?{name} = ", each, re.MULTILINE))
+    *comment, setting = block.strip().splitlines()
+    return " ".join(line.lstrip("# ") for line in comment), setting.partition(" = ")[2]
+
+
+def sentence(key: Key) -> str:
+    """Return the sentence that says what a key means, with unit and bounds, without its full stop."""
+    text = key.meaning.rstrip(".")
+    if isinstance(key.check, Milliseconds):
+        text += f", in {key.unit}, {key.check.least} to {key.check.most}"
+    return text
+
+
+def test_the_configuration_has_a_field_for_each_key_with_its_default() -> None:
+    defaults = Config(("ens5f0",))
+    assert list(KEYS) == [name for name in vars(defaults) if name != "origins"]
+    for name, key in KEYS.items():
+        assert key.default is REQUIRED or getattr(defaults, name) == key.default, name
+
+
+@pytest.mark.parametrize(("name", "key"), ROWS)
+def test_the_shipped_file_says_what_the_table_says(name: str, key: Key) -> None:
+    comment, value = paragraph(name)
+    assert sentence(key) in comment
+    assert comment.startswith("Off unless set.") is (key.default is None)
+    faults: list[str] = []
+    taken = key.check(name, json.loads(value), faults)
+    assert faults == []
+    if key.default is not None and key.default is not REQUIRED:
+        assert taken == key.default, "what stands in the file is the default"
+
+
+def test_the_shipped_file_has_each_key_once_in_the_tables_order() -> None:
+    assert re.findall(r"^(?:# )?(\w+) = ", FILE.read_text(), re.MULTILINE) == list(KEYS)
+
+
+@pytest.mark.parametrize(("name", "key"), ROWS)
+def test_the_manual_page_says_of_what_kind_a_key_is_and_its_default(name: str, key: Key) -> None:
+    when = f"default {key.default}"
+    if key.default is REQUIRED:
+        when = "required"
+    elif key.default is None:
+        when = "off by default"
+    text = PAGE.read_text().replace("\\-", "-")
+    assert f'.BR {name} " ({key.kind}, {when})"\n' in text
+    described = text[text.index(f".BR {name} ") :].split("\n.TP\n")[0]
+    if isinstance(key.check, Milliseconds):
+        assert f"in {key.unit}, {key.check.least} to {key.check.most}" in described
+
+
+def test_the_readme_names_every_key() -> None:
+    assert [name for name in KEYS if f"{name} = " not in README.read_text()] == []
