@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pf_status_relay.cli import streams
-from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_DATAERR, EX_UNAVAILABLE
+from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_DATAERR, EX_UNAVAILABLE, EX_USAGE, Refused
 from pf_status_relay.config.load import DEFAULT_PATH, INTERFACES_VARIABLE, INTERVAL_VARIABLE
 
 if TYPE_CHECKING:
@@ -19,14 +19,22 @@ ENVIRONMENT = (
     "(milliseconds) in the environment override the file."
 )
 IMPORT_STATUSES = (
-    f"Exit status {EX_DATAERR}: what was given is invalid, each fault in a line. {EX_CONFLICT}: the "
+    f"Exit status {EX_DATAERR}: what was given is invalid or empty, each fault in a line. {EX_CONFLICT}: the "
     f"PFLACPMonitors are in conflict, or cannot be had together. {EX_UNAVAILABLE}: PyYAML is missing. "
     "Nothing is printed on standard output then."
 )
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help and errors go where everything else goes."""
+    """A parser whose help and errors go where everything else goes, and that refuses empty values."""
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        # `--role "$ROLE"` with ROLE unset must not mean the default, nor a path of "" the current folder.
+        if action.option_strings and not arg_string:
+            option = action.option_strings[-1]
+            fault = f'{option} is ""; allowed: a value that is not empty (is a shell variable unset?)'
+            raise Refused([fault], EX_DATAERR)
+        return super()._get_value(action, arg_string)
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if file is sys.stdout:
@@ -77,4 +85,15 @@ def add_sources(command: argparse.ArgumentParser) -> argparse._MutuallyExclusive
         metavar="FILE",
         help="take the Go operator's PFLACPMonitor resources from YAML files (-: standard input)",
     )
+    command.add_argument(
+        "--include-degraded",
+        action="store_true",
+        help="take PFLACPMonitors whose status is degraded, too (left out with a warning otherwise)",
+    )
     return sources
+
+
+def check_sources(options: argparse.Namespace) -> None:
+    """Refuse what does not go with the source that `add_sources` added."""
+    if options.include_degraded and not options.from_pflacpmonitor:
+        raise Refused(["--include-degraded: only with --from-pflacpmonitor"], EX_USAGE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 
 from pf_status_relay.text import reason_of
@@ -53,6 +54,12 @@ def say(line: str) -> None:
     """Say something to a person, if there is a standard error to say it on."""
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Say warnings to a person, a line each."""
+    for warning in warnings:
+        say(f"pf-status-relay: warning: {warning}")
 
 
 def finish() -> None:

@@ -99,6 +99,9 @@ class Milliseconds:
         return self.least
 
 
+POLLING_INTERVAL = Milliseconds(100, 60_000)
+
+
 class Choice:
     """Check one of several words."""
 
@@ -163,7 +166,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "polling_interval_ms": Key(
         "whole number",
-        Milliseconds(100, 60_000),
+        POLLING_INTERVAL,
         1000,
         "How often to look while LACP is up.",
         "milliseconds",
@@ -200,10 +203,11 @@ KEYS: Mapping[str, Key] = {
 
 @dataclass(frozen=True)
 class Config:
-    """A valid configuration. Each field but the last has the name of its key; KEYS says what it may be.
+    """A valid configuration. Each field but the last two has the name of its key; KEYS says what it may be.
 
     `interfaces` are names, alternative names and patterns (`*`, `?` and `[…]` as in fnmatch(3)); or AUTO.
-    `origins` says of each key where its value is from.
+    `origins` says of each key where its value is from. `warnings` are lines for a person: what of the
+    environment was taken otherwise than it was written.
     """
 
     interfaces: tuple[str, ...]
@@ -213,14 +217,15 @@ class Config:
     on_stop: str = LEAVE
     metrics_textfile: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
-def quoted(value: object) -> str:
-    """Return a value as TOML would have it, on one line and not too long, for a message."""
+def quoted(value: object, longest: int = 80) -> str:
+    """Return a value as TOML would have it, on one line and cut to so many characters, for a message."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:  # Python turns no number of thousands of digits into text
         return "a number too long to show"
     except RecursionError:  # a key of a thousand parts is as many tables, one in another
         return "nested too deeply to show"
-    return one_line(text, 80)
+    return one_line(text, longest)

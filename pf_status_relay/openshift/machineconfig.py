@@ -1,4 +1,4 @@
-"""The resources that bring a configuration to hosts: MachineConfig, MachineConfigPool.
+"""The resources that bring a configuration to hosts: MachineConfig, MachineConfigPool, MachineConfiguration.
 
 A MachineConfig holds an Ignition configuration (spec 3.2.0, which OpenShift 4.7 and later take):
 the file /etc/pf-status-relay.toml, and the unit enabled. The unit itself comes with the RPM.
@@ -10,18 +10,23 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from pf_status_relay.config.files import DROP_IN_FOLDERS
 from pf_status_relay.config.load import DEFAULT_PATH
 
 API_VERSION = "machineconfiguration.openshift.io/v1"
 ROLE_LABEL = "machineconfiguration.openshift.io/role"
+OPERATOR_API_VERSION = "operator.openshift.io/v1"
 IGNITION_VERSION = "3.2.0"
+BUILT_IN = ("worker", "master", "arbiter")
+"""The pools that the operator itself makes; `arbiter` from OpenShift 4.19 on."""
+
 UNIT = "pf-status-relay.service"
 
 
 def machine_config(role: str, file: bytes) -> dict[str, Any]:
     """Return the MachineConfig that gives the nodes of a role the file, and enables the unit.
 
-    `role` is a DNS label: the name of a pool. `file` is the text of a configuration file.
+    `role` is the name of a pool. `file` is the text of a configuration file.
     """
     return {
         "apiVersion": API_VERSION,
@@ -56,9 +61,31 @@ def name(role: str) -> str:
     the custom pool's prevails (machine-config-operator#4015), before that the last by name. So the
     name of a custom pool's comes after worker's.
     """
-    if role in ("worker", "master"):
+    if role in BUILT_IN:
         return f"99-{role}-pf-status-relay"
     return f"99-worker-pf-status-relay-{role}"
+
+
+def disruption_policy() -> dict[str, Any]:
+    """Return the cluster's MachineConfiguration: what a change of configuration or unit does to a node.
+
+    The operator takes no other name than `cluster`. It covers a file by its path or a folder above it;
+    it takes a pattern, too, which never matches. Restart and not Reload: systemctl(1) reloads no unit
+    that is inactive or failed, and an action that fails makes the node degraded.
+    """
+    files = [{"path": str(path), "actions": [_restart()]} for path in (DEFAULT_PATH, DROP_IN_FOLDERS[0])]
+    units = [{"name": UNIT, "actions": [{"type": "DaemonReload"}, _restart()]}]
+    return {
+        "apiVersion": OPERATOR_API_VERSION,
+        "kind": "MachineConfiguration",
+        "metadata": {"name": "cluster"},
+        "spec": {"nodeDisruptionPolicy": {"files": files, "units": units}},
+    }
+
+
+def _restart() -> dict[str, Any]:
+    # A value of its own each time: PyYAML writes an alias for one that it has written before.
+    return {"type": "Restart", "restart": {"serviceName": UNIT}}
 
 
 def ignition(file: bytes) -> dict[str, Any]:

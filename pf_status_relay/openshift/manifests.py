@@ -75,9 +75,13 @@ def write(documents: Iterable[tuple[str, dict[str, Any]]]) -> str:
     texts: list[str] = []
     for comment, content in documents:
         comments = "".join(f"# {line}\n" for line in comment.splitlines())
-        # No line is folded: a data URL is one word.
-        texts.append(f"---\n{comments}{yaml.safe_dump(content, sort_keys=False, width=1 << 20)}")
+        texts.append(f"---\n{comments}{text(content)}")
     return "".join(texts)
+
+
+def text(content: dict[str, Any]) -> str:
+    """Return one resource as YAML. No line is folded: a data URL is one word."""
+    return yaml.safe_dump(content, sort_keys=False, width=1 << 20)
 
 
 def _documents(name: str, data: bytes) -> Iterator[Any]:
@@ -94,11 +98,11 @@ def _documents(name: str, data: bytes) -> Iterator[Any]:
         said = one_line(" ".join(str(error.problem or error.context).split()))
         raise ResourceError(f"{name}: is not valid YAML: {said}{place}") from None
     except ReaderError as error:
-        text = data.decode("utf-8")
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - text.rfind("\n", 0, error.position)
+        decoded = data.decode("utf-8")
+        line = decoded.count("\n", 0, error.position) + 1
+        column = error.position - decoded.rfind("\n", 0, error.position)
         raise ResourceError(
-            f"{name}: is not valid YAML: the character U+{ord(text[error.position]):04X} is not allowed "
+            f"{name}: is not valid YAML: the character U+{ord(decoded[error.position]):04X} is not allowed "
             f"(at line {line}, column {column})"
         ) from None
     except (ValueError, OverflowError):  # of a %YAML version, or of a character in quotes: "\UFFFFFFFF"

@@ -54,10 +54,18 @@ class Monitor:
         return self.name
 
 
-def monitors(resources: Iterable[Resource], faults: list[str]) -> list[Monitor]:
+def monitors(
+    resources: Iterable[Resource],
+    faults: list[str],
+    warnings: list[str] | None = None,
+    *,
+    include_degraded: bool = False,
+) -> list[Monitor]:
     """Return the valid monitors among the resources, ordered by name.
 
     For whatever is wrong with the others, and for one that is given twice, a line is added to `faults`.
+    One whose status says that it is degraded is left out, with a line in `warnings`: the operator has
+    found it in conflict with another one, and runs nothing for it.
     """
     places: dict[str, str] = {}
     found: list[Monitor] = []
@@ -72,10 +80,27 @@ def monitors(resources: Iterable[Resource], faults: list[str]) -> list[Monitor]:
             faults.append(f"{resource.where}: has more than {MAX_MONITORS} {KIND}s")
             break
         places[name] = resource.where
+        if not include_degraded and _is_degraded(resource.content):
+            if warnings is not None:
+                warnings.append(_left_out(f"{resource.where}: {KIND} {name}", resource.content))
+            continue
         monitor = _monitor(f"{resource.where}: {KIND} {name}", name, resource.content, faults)
         if monitor:
             found.append(monitor)
     return sorted(found, key=lambda monitor: monitor.name)
+
+
+def _is_degraded(content: dict[str, Any]) -> bool:
+    status = content.get("status")
+    return isinstance(status, dict) and status.get("degraded") is True
+
+
+def _left_out(where: str, content: dict[str, Any]) -> str:
+    message = keys.quoted(content["status"].get("errorMessage"), 200)
+    return (
+        f"{where} is left out, as the operator runs nothing for it: status.degraded is true, "
+        f"errorMessage is {message}; --include-degraded takes it"
+    )
 
 
 def _identity(resource: Resource, faults: list[str]) -> str | None:

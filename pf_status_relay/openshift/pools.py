@@ -4,17 +4,19 @@ A monitor is a DaemonSet of its own, and a node may run several. A host has one 
 file, and OpenShift's Machine Config Operator gives a node the files of one pool:
 
     a control plane node   the pool `master`, and nothing else
+    an arbiter node        the pool `arbiter`, and nothing else
     any other node         the one custom pool that selects it, which inherits from `worker`
     if none does           the pool `worker`
 
-A node that two custom pools select gets nothing new (the operator reports it as degraded). So
+A node that two custom pools select gets nothing new, a control plane node neither; `arbiter` counts as a
+custom one there (GetPoolsForNode, pkg/helpers of openshift/machine-config-operator). So
 each set of nodes is a pool whose file holds all that its monitors say, and what no pool can say
 is refused. The rules, for two monitors whose selectors can match the same node:
 
     they name the same PF                       a conflict: two programs would set the same VFs
     they are for the same pool                  merged
     one is for `worker`, one for a custom pool  the custom pool's file holds both
-    one has the empty selector, one `master`    the file of `master` holds both
+    one has the empty selector, one `master`    the file of `master` holds both; `arbiter` likewise
     anything else                               refused: no pool is right for that node
 
 Selectors can match the same node unless they demand different values of one label. A merged
@@ -38,6 +40,7 @@ from pf_status_relay.text import one_line
 
 WORKER = "worker"
 MASTER = "master"
+ARBITER = "arbiter"
 
 MOST_SHOWN = 20
 """Lines about faults of one kind. Pairs grow by the square of the monitors, and where there are many
@@ -50,11 +53,15 @@ _BUILT_IN: dict[Labels, str] = {
     ((_ROLE + WORKER, ""),): WORKER,
     ((_ROLE + MASTER, ""),): MASTER,
     ((_ROLE + "control-plane", ""),): MASTER,
+    ((_ROLE + ARBITER, ""),): ARBITER,
 }
-"""Selectors of the pools that every cluster has. Without a toleration, the operator's DaemonSets
-run on no control plane node, so the empty selector means the workers."""
+"""Selectors of the pools that the Machine Config Operator itself makes. Without a toleration, the relay
+operator's DaemonSets run on no control plane node, so the empty selector means the workers."""
 
-_DNS_LABEL = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+MAX_NAME = 63
+"""Characters: the name of a pool is the value of a label, too."""
+
+_DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Pool:
     """A set of nodes that get the same configuration.
 
     `name` is the pool's, and the role of its MachineConfig. `selector` is its node selector, None
-    for a pool that every cluster has. `monitors` are those it stands for, ordered by name.
+    for a pool that the operator itself makes. `monitors` are those it stands for, ordered by name.
     """
 
     name: str
@@ -70,14 +77,19 @@ class Pool:
     monitors: tuple[Monitor, ...]
 
     @property
+    def is_new(self) -> bool:
+        """True if the pool is made for the monitors. The pool of a role (`worker-cnf`) may exist already."""
+        return self.selector is not None and _role(self.selector) is None
+
+    @property
     def config(self) -> Config:
         """The configuration of the pool's nodes."""
         return merged(self.monitors)
 
 
-def is_dns_label(text: str) -> bool:
-    """Tell whether the text is a DNS label (RFC 1123), as the name of a pool or role has to be."""
-    return _DNS_LABEL.fullmatch(text) is not None
+def is_pool_name(text: str) -> bool:
+    """Tell whether a pool can have this name: a DNS subdomain (RFC 1123) of up to MAX_NAME characters."""
+    return len(text) <= MAX_NAME and _DNS_SUBDOMAIN.fullmatch(text) is not None
 
 
 def can_share_a_node(first: Labels, second: Labels) -> bool:
@@ -112,7 +124,7 @@ def refusals(monitors: Sequence[Monitor]) -> list[str]:
     single = (
         (monitor,)
         for monitor in monitors
-        if _pool_name(monitor.selector) not in (WORKER, MASTER) and _demands_control_plane(monitor.selector)
+        if monitor.selector not in _BUILT_IN and _control_plane_pool(monitor.selector)
     )
     pairs = (
         (first, second)
@@ -126,10 +138,12 @@ def refusals(monitors: Sequence[Monitor]) -> list[str]:
 
 
 def _refusal(monitor: Monitor) -> str:
+    pool = _control_plane_pool(monitor.selector)
+    nodes = "control plane" if pool == MASTER else pool
     return (
         f"PFLACPMonitor {monitor} cannot be had as a pool: its nodes "
-        f"({_labels(monitor.selector)}) are control plane nodes, which are in the pool master "
-        f"and in no other; select all of them, by {_ROLE}{MASTER} alone"
+        f"({_labels(monitor.selector)}) are {nodes} nodes, which are in the pool {pool} "
+        f"and in no other; select all of them, by {_ROLE}{pool} alone"
     )
 
 
@@ -149,7 +163,7 @@ def _refusal_of_two(first: Monitor, second: Monitor) -> str:
 def pools(monitors: Sequence[Monitor]) -> list[Pool]:
     """Return the pools for monitors without `conflicts` and `refusals`.
 
-    First worker and master, where there are any, then the custom ones, ordered by name.
+    First worker, master and arbiter, where there are any, then the custom ones, ordered by name.
     """
     selectors = {_pool_name(monitor.selector): monitor.selector for monitor in monitors}
     found: list[Pool] = []
@@ -157,8 +171,8 @@ def pools(monitors: Sequence[Monitor]) -> list[Pool]:
         built_in = selector in _BUILT_IN
         members = [monitor for monitor in monitors if _reaches(monitor.selector, name, selector)]
         found.append(Pool(name, None if built_in else selector, tuple(members)))
-    order = (WORKER, MASTER)
-    return sorted(found, key=lambda pool: (order.index(pool.name) if pool.name in order else 2, pool.name))
+    order = (WORKER, MASTER, ARBITER)
+    return sorted(found, key=lambda pool: (order.index(pool.name) if pool.name in order else 3, pool.name))
 
 
 def disjoint(monitors: Sequence[Monitor]) -> list[str]:
@@ -201,10 +215,10 @@ def _fit(first: Labels, second: Labels) -> bool:
     """Tell whether there is a right pool for every node that either selector matches."""
     names = {_pool_name(first), _pool_name(second)}
     if len(names) == 1:
-        return first == second or names <= {WORKER, MASTER}
+        return first == second or first in _BUILT_IN
     if not can_share_a_node(first, second):
         return True
-    if MASTER in names:
+    if names & {MASTER, ARBITER}:
         return () in (first, second)
     return WORKER in names
 
@@ -214,12 +228,14 @@ def _reaches(selector: Labels, pool: str, pool_selector: Labels) -> bool:
     own = _pool_name(selector)
     if own == pool:
         return True
-    inherited = own == WORKER and pool != MASTER
+    inherited = own == WORKER and pool not in (MASTER, ARBITER)
     return (inherited or selector == ()) and can_share_a_node(selector, pool_selector)
 
 
-def _demands_control_plane(selector: Labels) -> bool:
-    return any(key in (_ROLE + MASTER, _ROLE + "control-plane") for key, _ in selector)
+def _control_plane_pool(selector: Labels) -> str | None:
+    """Return the control plane's pool that a selector's nodes must be in, None if it names none."""
+    demanded = {_BUILT_IN.get(((key, ""),)) for key, _ in selector}
+    return next((pool for pool in (MASTER, ARBITER) if pool in demanded), None)
 
 
 def _pool_name(selector: Labels) -> str:
@@ -230,17 +246,27 @@ def _pool_name(selector: Labels) -> str:
     """
     if selector in _BUILT_IN:
         return _BUILT_IN[selector]
-    if len(selector) == 1:
-        ((key, value),) = selector
-        role = key[len(_ROLE) :] if key.startswith(_ROLE) else ""
-        if value == "" and is_dns_label(role):
-            return role
-    words = [WORKER, *(f"{key.rpartition('/')[2]}-{value}" for key, value in selector)]
-    name = re.sub("[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
-    if is_dns_label(name):
+    role = _role(selector)
+    if role:
+        return role
+    words = "-".join(f"{key.rpartition('/')[2]}-{value}" for key, value in selector)
+    name = re.sub("[^a-z0-9]+", "-", words.lower()).strip("-")
+    if not name.startswith(f"{WORKER}-"):
+        name = f"{WORKER}-{name}"
+    if is_pool_name(name):
         return name
     digest = hashlib.sha256(_query(selector).encode()).hexdigest()[:8]
     return f"{name[:54].rstrip('-')}-{digest}"
+
+
+def _role(selector: Labels) -> str | None:
+    """Return ROLE of a selector that is `node-role.kubernetes.io/ROLE` alone, None for any other one."""
+    if len(selector) == 1:
+        ((key, value),) = selector
+        role = key[len(_ROLE) :] if key.startswith(_ROLE) else ""
+        if value == "" and is_pool_name(role):
+            return role
+    return None
 
 
 def _query(selector: Labels) -> str:

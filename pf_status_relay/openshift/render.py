@@ -21,6 +21,27 @@ from pf_status_relay.text import one_line, reason_of
 
 STANDARD_INPUT = "-"
 
+_EVERY_SELECTOR = """\
+Single-node and compact clusters: a node that is master and worker is in the pool master, whatever other
+selectors match; render the file of `config import` with `--role master` there. A control plane node that
+two custom pools match is stuck: it gets no new configuration from either, nor from master."""
+
+_NEW_POOL = """\
+A new pool: if `oc get mcp {name}` finds one that is not from here, do not apply this. It would replace
+that pool's selectors."""
+
+_POOL_OF_A_ROLE = """\
+The pool {name} may exist, so it is not printed here: its list of roles would be replaced, and with it what
+else its nodes get. If `oc get mcp {name}` finds none, `oc create` this one first, without the # signs:
+{pool}"""
+
+_POLICY_COMMENT = """\
+With this, a new configuration restarts pf-status-relay.service; without it, each node is drained and
+reboots. OpenShift 4.17 and later; 4.16 has it as a technology preview.
+Apply it before the MachineConfig. `oc apply` and `oc patch --type merge` replace the lists files and
+units: if the cluster has entries already, put these beside them and apply all in one file.
+  oc get machineconfiguration cluster -o jsonpath='{.spec.nodeDisruptionPolicy}'"""
+
 
 class Unusable(Exception):
     """What was given cannot be used. `faults` are lines for a person, at least one."""
@@ -34,22 +55,24 @@ class Conflict(Unusable):
     """Each monitor is valid, but together they cannot be had."""
 
 
-def for_role(role: str, path: Path | None, environment: Mapping[str, str]) -> str:
+def for_role(role: str, path: Path | None, environment: Mapping[str, str], warnings: list[str]) -> str:
     """Return the MachineConfig of a role, with a configuration file as it is.
 
     `path` is the file; None stands for a file made of the environment's variables, which
-    otherwise play no part. Raises Unusable.
+    otherwise play no part. What was dropped of them adds lines to `warnings`. Raises Unusable.
     """
     faults: list[str] = []
-    if not nodepools.is_dns_label(role):
+    if not nodepools.is_pool_name(role):
         faults.append(
-            f"--role is {keys.quoted(role)}; "
-            "allowed: a DNS label, up to 63 of lower case letters, digits, and '-' within"
+            f"--role is {keys.quoted(role)}; allowed: the name of a pool, "
+            f"up to {nodepools.MAX_NAME} of lower case letters, digits, and '-' and '.' within"
         )
     file = b""
     try:
         if path is None:
-            file = render.toml(load.from_environment(environment)).encode()
+            config = load.from_environment(environment)
+            warnings += config.warnings
+            file = render.toml(config).encode()
         else:
             load.from_files(path, {})
             file = path.read_bytes()
@@ -62,26 +85,32 @@ def for_role(role: str, path: Path | None, environment: Mapping[str, str]) -> st
     return manifests.write([("", machineconfig.machine_config(role, file))])
 
 
-def for_monitors(files: Sequence[str]) -> str:
-    """Return, for each set of nodes, its MachineConfigPool and MachineConfig.
+def disruption_policy() -> str:
+    """Return the MachineConfiguration by which a new configuration restarts the service, and no node."""
+    return manifests.write([(_POLICY_COMMENT, machineconfig.disruption_policy())])
 
-    `files` hold PFLACPMonitors; STANDARD_INPUT stands for standard input. Raises Unusable, which
-    is Conflict if the monitors are valid and only their combination is not.
+
+def for_monitors(files: Sequence[str], warnings: list[str], *, include_degraded: bool = False) -> str:
+    """Return, for each set of nodes, its MachineConfig, and its MachineConfigPool if that is a new one.
+
+    `files` hold PFLACPMonitors; STANDARD_INPUT stands for standard input. One that is degraded is left
+    out, and adds a line to `warnings`, unless it is to be included. Raises Unusable, which is Conflict
+    if the monitors are valid and only their combination is not.
     """
     faults: list[str] = []
-    monitors = _monitors(files, faults)
+    monitors = _monitors(files, faults, warnings, include_degraded)
     odds = nodepools.conflicts(monitors) + nodepools.refusals(monitors)
     _raise(faults, odds)
     return manifests.write(_of_pools(nodepools.pools(monitors)))
 
 
-def for_host(files: Sequence[str]) -> str:
+def for_host(files: Sequence[str], warnings: list[str], *, include_degraded: bool = False) -> str:
     """Return the one configuration file that PFLACPMonitors come to on a host that matches them all.
 
-    See `for_monitors` for `files` and what is raised.
+    See `for_monitors` for the arguments and what is raised.
     """
     faults: list[str] = []
-    monitors = _monitors(files, faults)
+    monitors = _monitors(files, faults, warnings, include_degraded)
     _raise(faults, nodepools.conflicts(monitors) + nodepools.disjoint(monitors))
     return render.toml(nodepools.merged(monitors))
 
@@ -93,11 +122,20 @@ def _raise(faults: list[str], odds: list[str]) -> None:
         raise Conflict(odds)
 
 
-def _monitors(files: Sequence[str], faults: list[str]) -> list[Monitor]:
+def _monitors(
+    files: Sequence[str], faults: list[str], warnings: list[str], include_degraded: bool
+) -> list[Monitor]:
     before = len(faults)
-    monitors = pflacpmonitor.monitors(_resources(files, faults), faults)
+    left_out: list[str] = []
+    monitors = pflacpmonitor.monitors(
+        _resources(files, faults), faults, left_out, include_degraded=include_degraded
+    )
+    warnings += left_out
     if not monitors and len(faults) == before:
-        faults.append(f"no {pflacpmonitor.KIND} in {', '.join(_displayed(file) for file in files)}")
+        fault = f"no {pflacpmonitor.KIND} in {', '.join(_displayed(file) for file in files)}"
+        if left_out:
+            fault += ", except degraded ones; --include-degraded takes them"
+        faults.append(fault)
     return monitors
 
 
@@ -136,7 +174,12 @@ def _of_pools(pools: list[Pool]) -> Iterator[tuple[str, dict[str, Any]]]:
                 f"\nThe nodeSelector of {', '.join(everywhere)} is empty: that is every node of the pool\n"
                 "worker, and of the custom pools, which inherit from it; the control plane is not among them."
             )
+        comment += f"\n{_EVERY_SELECTOR}"
         if pool.selector is not None:
-            yield comment, machineconfig.machine_config_pool(pool.name, dict(pool.selector))
+            made = machineconfig.machine_config_pool(pool.name, dict(pool.selector))
+            if pool.is_new:
+                yield f"{comment}\n{_NEW_POOL.format(name=pool.name)}", made
+            else:
+                comment += "\n" + _POOL_OF_A_ROLE.format(name=pool.name, pool=manifests.text(made))
         # The comment stays out of the file: a renamed monitor is no reason to touch a node.
         yield comment, machineconfig.machine_config(pool.name, render.toml(pool.config).encode())

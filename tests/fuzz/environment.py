@@ -41,6 +41,7 @@ def check(data: bytes) -> None:
     except ConfigError as error:
         lines.check_faults(error.faults)
         return
+    lines.check(loaded.warnings)
     assert configuration.take(render.toml(loaded).encode()) == loaded
     for field, value in output.journal_fields(InterfacesToMonitor(loaded.interfaces)).items():
         assert field

@@ -22,10 +22,13 @@ def check(data: bytes) -> None:
         configuration.take(file.encode())
 
 
-def made(make: Callable[[list[str]], str], path: str) -> str | None:
+def made(make: Callable[[list[str], list[str]], str], path: str) -> str | None:
     """Return what is made of the file, None if it cannot be used."""
+    warnings: list[str] = []
     try:
-        return make([path])
+        return make([path], warnings)
     except render.Unusable as error:
         lines.check_faults(error.faults)
         return None
+    finally:
+        lines.check(warnings)

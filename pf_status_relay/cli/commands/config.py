@@ -14,7 +14,14 @@ from pf_status_relay.cli.exit_status import (
     Refused,
     yaml_missing,
 )
-from pf_status_relay.cli.shared_arguments import IMPORT_STATUSES, Commands, Help, add_config, add_sources
+from pf_status_relay.cli.shared_arguments import (
+    IMPORT_STATUSES,
+    Commands,
+    Help,
+    add_config,
+    add_sources,
+    check_sources,
+)
 from pf_status_relay.config import load
 from pf_status_relay.config.render import explained, toml
 
@@ -56,30 +63,38 @@ Take over the Go program's environment:
 
 def show(options: argparse.Namespace) -> int:
     """Print the configuration in effect, and where it is from."""
-    streams.put(explained(load.from_files(options.config, os.environ)))
+    configuration = load.from_files(options.config, os.environ)
+    streams.warn(configuration.warnings)
+    streams.put(explained(configuration))
     return EX_OK
 
 
 def import_(options: argparse.Namespace) -> int:
     """Print a configuration file made of another configuration."""
+    check_sources(options)
     if options.from_env:
         try:
-            text = toml(load.from_environment(os.environ))
+            configuration = load.from_environment(os.environ)
         except load.ConfigError as error:
             raise Refused(error.faults, EX_DATAERR) from None
+        streams.warn(configuration.warnings)
+        text = toml(configuration)
     else:
-        text = _of_monitors(options.from_pflacpmonitor)
+        text = _of_monitors(options.from_pflacpmonitor, options.include_degraded)
     streams.put(text)
     return EX_OK
 
 
-def _of_monitors(files: list[str]) -> str:
+def _of_monitors(files: list[str], include_degraded: bool) -> str:
     try:
         from pf_status_relay.openshift import render
     except ImportError as error:
         raise yaml_missing(error) from None
+    warnings: list[str] = []
     try:
-        return render.for_host(files)
+        return render.for_host(files, warnings, include_degraded=include_degraded)
     except render.Unusable as error:
         conflict = isinstance(error, render.Conflict)
         raise Refused(error.faults, EX_CONFLICT if conflict else EX_DATAERR) from None
+    finally:
+        streams.warn(warnings)

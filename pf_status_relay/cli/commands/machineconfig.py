@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pf_status_relay.cli import streams
 from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_DATAERR, EX_OK, EX_USAGE, Refused, yaml_missing
-from pf_status_relay.cli.shared_arguments import IMPORT_STATUSES, Commands, Help, add_sources
+from pf_status_relay.cli.shared_arguments import IMPORT_STATUSES, Commands, Help, add_sources, check_sources
 
 
 def add(commands: Commands) -> None:
@@ -17,37 +17,56 @@ def add(commands: Commands) -> None:
         "machineconfig",
         help="print what brings a configuration to a pool of OpenShift nodes",
         description="Print a MachineConfig that writes the configuration file to the nodes of a pool and "
-        "enables the service. From PFLACPMonitors, print for each set of nodes its MachineConfigPool "
-        "and its MachineConfig. Apply nothing.",
+        "enables the service. From PFLACPMonitors, print for each set of nodes its MachineConfig, and its "
+        "MachineConfigPool if that is a new one. Apply nothing.",
         epilog=f"""{IMPORT_STATUSES}
 
 For the pool of this configuration:
 
-  pf-status-relay machineconfig --role worker --config relay.toml | oc apply -f -""",
+  pf-status-relay machineconfig --role worker --config relay.toml | oc apply -f -
+
+So that this restarts the service, and no node:
+
+  pf-status-relay machineconfig --disruption-policy""",
         formatter_class=Help,
     )
     command.add_argument("--role", help="the pool (default: worker); PFLACPMonitors say it themselves")
-    add_sources(command).add_argument(
-        "--config", type=Path, metavar="FILE", help="take this configuration file, as it is"
+    sources = add_sources(command)
+    sources.add_argument("--config", type=Path, metavar="FILE", help="take this configuration file, as it is")
+    sources.add_argument(
+        "--disruption-policy",
+        action="store_true",
+        help="print the MachineConfiguration by which a new configuration restarts the service, "
+        "and no node (OpenShift 4.17 and later)",
     )
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what brings a configuration to a cluster's nodes."""
+    check_sources(options)
     if options.from_pflacpmonitor and options.role is not None:
         raise Refused(["--role: not with --from-pflacpmonitor, whose selectors say the roles"], EX_USAGE)
+    if options.disruption_policy and options.role is not None:
+        raise Refused(["--role: not with --disruption-policy, which is the same for every pool"], EX_USAGE)
     try:
         from pf_status_relay.openshift import render
     except ImportError as error:
         raise yaml_missing(error) from None
+    warnings: list[str] = []
     try:
-        if options.from_pflacpmonitor:
-            text = render.for_monitors(options.from_pflacpmonitor)
+        if options.disruption_policy:
+            text = render.disruption_policy()
+        elif options.from_pflacpmonitor:
+            text = render.for_monitors(
+                options.from_pflacpmonitor, warnings, include_degraded=options.include_degraded
+            )
         else:
-            text = render.for_role(options.role or "worker", options.config, os.environ)
+            text = render.for_role(options.role or "worker", options.config, os.environ, warnings)
     except render.Unusable as error:
         conflict = isinstance(error, render.Conflict)
         raise Refused(error.faults, EX_CONFLICT if conflict else EX_DATAERR) from None
+    finally:
+        streams.warn(warnings)
     streams.put(text)
     return EX_OK

@@ -140,3 +140,28 @@ def test_a_bad_configuration_is_status_78_and_no_restart_loop(lab: Lab, text: st
         entry["MESSAGE"] for entry in lab.journal() if "/etc/pf-status-relay.toml" in str(entry["MESSAGE"])
     ]
     assert fault.startswith("pf-status-relay: /etc/pf-status-relay.toml: ")
+
+
+def test_an_environment_of_the_go_program_is_taken_as_it_is_and_the_journal_says_what_was_dropped(
+    lab: Lab,
+) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=2)
+    drop_in = Path("/etc/systemd/system/pf-status-relay.service.d/go.conf")
+    drop_in.parent.mkdir()
+    drop_in.write_text(
+        "[Service]\n"
+        'Environment="PF_STATUS_RELAY_INTERFACES=ens5f0, ens5f9,,ens5f0"\n'
+        "Environment=PF_STATUS_RELAY_POLLING_INTERVAL=600000\n"
+    )
+    lab.systemctl("daemon-reload")
+    lab.systemctl("start", "pf-status-relay")
+    assert lab.show("StatusText") == "2 PFs: 1 up, 1 not ready (ens5f9), 0 VFs disabled"
+    prefix = "pf-status-relay: warning: environment: "
+    said = [str(entry["MESSAGE"]) for entry in lab.journal()]
+    assert [line[len(prefix) :] for line in said if line.startswith(prefix)] == [
+        "PF_STATUS_RELAY_INTERFACES: 1 empty entry is dropped",
+        "PF_STATUS_RELAY_INTERFACES: named again and dropped: ens5f0",
+        "PF_STATUS_RELAY_POLLING_INTERVAL is 600000; cut to 60000",
+    ]
+    pf.cable.block_lacp()
+    pf.wait_for_vfs("disable")

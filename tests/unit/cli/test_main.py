@@ -105,6 +105,23 @@ def test_run_serves_what_the_environment_says(
     assert started.config == Config(("ens5f0", "ens5f1"), 1000)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["run"], ["config", "show"], ["config", "import", "--from-env"], ["machineconfig", "--from-env"]],
+)
+def test_what_was_dropped_of_the_environment_is_said_on_standard_error(
+    started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, command: list[str]
+) -> None:
+    monkeypatch.setattr(load, "DEFAULT_PATH", tmp_path / "missing")
+    monkeypatch.setenv("PF_STATUS_RELAY_INTERFACES", "ens5f0,")
+    monkeypatch.setenv("PF_STATUS_RELAY_POLLING_INTERVAL", "90000")
+    assert main.main(command) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "pf-status-relay: warning: environment: PF_STATUS_RELAY_INTERFACES: 1 empty entry is dropped",
+        "pf-status-relay: warning: environment: PF_STATUS_RELAY_POLLING_INTERVAL is 90000; cut to 60000",
+    ]
+
+
 def test_a_dry_run_is_asked_for_by_an_option(started: Started, file: Path) -> None:
     assert main.main(["run", "--dry-run", "--config", str(file)]) == 0
     assert started.dry_run is True
@@ -210,7 +227,14 @@ def test_help_names_the_variables_and_the_exit_status_that_a_user_needs(
         (["run", "--config"], "argument --config: expected one argument"),
         (["run", "--what"], "unrecognized arguments: --what"),
         (["run", "more"], "unrecognized arguments: more"),
-        (["machineconfig"], "one of the arguments --from-env --from-pflacpmonitor --config is required"),
+        (
+            ["machineconfig"],
+            "one of the arguments --from-env --from-pflacpmonitor --config --disruption-policy is required",
+        ),
+        (
+            ["machineconfig", "--disruption-policy", "--from-env"],
+            "not allowed with argument --disruption-policy",
+        ),
         (["machineconfig", "--from-env", "--config", "x"], "not allowed with argument --from-env"),
         (["machineconfig", "--from-pflacpmonitor"], "--from-pflacpmonitor: expected at least one argument"),
         (["status", "--json", "--watch"], "argument --watch: not allowed with argument --json"),
@@ -228,6 +252,34 @@ def test_an_argument_at_fault_is_refused_with_one_clear_message(
     errors = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
     assert len(errors) == 1
     assert message in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["run", "--config", ""], "--config"),
+        (["run", "--log-level="], "--log-level"),
+        (["status", "--config="], "--config"),
+        (["check", "--config", ""], "--config"),
+        (["check", "--probe", ""], "--probe"),
+        (["config", "show", "--config", ""], "--config"),
+        (["config", "import", "--from-pflacpmonitor", ""], "--from-pflacpmonitor"),
+        (["machineconfig", "--role", "", "--from-env"], "--role"),
+        (["machineconfig", "--role=", "--from-env"], "--role"),
+        (["machineconfig", "--config", ""], "--config"),
+        (["machineconfig", "--from-pflacpmonitor", "a.yaml", ""], "--from-pflacpmonitor"),
+    ],
+)
+def test_an_empty_value_as_of_an_unset_shell_variable_is_one_line_and_status_65(
+    started: Started, capsys: Capture, monkeypatch: pytest.MonkeyPatch, arguments: list[str], option: str
+) -> None:
+    monkeypatch.setenv(load.INTERFACES_VARIABLE, "ens5f0")
+    assert main.main(arguments) == 65
+    assert not started.ran
+    assert capsys.readouterr() == (
+        "",
+        f'pf-status-relay: {option} is ""; allowed: a value that is not empty (is a shell variable unset?)\n',
+    )
 
 
 def run_module(

@@ -312,18 +312,19 @@ def test_blanks_in_the_environment_are_trimmed() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "line"),
     [
-        (NAMES, "", f'environment: {NAMES}[0] is ""; {NAME_ALLOWED}'),
-        (NAMES, "a,,b", f'environment: {NAMES}[1] is ""; {NAME_ALLOWED}'),
-        (NAMES, "a, a", f'environment: {NAMES}[1] is "a" again; {NAMES_ALLOWED}'),
+        (NAMES, "", f'environment: {NAMES} is ""; {NAMES_ALLOWED}'),
+        (NAMES, " , ,", f'environment: {NAMES} is " , ,"; {NAMES_ALLOWED}'),
         (NAMES, "a b", f'environment: {NAMES}[0] is "a b"; {NAME_ALLOWED}'),
-        (INTERVAL, "", f'environment: {INTERVAL} is ""; {INTERVAL_ALLOWED}'),
         (INTERVAL, "99", f"environment: {INTERVAL} is 99; {INTERVAL_ALLOWED}"),
-        (INTERVAL, "60001", f"environment: {INTERVAL} is 60001; {INTERVAL_ALLOWED}"),
+        (INTERVAL, "+99", f"environment: {INTERVAL} is 99; {INTERVAL_ALLOWED}"),
+        (INTERVAL, "+", f'environment: {INTERVAL} is "+"; {INTERVAL_ALLOWED}'),
+        (INTERVAL, "++500", f'environment: {INTERVAL} is "++500"; {INTERVAL_ALLOWED}'),
         (INTERVAL, "1s", f'environment: {INTERVAL} is "1s"; {INTERVAL_ALLOWED}'),
         (INTERVAL, "1_000", f'environment: {INTERVAL} is "1_000"; {INTERVAL_ALLOWED}'),
         (INTERVAL, "-500", f'environment: {INTERVAL} is "-500"; {INTERVAL_ALLOWED}'),
         (INTERVAL, "٥٠٠", f'environment: {INTERVAL} is "٥٠٠"; {INTERVAL_ALLOWED}'),  # noqa: RUF001
-        (INTERVAL, "9" * 10, f'environment: {INTERVAL} is "9999999999"; {INTERVAL_ALLOWED}'),
+        (INTERVAL, f"{1 << 63}", f'environment: {INTERVAL} is "{1 << 63}"; {INTERVAL_ALLOWED}'),
+        (INTERVAL, "9" * 5000, f'environment: {INTERVAL} is "{"9" * 76}...; {INTERVAL_ALLOWED}'),
     ],
 )
 def test_a_fault_of_the_environment_names_the_variable(
@@ -331,6 +332,67 @@ def test_a_fault_of_the_environment_names_the_variable(
 ) -> None:
     file.write_text(A)
     assert faults(file, {variable: value}) == [line]
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted", "warning"),
+    [
+        ({NAMES: "ens5f0, ens5f1,"}, Config(("ens5f0", "ens5f1")), f"{NAMES}: 1 empty entry is dropped"),
+        ({NAMES: ",a,, ,b"}, Config(("a", "b")), f"{NAMES}: 3 empty entries are dropped"),
+        ({NAMES: "a,b, a,a,b"}, Config(("a", "b")), f"{NAMES}: named again and dropped: a, b"),
+        ({NAMES: "auto,"}, Config(keys.AUTO), f"{NAMES}: 1 empty entry is dropped"),
+        ({NAMES: "a", INTERVAL: ""}, Config(("a",), 1000), f'{INTERVAL} is ""; taken as not set'),
+        ({NAMES: "a", INTERVAL: " "}, Config(("a",), 1000), f'{INTERVAL} is " "; taken as not set'),
+        ({NAMES: "a", INTERVAL: "60001"}, Config(("a",), 60_000), f"{INTERVAL} is 60001; cut to 60000"),
+        (
+            {NAMES: "a", INTERVAL: f"{(1 << 63) - 1}"},
+            Config(("a",), 60_000),
+            f"{INTERVAL} is 9223372036854775807; cut to 60000",
+        ),
+    ],
+)
+def test_what_the_go_program_takes_is_taken_with_a_warning(
+    file: Path, environment: dict[str, str], wanted: Config, warning: str
+) -> None:
+    for loaded in (load.from_environment(environment), from_files(None, environment)):
+        assert loaded == wanted
+        assert loaded.warnings == (f"environment: {warning}",)
+
+
+def test_both_variables_can_have_warnings() -> None:
+    loaded = load.from_environment({NAMES: "eno1, eno2,,eno1", INTERVAL: "600000"})
+    assert loaded == Config(("eno1", "eno2"), 60_000)
+    assert loaded.warnings == (
+        f"environment: {NAMES}: 1 empty entry is dropped",
+        f"environment: {NAMES}: named again and dropped: eno1",
+        f"environment: {INTERVAL} is 600000; cut to 60000",
+    )
+
+
+@pytest.mark.parametrize(("text", "interval"), [("+500", 500), ("0500", 500), ("60000", 60_000)])
+def test_an_interval_that_says_the_same_in_other_words_needs_no_warning(text: str, interval: int) -> None:
+    loaded = load.from_environment({NAMES: " a ", INTERVAL: text})
+    assert (loaded, loaded.warnings) == (Config(("a",), interval), ())
+
+
+def test_an_empty_interval_leaves_what_the_file_says(file: Path) -> None:
+    file.write_text(f"{A}polling_interval_ms = 250")
+    loaded = from_files(file, {INTERVAL: ""})
+    assert loaded.polling_interval_ms == 250
+    assert loaded.origins["polling_interval_ms"] == str(file)
+
+
+def test_a_warning_is_not_too_long() -> None:
+    loaded = load.from_environment(
+        {NAMES: ",".join([f"p{'x' * 100}"] * 2 + [f"q{'x' * 100}"] * 2 + ["r" * 120] * 2)}
+    )
+    (warning,) = loaded.warnings
+    assert len(warning) < 400
+
+
+def test_a_file_is_taken_as_strictly_as_before(file: Path) -> None:
+    file.write_text("interfaces = ['a', '', 'a']\npolling_interval_ms = 60001")
+    assert len(faults(file)) == 3
 
 
 def test_a_name_that_is_no_text_is_refused_for_no_message_could_carry_it() -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from pf_status_relay.openshift import machineconfig
+from tests.support import disruption
 from tests.support.tools import files_of, validate
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,13 +45,14 @@ def test_a_machine_config() -> None:
     [
         ("worker", "99-worker-pf-status-relay"),
         ("master", "99-master-pf-status-relay"),
+        ("arbiter", "99-arbiter-pf-status-relay"),
         ("infra", "99-worker-pf-status-relay-infra"),
         ("worker-cnf", "99-worker-pf-status-relay-worker-cnf"),
     ],
 )
 def test_the_name_of_a_custom_pool_comes_after_that_of_worker_which_it_inherits(role: str, name: str) -> None:
     assert machineconfig.name(role) == name
-    if role not in ("worker", "master"):
+    if role not in ("worker", "master", "arbiter"):
         assert name > machineconfig.name("worker")
 
 
@@ -99,3 +95,64 @@ def test_ignition_would_refuse_what_is_wrong() -> None:
     rendered = machineconfig.ignition(b"")
     rendered["storage"]["files"][0]["path"] = "etc/relative"
     assert validate(rendered).returncode != 0
+
+
+# The node disruption policy
+
+RESTART = ("restart", "pf-status-relay.service")
+
+
+def test_the_disruption_policy_is_a_whole_resource_of_the_one_name_that_is_accepted() -> None:
+    restart = {"type": "Restart", "restart": {"serviceName": "pf-status-relay.service"}}
+    assert machineconfig.disruption_policy() == {
+        "apiVersion": "operator.openshift.io/v1",
+        "kind": "MachineConfiguration",
+        "metadata": {"name": "cluster"},
+        "spec": {
+            "nodeDisruptionPolicy": {
+                "files": [
+                    {"path": "/etc/pf-status-relay.toml", "actions": [restart]},
+                    {"path": "/etc/pf-status-relay.d", "actions": [restart]},
+                ],
+                "units": [
+                    {"name": "pf-status-relay.service", "actions": [{"type": "DaemonReload"}, restart]},
+                ],
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "units", "commands"),
+    [
+        (["/etc/pf-status-relay.toml"], [], (RESTART,)),
+        (["/etc/pf-status-relay.d/50-node.toml"], [], (RESTART,)),
+        ([], ["pf-status-relay.service"], (("daemon-reload",), RESTART)),
+        # The first MachineConfig
+        (
+            ["/etc/pf-status-relay.toml"],
+            ["pf-status-relay.service"],
+            (RESTART, ("daemon-reload",), RESTART),
+        ),
+        (["/etc/pf-status-relay.toml", "/etc/motd"], [], disruption.REBOOT),
+        (["/usr/lib/pf-status-relay.d/50-node.toml"], [], disruption.REBOOT),
+    ],
+)
+def test_by_the_operators_rules_a_node_restarts_the_service_for_it_and_reboots_for_anything_else(
+    files: list[str], units: list[str], commands: tuple[tuple[str, ...], ...]
+) -> None:
+    policy = machineconfig.disruption_policy()["spec"]["nodeDisruptionPolicy"]
+    assert disruption.commands(policy, files, units) == commands
+
+
+def test_the_policy_covers_whatever_a_machine_config_brings() -> None:
+    spec = machineconfig.ignition(b"")
+    policy = machineconfig.disruption_policy()["spec"]["nodeDisruptionPolicy"]
+    files = [file["path"] for file in spec["storage"]["files"]]
+    units = [unit["name"] for unit in spec["systemd"]["units"]]
+    assert disruption.commands(policy, files, units) != disruption.REBOOT
+
+
+def test_a_path_with_a_pattern_would_never_match() -> None:
+    policy = {"files": [{"path": "/etc/pf-status-relay.d/*.toml", "actions": []}], "units": []}
+    assert disruption.commands(policy, ["/etc/pf-status-relay.d/a.toml"]) == disruption.REBOOT

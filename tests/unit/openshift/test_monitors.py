@@ -198,6 +198,47 @@ def test_a_resource_that_is_given_twice_is_told_with_both_places() -> None:
     assert found == ["Y: PFLACPMonitor default/a is there again, after X"]
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({"degraded": True, "errorMessage": "in conflict"}, 'errorMessage is "in conflict"'),
+        ({"degraded": True}, "errorMessage is null"),
+        ({"degraded": True, "errorMessage": "x" * 5000}, f'errorMessage is "{"x" * 196}...'),
+    ],
+)
+def test_a_degraded_one_is_left_out_and_named_with_its_message(status: dict[str, Any], told: str) -> None:
+    given = resource({"interfaces": ["a"]})
+    given.content["status"] = status
+    found: list[str] = []
+    warnings: list[str] = []
+    assert monitors([given], found, warnings) == []
+    assert found == []
+    (warning,) = warnings
+    assert warning == (
+        "FILE: PFLACPMonitor default/a is left out, as the operator runs nothing for it: "
+        f"status.degraded is true, {told}; --include-degraded takes it"
+    )
+    assert len(monitors([given], found, warnings, include_degraded=True)) == 1
+    assert len(warnings) == 1
+
+
+@pytest.mark.parametrize(
+    "status", [None, [], "true", {}, {"degraded": False}, {"degraded": "true"}, {"degraded": None}]
+)
+def test_anything_but_degraded_true_leaves_a_monitor_in(status: object) -> None:
+    given = resource({"interfaces": ["a"]})
+    given.content["status"] = status
+    assert len(monitors([given], [])) == 1
+
+
+def test_what_is_wrong_with_a_degraded_one_is_no_fault_and_it_counts_as_given() -> None:
+    degraded = resource({"interfaces": []}, where="X")
+    degraded.content["status"] = {"degraded": True}
+    found: list[str] = []
+    assert monitors([degraded, resource({"interfaces": ["a"]}, where="Y")], found) == []
+    assert found == ["Y: PFLACPMonitor default/a is there again, after X"]
+
+
 def test_their_number_is_bounded() -> None:
     found: list[str] = []
     given = [resource({"interfaces": ["a"]}, f"m{number}") for number in range(MAX_MONITORS + 2)]

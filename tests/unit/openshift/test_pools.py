@@ -16,7 +16,7 @@ from pf_status_relay.openshift.pools import (
     can_share_a_node,
     conflicts,
     disjoint,
-    is_dns_label,
+    is_pool_name,
     merged,
     pools,
     refusals,
@@ -26,6 +26,7 @@ ROLE = "node-role.kubernetes.io/"
 WORKER: Labels = ((ROLE + "worker", ""),)
 MASTER: Labels = ((ROLE + "master", ""),)
 CONTROL_PLANE: Labels = ((ROLE + "control-plane", ""),)
+ARBITER: Labels = ((ROLE + "arbiter", ""),)
 
 
 def monitor(name: str, interfaces: str, selector: Labels = (), interval: int = 1000) -> Monitor:
@@ -164,13 +165,33 @@ def test_a_custom_pool_does_not_hold_what_its_nodes_cannot_match() -> None:
     assert [pool.config.interfaces for pool in pools(given)] == [("ens5f0",), ("ens5f0",)]
 
 
-@pytest.mark.parametrize("selector", [MASTER, CONTROL_PLANE])
-def test_the_control_plane_is_the_pool_master_and_holds_the_empty_selector_too(selector: Labels) -> None:
+@pytest.mark.parametrize(
+    ("selector", "name"), [(MASTER, "master"), (CONTROL_PLANE, "master"), (ARBITER, "arbiter")]
+)
+def test_the_control_plane_is_a_pool_of_every_cluster_and_holds_the_empty_selector_too(
+    selector: Labels, name: str
+) -> None:
     given = [monitor("all", "ens4f0"), monitor("control", "ens5f0", selector)]
     assert conflicts(given) == refusals(given) == []
-    worker, master = pools(given)
+    worker, control = pools(given)
     assert (worker.name, worker.config.interfaces) == ("worker", ("ens4f0",))
-    assert (master.name, master.selector, master.config.interfaces) == ("master", None, ("ens4f0", "ens5f0"))
+    assert (control.name, control.selector, control.config.interfaces) == (name, None, ("ens4f0", "ens5f0"))
+
+
+@pytest.mark.parametrize(
+    ("selector", "new"),
+    [
+        ((), False),
+        (MASTER, False),
+        (ARBITER, False),
+        (((ROLE + "worker-cnf", ""),), False),
+        (((ROLE + "worker-cnf", ""), ("rack", "a")), True),
+        (labels(rack="a"), True),
+    ],
+)
+def test_the_pool_of_a_role_may_exist_any_other_custom_one_is_new(selector: Labels, new: bool) -> None:
+    (pool,) = pools([monitor("a", "ens5f0", selector)])
+    assert pool.is_new is new
 
 
 @pytest.mark.parametrize(
@@ -180,6 +201,8 @@ def test_the_control_plane_is_the_pool_master_and_holds_the_empty_selector_too(s
         (labels(rack="a"), labels(rack="a", zone="b")),
         (WORKER, MASTER),
         (labels(rack="a"), MASTER),
+        (labels(rack="a"), ARBITER),
+        (WORKER, ARBITER),
         (((ROLE + "worker-cnf", ""),), ((ROLE + "infra", ""),)),
         # Pools of the same name
         ((("example.com/rack", "a"),), (("example.org/rack", "a"),)),
@@ -206,9 +229,20 @@ def test_different_nodes_whose_pools_would_have_the_same_name_are_refused() -> N
     ]
 
 
-def test_a_part_of_the_control_plane_cannot_be_a_pool() -> None:
-    (line,) = refusals([monitor("a", "ens5f0", tuple(sorted((*MASTER, ("rack", "a")))))])
-    assert line.startswith("PFLACPMonitor a cannot be had as a pool: ")
+@pytest.mark.parametrize(
+    ("role", "nodes", "name"),
+    [
+        (MASTER, "control plane", "master"),
+        (CONTROL_PLANE, "control plane", "master"),
+        (ARBITER, "arbiter", "arbiter"),
+    ],
+)
+def test_a_part_of_the_control_plane_cannot_be_a_pool(role: Labels, nodes: str, name: str) -> None:
+    (line,) = refusals([monitor("a", "ens5f0", tuple(sorted((*role, ("rack", "a")))))])
+    assert line == (
+        f"PFLACPMonitor a cannot be had as a pool: its nodes ({role[0][0]}=,rack=a) are {nodes} nodes, "
+        f"which are in the pool {name} and in no other; select all of them, by {ROLE}{name} alone"
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,26 +252,50 @@ def test_a_part_of_the_control_plane_cannot_be_a_pool() -> None:
         (labels(rack="a", zone="b"), "worker-rack-a-zone-b"),
         ((("kubernetes.io/hostname", "worker-0.example.com"),), "worker-hostname-worker-0-example-com"),
         (((ROLE + "worker-cnf", ""),), "worker-cnf"),
-        (((ROLE + "worker-cnf", "true"),), "worker-worker-cnf-true"),
+        (((ROLE + "worker.cnf", ""),), "worker.cnf"),
+        (((ROLE + "worker-cnf", "true"),), "worker-cnf-true"),
+        (((ROLE + "worker", ""), ("zone", "a")), "worker-zone-a"),
+        ((("example.com/worker", ""),), "worker-worker"),
         (((ROLE + "CNF", ""),), "worker-cnf"),
         (labels(rack=""), "worker-rack"),
         (labels(rack="a" * 63), f"worker-rack-{'a' * 42}-ccd88dcc"),
     ],
 )
-def test_a_pool_is_named_by_its_selector_and_the_name_is_a_dns_label(selector: Labels, name: str) -> None:
+def test_a_pool_is_named_by_its_selector_and_the_name_is_one_that_a_pool_can_have(
+    selector: Labels, name: str
+) -> None:
     (pool,) = pools([monitor("whatever", "ens5f0", selector)])
     assert pool.name == name
-    assert is_dns_label(pool.name)
+    assert is_pool_name(pool.name)
 
 
-@pytest.mark.parametrize("text", ["worker", "a", "a-b", "1", "a" * 63])
-def test_a_dns_label(text: str) -> None:
-    assert is_dns_label(text)
+@pytest.mark.parametrize("text", ["worker", "a", "a-b", "1", "a" * 63, "worker.cnf", "a.b-c.d"])
+def test_the_name_of_a_pool(text: str) -> None:
+    assert is_pool_name(text)
 
 
-@pytest.mark.parametrize("text", ["", "A", "a_b", "-a", "a-", "a.b", "a\n", "ä", "a" * 64])
-def test_no_dns_label(text: str) -> None:
-    assert not is_dns_label(text)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "A",
+        "a_b",
+        "-a",
+        "a-",
+        "a\n",
+        "ä",
+        "a" * 64,
+        ".",
+        ".a",
+        "a.",
+        "a..b",
+        "a.-b",
+        "a-.b",
+        "a." * 31 + "bc",
+    ],
+)
+def test_no_name_of_a_pool(text: str) -> None:
+    assert not is_pool_name(text)
 
 
 def test_monitors_of_different_hosts_are_told_apart() -> None:

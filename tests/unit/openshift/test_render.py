@@ -18,6 +18,7 @@ import yaml
 from pf_status_relay.cli import main
 from pf_status_relay.config import load
 from pf_status_relay.config.keys import Config
+from pf_status_relay.openshift import machineconfig, manifests
 from tests.support.tools import files_of, validate
 
 ROOT = Path(__file__).parents[3]
@@ -127,11 +128,23 @@ def test_a_role_and_a_configuration_at_fault_are_told_together(capsys: Capture) 
     file = write("relay.toml", "interfaces = []\npolling_interval_ms = 1\n")
     status, lines = refused(capsys, "machineconfig", "--role", "Infra_1", "--config", file)
     assert status == 65
-    assert lines[0].startswith('--role is "Infra_1"; allowed: a DNS label')
+    assert lines[0] == (
+        '--role is "Infra_1"; allowed: the name of a pool, '
+        "up to 63 of lower case letters, digits, and '-' and '.' within"
+    )
     assert [line.split(";")[0] for line in lines[1:]] == [
         "relay.toml: interfaces is []",
         "relay.toml: polling_interval_ms is 1",
     ]
+
+
+def test_the_name_of_a_pool_may_have_dots(capsys: Capture) -> None:
+    file = write("relay.toml", 'interfaces = ["a"]\n')
+    (resource,) = resources(printed(capsys, "machineconfig", "--role", "worker.cnf", "--config", file))
+    assert resource["metadata"] == {
+        "name": "99-worker-pf-status-relay-worker.cnf",
+        "labels": {"machineconfiguration.openshift.io/role": "worker.cnf"},
+    }
 
 
 def test_an_environment_at_fault(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,21 +172,83 @@ def test_each_set_of_nodes_gets_a_pool_and_a_machine_config(capsys: Capture, fol
     found = resources(out)
     assert [(each["kind"], each["metadata"]["name"]) for each in found] == [
         ("MachineConfig", "99-worker-pf-status-relay"),
+        ("MachineConfigPool", "worker-cnf-rack-b"),
+        ("MachineConfig", "99-worker-pf-status-relay-worker-cnf-rack-b"),
         ("MachineConfigPool", "worker-rack-a"),
         ("MachineConfig", "99-worker-pf-status-relay-worker-rack-a"),
-        ("MachineConfigPool", "worker-worker-cnf-rack-b"),
-        ("MachineConfig", "99-worker-pf-status-relay-worker-worker-cnf-rack-b"),
     ]
-    assert found[1]["spec"]["nodeSelector"] == {"matchLabels": {"rack": "a"}}
+    assert found[3]["spec"]["nodeSelector"] == {"matchLabels": {"rack": "a"}}
     assert [
         configuration(each, folder / "read.toml") for each in found if each["kind"] == "MachineConfig"
     ] == [
         Config(("ens4f0",), 500),
-        Config(("ens4f0", "ens5f0", "ens5f1"), 250),
         Config(("ens4f0", "ens5f0"), 500),
+        Config(("ens4f0", "ens5f0", "ens5f1"), 250),
     ]
     assert "# From PFLACPMonitor default/all, default/rack-a.\n" in out
     assert "# The nodeSelector of default/all is empty: that is every node of the pool\n" in out
+
+
+def comments(out: str) -> list[str]:
+    """Return what is said above each of the printed resources, without the signs of a comment."""
+    return [
+        re.sub("^# ?", "", "\n".join(re.findall("^#.*", each, re.M)), flags=re.M)
+        for each in out.split("---\n")[1:]
+    ]
+
+
+def test_the_pool_of_a_role_may_exist_so_it_is_not_printed_but_how_to_make_it(capsys: Capture) -> None:
+    file = write("cnf.yaml", text("cnf", "ens5f0", '{node-role.kubernetes.io/worker.cnf: ""}'))
+    out = printed(capsys, "machineconfig", "--from-pflacpmonitor", file)
+    (resource,) = resources(out)
+    assert (resource["kind"], resource["metadata"]["name"]) == (
+        "MachineConfig",
+        "99-worker-pf-status-relay-worker.cnf",
+    )
+    (comment,) = comments(out)
+    before, _, pool = comment.partition("without the # signs:\n")
+    assert "If `oc get mcp worker.cnf` finds none, `oc create` this one first" in before
+    assert yaml.safe_load(pool) == machineconfig.machine_config_pool(
+        "worker.cnf", {"node-role.kubernetes.io/worker.cnf": ""}
+    )
+
+
+@pytest.mark.parametrize("role", ["master", "arbiter"])
+def test_the_pools_of_the_control_plane_get_a_machine_config_only(capsys: Capture, role: str) -> None:
+    file = write("m.yaml", text("control", "ens5f0", f'{{node-role.kubernetes.io/{role}: ""}}'))
+    out = printed(capsys, "machineconfig", "--from-pflacpmonitor", file)
+    (resource,) = resources(out)
+    assert resource["metadata"]["name"] == f"99-{role}-pf-status-relay"
+    assert "oc create" not in out
+
+
+def test_a_new_pool_is_said_to_be_one(capsys: Capture) -> None:
+    file = write("m.yaml", text("a", "ens5f0", "{rack: a}"))
+    pool, _ = comments(printed(capsys, "machineconfig", "--from-pflacpmonitor", file))
+    assert "A new pool: if `oc get mcp worker-rack-a` finds one that is not from here, " in pool
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "{}",
+        "{rack: a}",
+        '{node-role.kubernetes.io/master: ""}',
+        '{node-role.kubernetes.io/arbiter: ""}',
+        '{node-role.kubernetes.io/worker-cnf: ""}',
+    ],
+)
+def test_of_every_selector_it_is_said_what_single_node_and_compact_clusters_do(
+    capsys: Capture, selector: str
+) -> None:
+    file = write("m.yaml", text("a", "ens5f0", selector))
+    for comment in comments(printed(capsys, "machineconfig", "--from-pflacpmonitor", file)):
+        said = " ".join(comment.split())
+        assert (
+            "a node that is master and worker is in the pool master, whatever other selectors match" in said
+        )
+        assert "`--role master`" in said
+        assert "A control plane node that two custom pools match is stuck" in said
 
 
 def test_what_is_printed_does_not_depend_on_the_order_of_files_and_resources(capsys: Capture) -> None:
@@ -243,6 +318,62 @@ def test_every_fault_of_every_file_is_told_and_conflicts_of_the_others_too(
     ]
 
 
+DEGRADED = """\
+status:
+  degraded: true
+  errorMessage: "interface conflict with default/a: ens5f0\\nis there"
+"""
+
+WARNING = (
+    "pf-status-relay: warning: oc.yaml: items[1]: PFLACPMonitor default/b is left out, "
+    "as the operator runs nothing for it: status.degraded is true, "
+    'errorMessage is "interface conflict with default/a: ens5f0\\nis there"; --include-degraded takes it'
+)
+
+
+def listed(*texts: str) -> str:
+    """Write monitors to oc.yaml, as `oc get pflacpmonitor -A -o yaml` prints them."""
+    items = [yaml.safe_load(each) for each in texts]
+    return write("oc.yaml", yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items}))
+
+
+@pytest.mark.parametrize("command", [["machineconfig"], ["config", "import"]])
+def test_a_monitor_that_the_operator_runs_nothing_for_is_left_out_with_a_warning(
+    capsys: Capture, command: list[str]
+) -> None:
+    healthy, degraded = text("a", "ens5f0"), text("b", "ens5f0") + DEGRADED
+    wanted = printed(capsys, *command, "--from-pflacpmonitor", write("a.yaml", healthy))
+    file = listed(healthy, degraded)
+    assert main.main([*command, "--from-pflacpmonitor", file]) == 0
+    assert capsys.readouterr() == (wanted, f"{WARNING}\n")
+
+
+@pytest.mark.parametrize("command", [["machineconfig"], ["config", "import"]])
+def test_an_option_includes_what_is_degraded(capsys: Capture, command: list[str]) -> None:
+    file = listed(text("a", "ens5f0"), text("b", "ens5f0") + DEGRADED)
+    status, lines = refused(capsys, *command, "--include-degraded", "--from-pflacpmonitor", file)
+    assert (status, len(lines)) == (3, 1)
+    assert "are in conflict" in lines[0]
+    file = listed(text("a", "ens5f0"), text("b", "ens5f1") + DEGRADED)
+    assert "ens5f1" in printed(capsys, *command, "--include-degraded", "--from-pflacpmonitor", file)
+
+
+def test_where_all_are_degraded_there_is_nothing_to_print(capsys: Capture) -> None:
+    file = listed(text("a", "ens5f0") + DEGRADED)
+    status, lines = refused(capsys, "machineconfig", "--from-pflacpmonitor", file)
+    assert status == 65
+    assert lines[0].startswith("warning: oc.yaml: items[0]: PFLACPMonitor default/a is left out")
+    assert lines[1:] == ["no PFLACPMonitor in oc.yaml, except degraded ones; --include-degraded takes them"]
+
+
+@pytest.mark.parametrize("command", [["machineconfig"], ["config", "import"]])
+def test_to_include_what_is_degraded_takes_monitors(capsys: Capture, command: list[str]) -> None:
+    assert refused(capsys, *command, "--include-degraded", "--from-env") == (
+        2,
+        ["--include-degraded: only with --from-pflacpmonitor"],
+    )
+
+
 def test_no_monitor_at_all_is_a_fault(capsys: Capture) -> None:
     file = write("none.yaml", "apiVersion: v1\nkind: List\nitems: []\n")
     assert refused(capsys, "machineconfig", "--from-pflacpmonitor", file) == (
@@ -255,6 +386,26 @@ def test_a_role_does_not_go_with_monitors_that_say_it_themselves(capsys: Capture
     file = write("a.yaml", text("a", "ens5f0"))
     status, lines = refused(capsys, "machineconfig", "--role", "worker", "--from-pflacpmonitor", file)
     assert (status, len(lines)) == (2, 1)
+
+
+# machineconfig --disruption-policy
+
+
+def test_the_disruption_policy_is_printed_under_what_to_know_before_it_is_applied(capsys: Capture) -> None:
+    out = printed(capsys, "machineconfig", "--disruption-policy")
+    (resource,) = manifests.read("printed", out.encode())  # takes no aliases
+    assert resource.content == machineconfig.disruption_policy()
+    comment = " ".join(line[2:] for line in out.splitlines() if line.startswith("# "))
+    assert "Apply it before the MachineConfig" in comment
+    assert "`oc apply` and `oc patch --type merge` replace the lists files and units" in comment
+    assert out == printed(capsys, "machineconfig", "--disruption-policy")
+
+
+def test_the_disruption_policy_is_the_same_for_every_role(capsys: Capture) -> None:
+    assert refused(capsys, "machineconfig", "--role", "worker", "--disruption-policy") == (
+        2,
+        ["--role: not with --disruption-policy, which is the same for every pool"],
+    )
 
 
 # config import
@@ -312,6 +463,7 @@ sys.exit(main(sys.argv[1:]))
     [
         ("machineconfig", "--from-env"),
         ("machineconfig", "--from-pflacpmonitor", "-"),
+        ("machineconfig", "--disruption-policy"),
         ("config", "import", "--from-pflacpmonitor", "-"),
     ],
 )
@@ -352,6 +504,16 @@ def blocks(document: str) -> str:
     found = re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     assert found
     return "".join(textwrap.dedent(block) for block in found)
+
+
+def test_what_the_document_masks_a_unit_with_does_not_merge_to_one_that_is_enabled_and_masked() -> None:
+    (text_of_it,) = re.findall(r"cat > masked\.yaml <<'YAML'\n(.*?)^YAML$", blocks("fleet.md"), re.M | re.S)
+    masked = yaml.safe_load(text_of_it)
+    ours = machineconfig.machine_config("worker", b"")
+    assert masked["metadata"]["name"] > ours["metadata"]["name"], "the later one by name prevails"
+    assert masked["metadata"]["labels"] == ours["metadata"]["labels"]
+    (unit,), (enabled,) = (each["spec"]["config"]["systemd"]["units"] for each in (masked, ours))
+    assert {**enabled, **unit} == {"name": machineconfig.UNIT, "enabled": False, "mask": True}
 
 
 @pytest.mark.parametrize("document", ["fleet.md", "install.md"])
