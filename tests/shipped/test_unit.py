@@ -44,6 +44,13 @@ def test_it_waits_for_no_other_unit(unit: configparser.ConfigParser) -> None:
     assert not {"After", "Requires", "Wants", "BindsTo"} & set(unit["Unit"])
 
 
+def test_sigterm_is_for_the_service_and_not_for_what_it_asks_systemd_with(
+    unit: configparser.ConfigParser,
+) -> None:
+    """With the default, control-group, systemd ends the systemctl that tells a stop from a restart."""
+    assert unit["Service"]["KillMode"] == "mixed"
+
+
 def test_it_is_restarted_for_ever_but_not_for_a_bad_configuration(unit: configparser.ConfigParser) -> None:
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     assert unit["Service"]["Restart"] == "always"
