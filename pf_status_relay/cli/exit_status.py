@@ -30,11 +30,3 @@ class Refused(Exception):
         super().__init__("; ".join(faults))
         self.faults = faults
         self.status = status
-
-
-def yaml_missing(error: ImportError) -> Refused:
-    """Return what to raise where PyYAML is missing. Raises the error itself if it is about something else."""
-    if error.name != "yaml":
-        raise error
-    hint = "install pf-status-relay[openshift], or the distribution's python3-pyyaml"
-    return Refused([f"YAML needs PyYAML ({error}); {hint}"], EX_UNAVAILABLE)

@@ -6,14 +6,8 @@ import argparse
 import os
 
 from pf_status_relay.cli import streams
-from pf_status_relay.cli.exit_status import (
-    EX_CONFIG,
-    EX_CONFLICT,
-    EX_DATAERR,
-    EX_OK,
-    Refused,
-    yaml_missing,
-)
+from pf_status_relay.cli.exit_status import EX_CONFIG, EX_DATAERR, EX_OK, Refused
+from pf_status_relay.cli.rendering import rendered
 from pf_status_relay.cli.shared_arguments import (
     IMPORT_STATUSES,
     Commands,
@@ -86,15 +80,9 @@ def import_(options: argparse.Namespace) -> int:
 
 
 def _of_monitors(files: list[str], include_degraded: bool) -> str:
-    try:
+    def render_host(warnings: list[str]) -> str:
         from pf_status_relay.openshift import render
-    except ImportError as error:
-        raise yaml_missing(error) from None
-    warnings: list[str] = []
-    try:
+
         return render.for_host(files, warnings, include_degraded=include_degraded)
-    except render.Unusable as error:
-        conflict = isinstance(error, render.Conflict)
-        raise Refused(error.faults, EX_CONFLICT if conflict else EX_DATAERR) from None
-    finally:
-        streams.warn(warnings)
+
+    return rendered(render_host)

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from pf_status_relay.cli import streams
-from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_DATAERR, EX_OK, EX_USAGE, Refused, yaml_missing
+from pf_status_relay.cli.exit_status import EX_OK, EX_USAGE, Refused
+from pf_status_relay.cli.rendering import rendered
 from pf_status_relay.cli.shared_arguments import IMPORT_STATUSES, Commands, Help, add_sources, check_sources
 
 
@@ -49,24 +50,17 @@ def run(options: argparse.Namespace) -> int:
         raise Refused(["--role: not with --from-pflacpmonitor, whose selectors say the roles"], EX_USAGE)
     if options.disruption_policy and options.role is not None:
         raise Refused(["--role: not with --disruption-policy, which is the same for every pool"], EX_USAGE)
-    try:
+
+    def render_chosen(warnings: list[str]) -> str:
         from pf_status_relay.openshift import render
-    except ImportError as error:
-        raise yaml_missing(error) from None
-    warnings: list[str] = []
-    try:
+
         if options.disruption_policy:
-            text = render.disruption_policy()
-        elif options.from_pflacpmonitor:
-            text = render.for_monitors(
+            return render.disruption_policy()
+        if options.from_pflacpmonitor:
+            return render.for_monitors(
                 options.from_pflacpmonitor, warnings, include_degraded=options.include_degraded
             )
-        else:
-            text = render.for_role(options.role or "worker", options.config, os.environ, warnings)
-    except render.Unusable as error:
-        conflict = isinstance(error, render.Conflict)
-        raise Refused(error.faults, EX_CONFLICT if conflict else EX_DATAERR) from None
-    finally:
-        streams.warn(warnings)
-    streams.put(text)
+        return render.for_role(options.role or "worker", options.config, os.environ, warnings)
+
+    streams.put(rendered(render_chosen))
     return EX_OK
