@@ -175,7 +175,7 @@ class LacpLate(Event):
 
 
 class EarlyDetectionRefused(Event):
-    """Early detection is configured and cannot be had on this PF, for the reason given."""
+    """Early detection is configured but not possible on this PF, for the reason given."""
 
     level = Level.WARN
     msg = "early detection is not possible"
@@ -382,7 +382,7 @@ class NetlinkFailed(Event):
 
 
 class LogEventsLost(Event):
-    """The reader of the log took nothing for so long that this many events were dropped."""
+    """The log dropped this many events, because its reader took nothing for a while."""
 
     level = Level.WARN
     msg = "log events were lost"
@@ -417,7 +417,7 @@ class MetricsWrittenAgain(Event):
 
 
 class Stopping(Event):
-    """The service ends. Unless it is told to restore them, it leaves VF link states as they are."""
+    """The service ends. It leaves VF link states as they are, unless on_stop says restore."""
 
     level = Level.INFO
     msg = "Stopping application"
