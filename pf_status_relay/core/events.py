@@ -203,6 +203,20 @@ class SlowLacpRate(Event):
     interface: str
 
 
+class DriverSlow(Event):
+    """The driver takes long for something, while the kernel's RTNL lock is held. Logged once for each.
+
+    `operation` is "setting a VF" or "listing the VFs", `milliseconds` how long that takes at least.
+    """
+
+    level = Level.INFO
+    msg = "driver of pf is slow"
+    message_id = "67f3a4ef987a4a45b451d47804eb07c0"
+    interface: str
+    operation: str
+    milliseconds: int
+
+
 class PortStateChanged(Event):
     """The port state reads otherwise than at the last look, whether or not LACP is up for it."""
 

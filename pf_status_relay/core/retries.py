@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pf_status_relay.core.events import Event, SettingVfFailed, VfLinkStateSet, VfLinkStateWouldBeSet
 from pf_status_relay.core.facts import VfLinkState, VirtualFunction
@@ -38,13 +39,25 @@ Attempts = Mapping[int, Attempt]
 """The attempts of one PF, by VF number."""
 
 
+class Refusal(NamedTuple):
+    """Why a write was refused: the error's number (errno.h), 0 where the kernel gave none, and its reason."""
+
+    code: int
+    reason: str
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one write. `error` is empty when the driver took it."""
+    """What became of one write. `refusal` is None when the driver took it."""
 
     vf: VirtualFunction
-    error: str = ""
+    refusal: Refusal | None = None
     dry_run: bool = False
+
+    @property
+    def error(self) -> str:
+        """Why the driver refused it, empty when it did not."""
+        return self.refusal.reason if self.refusal else ""
 
 
 def plan(

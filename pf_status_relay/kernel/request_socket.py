@@ -18,6 +18,7 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
     unless_named_twice,
 )
+from pf_status_relay.core.retries import Refusal
 from pf_status_relay.kernel import decode, encode, messages
 from pf_status_relay.kernel.encode import NLM_F_DUMP, NLMSGHDR
 from pf_status_relay.kernel.event_socket import master_attribute, open_route_socket
@@ -38,7 +39,6 @@ _MAX_ERRNO = 4095  # include/linux/err.h
 _REPLY_BYTES = 1 << 20  # a PF with 334 VFs answers in 66 KiB
 _REPLY_DATAGRAMS = 10_000  # of 32 KiB in a list of links: a quarter of a million of them, and 320 MB
 _READ_TRIES = 3  # of what can change between two requests
-_VFS_PER_MESSAGE = 1024  # the list's 16-bit length holds 4095
 
 ANSWER_TIMEOUT_S = 5
 """Seconds to wait for the kernel's answer, which is there when a request returns, or never."""
@@ -64,16 +64,18 @@ class RequestSocket:
         """Close the socket."""
         self._socket.close()
 
-    def read(self, name: str, count_lacpdus: bool = False, known: Master | None = None) -> Facts:
+    def read(
+        self, name: str, count_lacpdus: bool = False, known: Master | None = None, list_vfs: bool = True
+    ) -> Facts:
         """Read everything about the PF that has this name or alternative name.
 
         With `count_lacpdus` that includes how many LACPDUs its bond port has received. If its
         master is the `known` one, that is not read again: it takes twice as long as all the rest.
-        Raises OSError if the socket is unusable.
+        Without `list_vfs` the PF comes back as if it had no VFs. Raises OSError if the socket is unusable.
         """
         try:
             for _ in range(_READ_TRIES):
-                pf = self._link(name=name)
+                pf = self._link(name=name, list_vfs=list_vfs)
                 if pf is None:
                     return Absent("Link not found")
                 if known and pf.master == known.ifindex:
@@ -120,36 +122,24 @@ class RequestSocket:
             read[name] = unless_named_twice(self.read(name), read)
         return read
 
-    def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> dict[int, str]:
-        """Set the link states of VFs of one PF; return, by VF number, why some were refused.
+    def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> Refusal | None:
+        """Set the link states of VFs of one PF by one message; return why the driver refused, if it did.
 
-        They go in one message. The kernel stops at the first that the driver refuses, so then
-        each is set by itself. Raises OSError if the socket is unusable.
+        The kernel stops at the first VF that the driver refuses and does not say which that was; those
+        before it are set. Raises OSError if the socket is unusable.
         """
-        refused: dict[int, str] = {}
-        for first in range(0, len(vfs), _VFS_PER_MESSAGE):
-            batch = vfs[first : first + _VFS_PER_MESSAGE]
-            error = self._try_to_set(ifindex, batch)
-            if error and len(batch) == 1:
-                refused[batch[0].id] = error
-            elif error:
-                errors = ((vf.id, self._try_to_set(ifindex, [vf])) for vf in batch)
-                refused.update((number, reason) for number, reason in errors if reason)
-        return refused
-
-    def _try_to_set(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> str:
         try:
             self._ask(encode.set_vfs(ifindex, vfs))
         except Refused as error:
-            return reason_of(error)
+            return Refusal(error.errno or 0, reason_of(error))
         except decode.MalformedMessage as error:
-            return str(error)
-        return ""
+            return Refusal(0, str(error))
+        return None
 
-    def _link(self, name: str = "", ifindex: int = 0) -> decode.Link | None:
+    def _link(self, name: str = "", ifindex: int = 0, list_vfs: bool = True) -> decode.Link | None:
         """Read one link, by name or ifindex; None if there is none."""
         try:
-            answer = self._ask(encode.get_link(name, ifindex))
+            answer = self._ask(encode.get_link(name, ifindex, list_vfs))
         except Refused as error:
             if error.errno == errno.ENODEV:
                 return None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Callable
 
 from pf_status_relay.core.decision import (
-    Decision,
     Memory,
     Pace,
     Policy,
@@ -17,12 +16,29 @@ from pf_status_relay.core.decision import (
     settle,
     to_restore,
 )
-from pf_status_relay.core.events import Event, InterfaceDropped, InterfacesNotListed, InterfacesToMonitor
-from pf_status_relay.core.facts import Facts, Master, PhysicalFunction, VirtualFunction, unless_named_twice
+from pf_status_relay.core.events import (
+    DriverSlow,
+    Event,
+    InterfaceDropped,
+    InterfacesNotListed,
+    InterfacesToMonitor,
+    LacpDown,
+)
+from pf_status_relay.core.facts import (
+    Facts,
+    Master,
+    PhysicalFunction,
+    VfLinkState,
+    VirtualFunction,
+    unless_named_twice,
+)
+from pf_status_relay.core.portions import PAUSE_S
 from pf_status_relay.core.retries import Outcome
+from pf_status_relay.core.vf_listing import VfListing
 from pf_status_relay.kernel.event_socket import Affected, Watched
 from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.service import selection
+from pf_status_relay.service.vf_writer import VfWriter
 
 Clock = Callable[[], float]
 """Return the time in seconds that only grows (time.monotonic)."""
@@ -103,12 +119,18 @@ class Interfaces:
         Raises OSError if the socket is unusable.
         """
         now = self._clock()
-        due = [each for each in self if each.name in woken or each.due <= now]
-        for each in sorted(due, key=lambda each: each.name not in woken):
-            yield each, each.look(requests, policy, interval_s, self._before(each))
+        due = [each for each in self if each.is_due(now, each.name in woken)]
+        for each in sorted(due, key=lambda each: (each.left is not None, each.name not in woken)):
+            may_restore = not any(other.left is VfLinkState.DISABLE for other in self if other is not each)
+            yield each, each.look(requests, policy, interval_s, self._before(each), may_restore)
+        if any(each.left is not None for each in self):
+            # While writes hold the RTNL lock, the bonds lose events: the others are polled.
+            soon = next_on_grid(self._clock(), QUICK_S)
+            for each in self:
+                each.due = min(each.due, soon)
 
-    def restore(self, requests: RequestSocket) -> Iterator[Event]:
-        """Set back the VFs of all that are disabled, and yield what is to be logged.
+    def restore(self, requests: RequestSocket) -> Iterator[Sequence[Event]]:
+        """Set back the VFs of all that are disabled, and yield what is to be logged, portion by portion.
 
         Raises OSError if the socket is unusable.
         """
@@ -138,15 +160,15 @@ class Interfaces:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round came to: `events` are to be logged, `outcomes` are those of the decision's writes.
+    """What one round came to: `events` are to be logged, `outcomes` are those of the writes that were made.
 
-    The writes were done `seconds` after the PF was read.
+    `reaction_s`: seconds from the read that found LACP down until the last VF was written, if this round
+    wrote that one; None otherwise.
     """
 
-    decision: Decision
     events: tuple[Event, ...]
     outcomes: tuple[Outcome, ...] = ()
-    seconds: float = 0.0
+    reaction_s: float | None = None
 
 
 class Interface:
@@ -164,45 +186,74 @@ class Interface:
         self._clock = clock
         self._master: Master | None = None  # of a PF that is ready
         self._master_until = 0.0
+        self._listing = VfListing()
+        self._writer = VfWriter(clock)
+        self._lost_at: float | None = None  # when LACP was found down, until all VFs are written for it
+        self._slow: set[str] = set()  # what has been logged of the driver
+
+    @property
+    def left(self) -> VfLinkState | None:
+        """To which state VFs are still to be written, because a portion could not hold them all."""
+        return self._writer.left
+
+    def is_due(self, now: float, woken: bool) -> bool:
+        """Whether to look at it now. What a portion left waits, so that others get the RTNL lock."""
+        return self.due <= now or (woken and self.left is None)
 
     def look(
-        self, requests: RequestSocket, policy: Policy, interval_s: float, earlier: Iterable[Interface]
+        self,
+        requests: RequestSocket,
+        policy: Policy,
+        interval_s: float,
+        earlier: Iterable[Interface],
+        may_restore: bool = True,
     ) -> Round:
         """Go the round once. Raises OSError if the socket is unusable.
 
-        An interface that is one of the `earlier` ones under another name is left to that.
+        An interface that is one of the `earlier` ones under another name is left to that. Unless it
+        `may_restore`, VFs that are to be set to auto are left for later.
         """
         count_lacpdus = policy.early_detection_s is not None
         known = self._master if self._clock() < self._master_until else None
         before = {each.name: each.facts for each in earlier if each.facts is not None}
-        self.facts = unless_named_twice(requests.read(self.name, count_lacpdus, known), before)
+        self.facts = unless_named_twice(self._read(requests, count_lacpdus, known), before)
         now = self._clock()
         decision = decide(self.memory, self.facts, now, policy)
         self.memory = decision.memory
-        look = Round(decision, decision.events)
-        if decision.writes and isinstance(self.facts, PhysicalFunction):
+        if any(isinstance(event, LacpDown) for event in decision.events):
+            self._lost_at = now
+        elif self.memory.lacp_up:
+            self._lost_at = None
+        look = Round(decision.events)
+        if not decision.writes or not isinstance(self.facts, PhysicalFunction):
+            self._writer.left = self._lost_at = None
+        elif decision.writes[0].link_state is VfLinkState.AUTO and not may_restore:
+            self._writer.left = VfLinkState.AUTO
+        else:
             outcomes = self._write(requests, self.facts.ifindex, decision.writes)
             done = self._clock()
             self.memory, settled = settle(self.memory, outcomes, done)
-            look = Round(decision, decision.events + settled, outcomes, done - now)
+            look = Round(decision.events + settled, outcomes, self._reaction_s(done))
         self._keep_master(known, now)
         wait_s = min(QUICK_S, interval_s) if decision.pace is Pace.QUICK else interval_s
         self.due = next_on_grid(now, wait_s)
         if decision.again_in_s is not None:
             self.due = min(self.due, now + decision.again_in_s)
-        return look
+        if self.left is not None:
+            self.due = self._clock() + PAUSE_S
+        return replace(look, events=look.events + self._slow_events())
 
-    def restore(self, requests: RequestSocket) -> Sequence[Event]:
-        """Set the VFs back that are disabled, whatever LACP says, and return what is to be logged.
+    def restore(self, requests: RequestSocket) -> Iterator[Sequence[Event]]:
+        """Set the VFs back that are disabled, whatever LACP says, and yield what is to be logged.
 
         Raises OSError if the socket is unusable.
         """
         facts = requests.read(self.name)
         writes = to_restore(facts)
-        if not writes or not isinstance(facts, PhysicalFunction):
-            return ()
-        _, events = settle(Memory(self.name), self._write(requests, facts.ifindex, writes), self._clock())
-        return events
+        while writes and isinstance(facts, PhysicalFunction):
+            outcomes = self._write(requests, facts.ifindex, writes)
+            yield settle(Memory(self.name), outcomes, self._clock())[1]
+            writes = writes[len(outcomes) :]
 
     def forget_master(self) -> None:
         """Read the master again at the next look."""
@@ -227,8 +278,48 @@ class Interface:
     ) -> tuple[Outcome, ...]:
         if self._dry_run:
             return tuple(Outcome(vf, dry_run=True) for vf in vfs)
-        refused = requests.set_vf_link_states(ifindex, vfs)
-        return tuple(Outcome(vf, error=refused.get(vf.id, "")) for vf in vfs)
+        goes_on = self.left is vfs[0].link_state
+        outcomes = self._writer.write(requests, ifindex, vfs)
+        if self._listing.slow_s:
+            taken = [outcome.vf for outcome in outcomes if outcome.refusal is None]
+            self._listing = self._listing.wrote(taken)
+            if not goes_on or self.left is None:
+                self._listing = self._listing.soon()
+        return outcomes
+
+    def _read(self, requests: RequestSocket, count_lacpdus: bool, known: Master | None) -> Facts:
+        """Read the PF, with its VFs if listing them is quick or due."""
+        began = self._clock()
+        listed = self._listing.due <= began
+        facts = requests.read(self.name, count_lacpdus, known, listed)
+        if isinstance(facts, PhysicalFunction) and not listed and facts.ifindex != self._listing.ifindex:
+            listed, began = True, self._clock()
+            facts = requests.read(self.name, count_lacpdus, known)
+        if not isinstance(facts, PhysicalFunction):
+            self._listing = VfListing()
+        elif listed:
+            now = self._clock()
+            self._listing = self._listing.read(facts, now, now - began)
+        else:
+            facts = self._listing.added_to(facts)
+        return facts
+
+    def _reaction_s(self, now: float) -> float | None:
+        if self._lost_at is None or self.left is not None:
+            return None
+        reaction_s, self._lost_at = now - self._lost_at, None
+        return reaction_s
+
+    def _slow_events(self) -> tuple[Event, ...]:
+        events: list[Event] = []
+        for operation, seconds in (
+            ("setting a VF", self._writer.slow_s),
+            ("listing the VFs", self._listing.slow_s),
+        ):
+            if seconds and operation not in self._slow:
+                self._slow.add(operation)
+                events.append(DriverSlow(self.name, operation, round(seconds * 1000)))
+        return tuple(events)
 
     def _keep_master(self, known: Master | None, now: float) -> None:
         if isinstance(self.facts, PhysicalFunction) and self.memory.readiness is Readiness.READY:

@@ -215,15 +215,17 @@ class Service:
         self._select(requests)
         looks: list[tuple[Interface, Round]] = []
         try:
-            for each in self._interfaces.look(woken, requests, self._policy, self._interval_s):
-                looks.append(each)
+            for interface, look in self._interfaces.look(woken, requests, self._policy, self._interval_s):
+                looks.append((interface, look))
+                if not isinstance(interface.facts, Unreadable):
+                    self._notifier.busy(self._clock())
         finally:
             self._tell([event for _, look in looks for event in look.events])
         for interface, look in looks:
             assert interface.facts is not None
             self._metrics.looked(interface.memory, interface.facts)
             if look.outcomes:
-                self._metrics.wrote(look.decision, look.outcomes, look.seconds)
+                self._metrics.wrote(interface.name, look.outcomes, look.reaction_s)
         return not looks or any(not isinstance(interface.facts, Unreadable) for interface, _ in looks)
 
     def _select(self, requests: RequestSocket) -> None:
@@ -240,7 +242,10 @@ class Service:
         try:
             if not reason:
                 requests, _ = self._netlink.open()
-                events += self._interfaces.restore(requests)
+                self._notifier.busy(self._clock())
+                for portion in self._interfaces.restore(requests):
+                    events += portion
+                    self._notifier.busy(self._clock())
         except OSError as error:
             reason = reason_of(error)
         if reason:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pf_status_relay import __version__
-from pf_status_relay.core.decision import Decision, Memory, Readiness
+from pf_status_relay.core.decision import Memory, Readiness
 from pf_status_relay.core.events import (
     Event,
     LacpDown,
@@ -60,8 +60,8 @@ class Metrics:
     def looked(self, memory: Memory, facts: Facts) -> None:
         """An interface was looked at."""
 
-    def wrote(self, decision: Decision, outcomes: Sequence[Outcome], seconds: float) -> None:
-        """The writes of a decision are done, so many seconds after the PF was read."""
+    def wrote(self, interface: str, outcomes: Sequence[Outcome], reaction_s: float | None) -> None:
+        """VFs of an interface were written, the last ones of a loss of LACP so long after it was read."""
 
     def cycle_done(self, seconds: float) -> None:
         """One more cycle is done, and took so long."""
@@ -203,15 +203,14 @@ class Textfile(Metrics):
         for state, count in zip(VfLinkState, counts):
             self._vfs.labels(name, state).set(count)
 
-    def wrote(self, decision: Decision, outcomes: Sequence[Outcome], seconds: float) -> None:
-        """Count writes and refusals, and measure the reaction if LACP has just gone down."""
-        name = decision.memory.interface
+    def wrote(self, interface: str, outcomes: Sequence[Outcome], reaction_s: float | None) -> None:
+        """Count writes and refusals, and measure the reaction if that is over."""
         for state in {outcome.vf.link_state for outcome in outcomes}:
             refused = [bool(outcome.error) for outcome in outcomes if outcome.vf.link_state is state]
-            self._writes.labels(name, state).inc(len(refused))
-            self._refused.labels(name, state).inc(sum(refused))
-        if any(isinstance(event, LacpDown) for event in decision.events):
-            self._reactions.observe(seconds)
+            self._writes.labels(interface, state).inc(len(refused))
+            self._refused.labels(interface, state).inc(sum(refused))
+        if reaction_s is not None:
+            self._reactions.observe(reaction_s)
         self.changed = True
 
     def cycle_done(self, seconds: float) -> None:

@@ -18,6 +18,15 @@ from pf_status_relay.core.decision import Memory, Readiness
 _UINT64 = re.compile("[0-9]{1,20}")
 
 _TIMEOUT_S = 2  # of the 5 that the unit has for stopping
+
+BUSY_S = 1.0
+"""Seconds that pass at least between two messages by which a busy service says that it is alive."""
+
+LONGEST_CALL_S = 90
+"""Seconds for which one call into a driver may block, with some to spare: 60 for mlx5's firmware
+(drivers/net/ethernet/mellanox/mlx5/core/lib/tout.c), 51 for a list of 64 VFs by ice in a reset. The unit's
+WatchdogSec= is the same."""
+
 _CGROUP = Path("/proc/self/cgroup")
 
 
@@ -34,12 +43,15 @@ class Notifier:
             self._systemd.debug = True  # so that it says what systemd did not take
         self._status = ""
         self._owes_ready = False
+        self._running = False
+        self._busy_at = -BUSY_S
         self.watchdog_s = _watchdog_s(environment)
         """Seconds without a ping after which systemd restarts the service, None without watchdog."""
 
     def ready(self) -> None:
         """The first complete cycle is done, or the configuration has been read again."""
         self._owes_ready = not self._tell("READY=1")
+        self._running = True
 
     def reloading(self) -> None:
         """The configuration is being read again; `ready` ends that."""
@@ -53,6 +65,20 @@ class Notifier:
         if self.watchdog_s is not None:
             self._tell("WATCHDOG=1")
 
+    def busy(self, now: float) -> None:
+        """The service has got on, at monotonic time `now`: in a cycle, in its start, or in its stop.
+
+        A cycle may hold several slow calls. Those of the first cycle count against the time for starting,
+        those of `on_stop` against the time for stopping: both are extended (sd_notify(3)).
+        """
+        if now - self._busy_at < BUSY_S:
+            return
+        self._busy_at = now
+        if not self._running:
+            self._tell(f"EXTEND_TIMEOUT_USEC={LONGEST_CALL_S * 1_000_000}")
+        elif self.watchdog_s is not None:
+            self._tell("WATCHDOG=1")
+
     def status(self, line: str) -> None:
         """Show one line in `systemctl status`, if it is another one than before."""
         if line != self._status and self._tell(f"STATUS={line}"):
@@ -61,6 +87,8 @@ class Notifier:
     def stopping(self) -> None:
         """The service is ending because it was asked to."""
         self._tell("STOPPING=1")
+        self._running = False
+        self._busy_at = -BUSY_S
 
     def _tell(self, message: str) -> bool:
         """Tell systemd, and return whether that is done: it took the message, or there is none."""

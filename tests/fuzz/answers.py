@@ -39,7 +39,8 @@ def check(data: bytes) -> None:
         rtnl = RequestSocket()
     try:
         if kind & WRITES:
-            lines.check(rtnl.set_vf_link_states(5, _VFS).values())
+            refusal = rtnl.set_vf_link_states(5, _VFS)
+            lines.check([refusal.reason] if refusal else [])
         else:
             facts = rtnl.read("ens5f0", count_lacpdus=True)
             assert isinstance(facts, (PhysicalFunction, Absent, Unreadable))

@@ -16,7 +16,7 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
 )
 from pf_status_relay.core.lacp import PortState
-from pf_status_relay.core.retries import Outcome
+from pf_status_relay.core.retries import Outcome, Refusal
 
 AUTO, ENABLE, DISABLE = VfLinkState
 BOND = Master(ifindex=7, name="bond0", kind="bond", bond_mode=4, port_count=1)
@@ -56,7 +56,8 @@ class Watched:
         """Return the decision, with the events of the writes' outcomes added to it."""
         self.now += after
         decision = decide(self.memory, facts, self.now, self.policy)
-        outcomes = tuple(Outcome(vf, error, dry_run) for vf in decision.writes)
+        refusal = Refusal(0, error) if error else None
+        outcomes = tuple(Outcome(vf, refusal, dry_run) for vf in decision.writes)
         self.memory, settled = settle(decision.memory, outcomes, self.now)
         return replace(decision, events=decision.events + settled)
 

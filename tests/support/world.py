@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pf_status_relay.config.keys import Config
 from pf_status_relay.config.load import ConfigError
 from pf_status_relay.core.events import Event
 from pf_status_relay.core.facts import BondPort, Facts, Master, PhysicalFunction, VfLinkState, VirtualFunction
+from pf_status_relay.core.retries import Refusal
 from pf_status_relay.kernel import event_socket, sockets
 from pf_status_relay.kernel.event_socket import Affected, Watched
 from pf_status_relay.service.lock import Lock
@@ -46,6 +48,11 @@ class World:
         self.now = 100.0
         self.facts: dict[str, Facts] = {}
         self.refused: dict[int, str] = {}
+        self.cost_s: dict[VfLinkState, float] = {}
+        self.list_s = 0.0
+        self.written: list[tuple[float, int, VfLinkState, int]] = []
+        self.busy_at: list[float] = []
+        self.listed_at: list[tuple[float, str]] = []
         self.happened: list[Happening] = []
         self.read_at: list[tuple[float, str]] = []
         self.link_events: list[tuple[int, bytes]] = []
@@ -64,17 +71,36 @@ class World:
                 world.before_open()
                 world.happened.append(("open", None))
 
-            def read(self, name: str, count_lacpdus: bool = False, known: Master | None = None) -> Facts:
+            def read(
+                self,
+                name: str,
+                count_lacpdus: bool = False,
+                known: Master | None = None,
+                list_vfs: bool = True,
+            ) -> Facts:
                 world.read_at.append((round(world.now - 100, 6), name))
                 world.known.append(known)
                 assert len(world.read_at) < 2000, "the loop runs hot"
                 world.before_read(name)
-                return world.facts[name]
+                facts = world.facts[name]
+                if not isinstance(facts, PhysicalFunction):
+                    return facts
+                if not list_vfs:
+                    return replace(facts, vf_count=0, vfs_listed=0, vfs=())
+                if world.list_s:
+                    world.listed_at.append((round(world.now - 100, 6), name))
+                    world.spend(world.list_s)
+                return facts
 
-            def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> dict[int, str]:
+            def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> Refusal | None:
                 world.happened.append(("write", (ifindex, {vf.id: str(vf.link_state) for vf in vfs})))
-                world.take(ifindex, {vf.id: vf for vf in vfs if vf.id not in world.refused})
-                return {vf.id: world.refused[vf.id] for vf in vfs if vf.id in world.refused}
+                for vf in vfs:
+                    world.spend(world.cost_s.get(vf.link_state, 0.0))
+                    if vf.id in world.refused:
+                        return Refusal(errno.EOPNOTSUPP, world.refused[vf.id])
+                    world.take(ifindex, {vf.id: vf})
+                    world.written.append((round(world.now - 100, 6), ifindex, vf.link_state, vf.id))
+                return None
 
             def close(self) -> None:
                 world.happened.append(("close", None))
@@ -117,6 +143,15 @@ class World:
     def __exit__(self, *raised: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+
+    def spend(self, seconds: float) -> None:
+        """Let time pass in a call, with all that is to happen in it."""
+        end = self.now + seconds
+        while self._script and self._script[0][0] <= end:
+            when, action = self._script.pop(0)
+            self.now = max(self.now, when)
+            action()
+        self.now = end
 
     def take(self, ifindex: int, vfs: Mapping[int, VirtualFunction]) -> None:
         """Set VFs as a driver does."""
@@ -177,6 +212,9 @@ class World:
 
             def cycle_done(self) -> None:
                 world.happened.append(("alive", None))
+
+            def busy(self, now: float) -> None:
+                world.busy_at.append(round(now - 100, 6))
 
             def status(self, line: str) -> None:
                 world.happened.append(("status", line))

@@ -108,6 +108,7 @@ def _probe(facts: Mapping[str, Facts], name: str, number: int) -> dict[str, str]
         raise Refused([f"--probe: {name} has no VF {number}; its VFs: {listed}"], EX_USAGE)
     try:
         with closing(RequestSocket()) as requests:
-            return {name: requests.set_vf_link_states(pf.ifindex, vfs).get(number, "")}
+            refusal = requests.set_vf_link_states(pf.ifindex, vfs)
+            return {name: refusal.reason if refusal else ""}
     except OSError as error:
         return {name: reason_of(error)}

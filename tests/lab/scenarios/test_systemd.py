@@ -77,7 +77,7 @@ def test_a_stopped_process_is_restarted_by_the_watchdog_and_takes_over(lab: Lab)
     hung = lab.start_service("ens5f0")
     os.kill(hung, signal.SIGSTOP)
     pf.cable.block_lacp()
-    wait_for_restart(lab, hung, within=60)
+    wait_for_restart(lab, hung, within=100)
     assert lab.show("NRestarts") == "1"
     pf.wait_for_vfs(["disable"] * 2, within=1)
 

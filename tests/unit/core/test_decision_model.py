@@ -27,7 +27,7 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
 )
 from pf_status_relay.core.lacp import PortState
-from pf_status_relay.core.retries import Outcome
+from pf_status_relay.core.retries import Outcome, Refusal
 
 NAME = "ens5f0"
 AUTO, ENABLE, DISABLE = VfLinkState
@@ -211,7 +211,7 @@ class _Life(RuleBasedStateMachine):
             self.kernel[vf.id] = vf.link_state
         self.wrong[vf.id].written_at.append(self.now)
         self.wrong[vf.id].became.append(error)
-        return Outcome(vf, error, self.dry_run)
+        return Outcome(vf, Refusal(0, error) if error else None, self.dry_run)
 
     def check_writes(self, facts: Facts, writes: tuple[VirtualFunction, ...]) -> list[Event]:
         """Exactly the wrong VFs are written to, but for those that have just not taken it."""

@@ -128,6 +128,13 @@ LOG = [
         {"PF_INTERFACE": "ens5f0", "ERROR": "the LACP rate is slow"},
     ),
     (
+        events.DriverSlow("ens5f0", "setting a VF", 150),
+        'INFO","msg":"driver of pf is slow","interface":"ens5f0","operation":"setting a VF",'
+        '"milliseconds":150',
+        'driver of pf is slow interface=ens5f0 operation="setting a VF" milliseconds=150',
+        {"PF_INTERFACE": "ens5f0", "OPERATION": "setting a VF", "MILLISECONDS": "150"},
+    ),
+    (
         events.SlowLacpRate("ens5f0"),
         'WARN","msg":"pf is using slow lacp rate","interface":"ens5f0"',
         "pf is using slow lacp rate interface=ens5f0",

@@ -66,7 +66,7 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_set_once(world: World) 
 def test_a_refused_vf_is_told_of_and_the_others_are_set(world: World) -> None:
     world.facts, world.refused = {"ens5f0": pf(5, DOWN, AUTO, AUTO)}, {0: "Operation not supported"}
     world.run(until=0.5)
-    assert world.all("write") == [(5, {0: "disable", 1: "disable"})]
+    assert world.all("write") == [(5, {0: "disable"}), (5, {1: "disable"})]
     assert world.logged(events.SettingVfFailed, events.VfLinkStateSet) == [
         events.SettingVfFailed(0, "ens5f0", "Operation not supported", DISABLE),
         events.VfLinkStateSet(1, DISABLE, "ens5f0"),

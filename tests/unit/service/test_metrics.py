@@ -17,9 +17,9 @@ import pytest
 from pf_status_relay import __version__
 from pf_status_relay.core import events
 from pf_status_relay.core.decision import Memory, decide
-from pf_status_relay.core.events import Event, MetricsWrittenAgain, WritingMetricsFailed
+from pf_status_relay.core.events import Event, LacpDown, MetricsWrittenAgain, WritingMetricsFailed
 from pf_status_relay.core.facts import Facts, Master, Unreadable, VfLinkState
-from pf_status_relay.core.retries import Outcome
+from pf_status_relay.core.retries import Outcome, Refusal
 from pf_status_relay.service import metrics
 from pf_status_relay.service.metrics import Metrics, Textfile, open_metrics
 from tests.support.exposition import of_interface, samples
@@ -46,9 +46,10 @@ class Relayed:
         """Go once round, as the service does; the driver says `errors` to the first writes."""
         decision = decide(self.memory, facts, 0.0)
         if decision.writes:
-            said = [*errors, *[""] * len(decision.writes)]
-            outcomes = [Outcome(vf, error, dry_run) for vf, error in zip(decision.writes, said)]
-            self.metrics.wrote(decision, outcomes, seconds)
+            said = [*(Refusal(0, error) for error in errors), *[None] * len(decision.writes)]
+            outcomes = [Outcome(vf, refusal, dry_run) for vf, refusal in zip(decision.writes, said)]
+            lost = any(isinstance(event, LacpDown) for event in decision.events)
+            self.metrics.wrote(self.memory.interface, outcomes, seconds if lost else None)
         for event in decision.events:
             self.metrics.happened(event)
         self.memory = decision.memory
