@@ -11,6 +11,9 @@ from tests.support import rtnetlink as nl
 
 OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
 VF_LINK_STATES = ("auto", "enable", "disable")
+MISSING = "missing"
+"""Stands for the link state of a VF that is not in the list."""
+IFLA_VF_INFO = 1
 
 _own = threading.local()
 
@@ -19,7 +22,7 @@ class Link(NamedTuple):
     """One link. `actor` and `partner` are IEEE 802.1AX port states, None outside a bond.
 
     `up` is the administrator's word, `carrier` the driver's. `kind` is empty for hardware, and `bond_mode`
-    the number of a bond's mode (4: 802.3ad).
+    the number of a bond's mode (4: 802.3ad). `vf_states` are by the VFs' numbers, and empty without a list.
     """
 
     ifindex: int
@@ -164,12 +167,19 @@ def _port_states(data: bytes, start: int, end: int) -> tuple[int | None, int | N
 
 
 def _vf_states(data: bytes, start: int, count: int) -> tuple[tuple[str, ...], int]:
-    """Return the link states of `count` VFs in an IFLA_VFINFO_LIST, and where it really ends."""
-    states = []
+    """Return the link states of `count` VFs in an IFLA_VFINFO_LIST, and where it really ends.
+
+    A VF that the driver does not tell is not in the list.
+    """
+    states = [MISSING] * count
     for _ in range(count):
-        length = nl.ATTRIBUTE.unpack_from(data, start)[0]
+        if start + nl.ATTRIBUTE.size > len(data):
+            break
+        length, kind = nl.ATTRIBUTE.unpack_from(data, start)
+        if kind != IFLA_VF_INFO:
+            break
         for kind, place, _ in nl.attributes(data, start + nl.ATTRIBUTE.size, start + length):
             if kind == nl.IFLA_VF_LINK_STATE:
-                states.append(VF_LINK_STATES[_u32(data, place + 4)])
+                states[_u32(data, place)] = VF_LINK_STATES[_u32(data, place + 4)]
         start += (length + 3) & ~3
     return tuple(states), start

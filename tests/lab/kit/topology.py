@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from tests.lab.kit import observer
 from tests.lab.kit.commands import CommandError, ip, run, write
+from tests.lab.kit.driver import DEBUG, Driver
 from tests.lab.kit.waiting import LOSS_S, RECOVERY_S, wait_until
 
 if TYPE_CHECKING:
     from tests.lab.kit.switch import Cable, Switch
 
 DEVICES = "/sys/bus/netdevsim"
-DEBUG = "/sys/kernel/debug/netdevsim"
-EVERY_VF = 0xFFFF_FFFF_FFFF_FFFF
 
 _numbers = itertools.count(1)
 
@@ -33,7 +32,8 @@ def new_netdevsim() -> tuple[int, str]:
 class Pf:
     """A PF: one netdevsim device, whose interface carries the given name and is up.
 
-    `master` is the bond or bridge that it was last added to. `ifindex` is the current one.
+    `master` is the bond or bridge that it was last added to. `ifindex` is the current one. `driver` is how it
+    treats link states of VFs.
     """
 
     def __init__(self, name: str, vfs: int) -> None:
@@ -46,6 +46,7 @@ class Pf:
 
     def _create(self) -> None:
         self._number, interface = new_netdevsim()
+        self.driver = Driver(self._number)
         ip(f"link set dev {interface} name {self.name}", f"link set dev {self.name} up")
         self.ifindex = self.link().ifindex if self.ifindex == 0 else self._new_ifindex()
         if self._vfs:
@@ -96,7 +97,7 @@ class Pf:
         return self.link().carrier
 
     def vf_states(self) -> list[str]:
-        """The link state of each VF: "auto", "enable" or "disable"."""
+        """The link state of each VF: "auto", "enable" or "disable", or "missing" where the list lacks it."""
         return list(self.link(vfs=True).vf_states)
 
     def in_state(self, state: str) -> bool:
@@ -135,14 +136,11 @@ class Pf:
 
         `error` is the errno it refuses with, EOPNOTSUPP by default. Reading is not affected.
         """
-        mask = sum(1 << vf for vf in set(vfs)) if vfs else EVERY_VF
-        if error is not None:
-            write(f"{DEBUG}/netdevsim{self._number}/refused_vfs_errno", str(error))
-        write(f"{DEBUG}/netdevsim{self._number}/refused_vfs", hex(mask))
+        self.driver.refuse(*vfs, error=error)
 
     def accept_vfs(self) -> None:
         """Makes the driver accept every VF's link state again."""
-        write(f"{DEBUG}/netdevsim{self._number}/refused_vfs", "0")
+        self.driver.accept()
 
     @property
     def rtnl_holder(self) -> Path:

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from tests.lab.kit.commands import CommandError
+from tests.lab.kit.commands import CommandError, run
 from tests.lab.kit.lab import Lab
 
 
@@ -100,6 +100,97 @@ def test_driver_refuses_chosen_vfs(lab: Lab) -> None:
     pf.accept_vfs()
     pf.set_vf_state(2, "disable")
     assert pf.vf_states() == ["disable"] * 4
+
+
+def test_a_driver_takes_its_time_and_counts_what_it_was_asked(lab: Lab) -> None:
+    pf = lab.pf("ens5f0", vfs=2)
+    pf.driver.takes(auto=60, disable=5)
+    began = lab.now
+    pf.set_vf_state(0, "disable")
+    assert 0.005 <= lab.now - began < 0.02
+    assert began < pf.driver.written_at <= lab.now
+    pf.set_vf_state(0, "auto")
+    pf.set_vf_state(0, "auto")
+    assert 0.125 <= lab.now - began < 0.15
+    assert (pf.driver.writes, pf.driver.same_writes) == (3, 1)
+
+
+def test_a_driver_refuses_some_calls_some_states_and_may_do_it_all_the_same(lab: Lab) -> None:
+    pf = lab.pf("ens5f0", vfs=2)
+    pf.driver.refuse(error=errno.EAGAIN, calls=1, states=("disable",))
+    with pytest.raises(CommandError, match="temporarily unavailable"):
+        pf.set_vf_state(0, "disable")
+    pf.set_vf_state(0, "disable")
+    pf.driver.refuse(error=errno.EIO, stored=True, ms=500)
+    began = lab.now
+    with pytest.raises(CommandError, match="Input/output error"):
+        pf.set_vf_state(1, "disable")
+    assert 0.5 <= lab.now - began < 0.52
+    assert pf.vf_states() == ["disable", "disable"]
+    pf.driver.refuse(error=0)
+    pf.set_vf_state(1, "auto")
+    assert pf.vf_states() == ["disable", "disable"], "success, and nothing done"
+
+
+def test_a_driver_hides_vfs(lab: Lab) -> None:
+    pf = lab.pf("ens5f0", vfs=4)
+    pf.set_vf_state(3, "disable")
+    pf.driver.hide(1)
+    assert pf.vf_states() == ["auto", "missing", "auto", "disable"]
+    pf.driver.set(vf_get_ms=800)
+    began = lab.now
+    pf.driver.hide()
+    assert pf.vf_states() == ["missing"] * 4
+    assert 3.2 <= lab.now - began < 3.3
+    pf.driver.set(vf_get_ms=0)
+    pf.driver.show()
+    pf.driver.list_vfs(False)
+    assert pf.link(vfs=True)[-2:] == (4, ())
+    pf.driver.list_vfs(True)
+    assert pf.vf_states() == ["auto", "auto", "auto", "disable"]
+
+
+def test_a_driver_forgets_and_invents_states(lab: Lab) -> None:
+    pf = lab.pf("ens5f0", vfs=2)
+    pf.driver.put_vfs("disable")
+    assert pf.vf_states() == ["disable", "disable"]
+    pf.driver.set(vf_born_state=2)
+    pf.set_vfs(3)
+    assert pf.vf_states() == ["disable"] * 3
+
+
+def test_a_driver_needs_its_pf_up(lab: Lab) -> None:
+    pf = lab.pf("ens5f0", vfs=2)
+    pf.driver.set(vf_needs_up="Y", vf_same_ignored="Y")
+    pf.down()
+    assert pf.vf_states() == ["missing", "missing"]
+    with pytest.raises(CommandError, match="Invalid argument"):
+        pf.set_vf_state(0, "disable")
+    pf.set_vf_state(0, "disable")
+    pf.up()
+    assert pf.vf_states() == ["disable", "auto"]
+
+
+def test_a_driver_in_switchdev_mode(lab: Lab) -> None:
+    pf = lab.pf("ens5f0", vfs=2)
+    pf.driver.set(vf_needs_legacy="Y")
+    pf.driver.set_mode("switchdev")
+    assert pf.vf_states() == ["disable", "disable"]
+    with pytest.raises(CommandError, match="not supported"):
+        pf.set_vf_state(0, "auto")
+    pf.driver.set_mode("legacy")
+    assert pf.vf_states() == ["auto", "auto"]
+    pf.set_vf_state(0, "disable")
+    pf.driver.set_mode("switchdev")
+    pf.driver.set_mode("legacy")
+    assert pf.vf_states() == ["auto", "auto"]
+
+
+def test_a_pf_has_a_switch_id_or_none(lab: Lab) -> None:
+    pf = lab.pf("ens5f0", vfs=1)
+    assert "switchid" in run("ip", "-d", "link", "show", "dev", "ens5f0")
+    pf.driver.set(switch_id=0)
+    assert "switchid" not in run("ip", "-d", "link", "show", "dev", "ens5f0")
 
 
 def test_pf_recreated_renamed_and_by_altname(lab: Lab) -> None:
