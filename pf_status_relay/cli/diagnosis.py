@@ -67,17 +67,21 @@ HOST = "host"
 RIVALS = "other relays"
 
 
-def of_configuration(faults: Sequence[str], interfaces: Sequence[str]) -> list[Finding]:
-    """Judge the configuration: by its faults, or if there are none by the interfaces that it means."""
+def of_configuration(
+    faults: Sequence[str], interfaces: Sequence[str], warnings: Sequence[str] = ()
+) -> list[Finding]:
+    """Judge the configuration: by its faults, or if there are none by its warnings and what it means."""
     if faults:
         return [
             Finding(CONFIGURATION, Verdict.FAILED, fault, "see pf-status-relay.toml(5)") for fault in faults
         ]
+    fix = "correct it where it is from, or install the version that knows it: pf-status-relay.toml(5)"
+    left_out = [Finding(CONFIGURATION, Verdict.WARNING, warning, fix) for warning in warnings]
     if not interfaces:
         found = "is valid and means no interface of this host"
         fix = "a PF is relayed for as soon as its name matches, or with auto as it is alone in an LACP bond"
-        return [Finding(CONFIGURATION, Verdict.WARNING, found, fix)]
-    return [Finding(CONFIGURATION, Verdict.PASSED, f"is valid and means {', '.join(interfaces)}")]
+        return [Finding(CONFIGURATION, Verdict.WARNING, found, fix), *left_out]
+    return [Finding(CONFIGURATION, Verdict.PASSED, f"is valid and means {', '.join(interfaces)}"), *left_out]
 
 
 def netlink_failed(error: str) -> Finding:

@@ -26,7 +26,10 @@ DROP_IN_FOLDERS = (
     Path("/run/pf-status-relay.d"),
     Path("/usr/lib/pf-status-relay.d"),
 )
-"""Where drop-ins are: the administrator's, those until the next boot, those of packages and images."""
+"""Where drop-ins are: the administrator's, those until the next boot, those of packages and images.
+
+A faulty one of the first is an error. The others can change without an administrator who would see the
+error, so they are left out."""
 
 MAX_FILE_BYTES = 1 << 16
 """A larger file was not written for this program: this one holds 500 names of the longest kind."""
@@ -35,10 +38,11 @@ MAX_DOTS = 1000
 """In one line. A key has a part more than dots, and TOML's readers take the square of their number."""
 
 
-def drop_ins(folders: Sequence[Path], faults: list[str]) -> list[Path]:
+def drop_ins(folders: Sequence[Path], faults: list[str], left_out: list[str]) -> list[Path]:
     """Return the drop-ins that count, in the order in which they are read.
 
-    A folder may be missing; one that cannot be listed adds a line to `faults`.
+    A folder may be missing. One that cannot be listed adds a line to `faults` if it is the first, the
+    administrator's, and to `left_out` otherwise.
     """
     found: dict[str, Path] = {}
     for folder in folders:
@@ -47,7 +51,11 @@ def drop_ins(folders: Sequence[Path], faults: list[str]) -> list[Path]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            faults.append(f"{one_line(str(folder))}: cannot be listed: {reason_of(error)}")
+            fault = f"{one_line(str(folder))}: cannot be listed: {reason_of(error)}"
+            if folder == folders[0]:
+                faults.append(fault)
+            else:
+                left_out.append(f"{fault}; its drop-ins are left out")
             continue
         for name in names:
             if name.endswith(".toml") and not name.startswith("."):

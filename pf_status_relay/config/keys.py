@@ -2,7 +2,8 @@
 
 To add a key: a row in KEYS, a field of `Config`, and a paragraph in pf-status-relay.toml(5). Validation,
 `config show` and `config import` follow from the table; tests hold the shipped file, the manual page and the
-README to it.
+README to it. A feature gets a new key, with a name unlike the others, and no key gets new values: a node that
+goes back to the version before leaves the key out and relays (load.py).
 """
 
 from __future__ import annotations
@@ -206,8 +207,8 @@ class Config:
     """A valid configuration. Each field but the last two has the name of its key; KEYS says what it may be.
 
     `interfaces` are names, alternative names and patterns (`*`, `?` and `[…]` as in fnmatch(3)); or AUTO.
-    `origins` says of each key where its value is from. `warnings` are lines for a person: what of the
-    environment was taken otherwise than it was written.
+    `origins` says of each key where its value is from. `warnings` are lines for a person: what was
+    left out of the files, and what of the environment was taken otherwise than it was written.
     """
 
     interfaces: tuple[str, ...]

@@ -1,15 +1,23 @@
 """The configuration: a TOML file, its drop-ins and two environment variables, checked as a whole.
 
 A `Config` is always valid. Whatever is wrong is collected and raised as one `ConfigError` with
-a line per fault, so that one edit can fix the file. Files are taken strictly. Of the environment,
-whatever the Go program runs with is taken, with a warning where less than what is written counts.
+a line per fault, so that one edit can fix the file. Of the environment, whatever the Go program runs
+with is taken, with a warning where less than what is written counts. Files are taken strictly, except
+that a start must not fail for a detail; so these are left out with a warning:
+
+    a faulty drop-in of a package, of an image or of this boot    not one of the administrator's, nor the file
+    a key that only a later version knows                         not one that resembles a known key: a typo
+
+A node that goes back to this version after a later one has the later one's file. That is why no key may
+resemble another one (`resembled`), and why a feature to come gets a new key and never a new value of an old
+one: tests/unit/config/test_versions.py.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +39,9 @@ INTERFACES_VARIABLE = "PF_STATUS_RELAY_INTERFACES"
 INTERVAL_VARIABLE = "PF_STATUS_RELAY_POLLING_INTERVAL"
 
 _DECIMAL = re.compile("[+]?[0-9]{1,19}")
+_RESEMBLES = 0.7
+"""The ratio of difflib's from which on a key is a typo: `interval_ms` is one of `polling_interval_ms`."""
+
 _MAX_INT = (1 << 63) - 1
 """The largest number that the Go program reads (strconv.Atoi)."""
 
@@ -47,40 +58,69 @@ def from_files(
     path: Path | None,
     environment: Mapping[str, str],
     folders: Sequence[Path] = files.DROP_IN_FOLDERS,
+    *,
+    strict: bool = False,
 ) -> Config:
     """Read the configuration. Drop-ins override the file, environment variables override both.
 
     `path` is the file that must exist, and the only one that is read; None stands for DEFAULT_PATH and
-    the drop-ins in `folders`. That file may be missing if there are drop-ins or INTERFACES_VARIABLE is
-    set. Raises ConfigError with every fault there is.
+    the drop-ins in `folders`, the administrator's first. That file may be missing if there are drop-ins or
+    INTERFACES_VARIABLE is set. What is left out of the files is a line of the result's `warnings`; with
+    `strict` each unknown key is a fault. Raises ConfigError with every fault there is.
     """
     faults: list[str] = []
+    left_out: list[str] = []
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     main = path or DEFAULT_PATH
-    drop_ins = files.drop_ins(folders, faults) if path is None else []
+    drop_ins = files.drop_ins(folders, faults, left_out) if path is None else []
     optional = path is None and (drop_ins or INTERFACES_VARIABLE in environment)
     readable = not faults
     for file in (main, *drop_ins):
-        before, where = len(faults), one_line(str(file))
-        found = files.read(file, faults)
+        where = one_line(str(file))
+        own: list[str] = []
+        found = files.read(file, own)
         if found is None and not (file == main and optional):
-            faults.append(
-                f"{where}: no such file; write one, or set {INTERFACES_VARIABLE} in the environment"
-            )
-        readable &= len(faults) == before
-        for key, value in (found or {}).items():
-            if key in KEYS:
-                values[key] = KEYS[key].check(f"{where}: {key}", value, faults)
-                origins[key] = where
-            else:
-                faults.append(
-                    f"{where}: unknown key {quoted(key)} with the value {quoted(value)}; "
-                    f"allowed: {', '.join(KEYS)}"
-                )
+            own.append(f"{where}: no such file; write one, or set {INTERFACES_VARIABLE} in the environment")
+        disposable = file.parent in folders[1:]
+        readable &= disposable or not own
+        checked = _checked(where, found or {}, own, None if strict else left_out)
+        if own and disposable:
+            left_out += [f"{fault}; the drop-in is left out" for fault in own]
+            continue
+        faults += own
+        values.update(checked)
+        origins.update(dict.fromkeys(checked, where))
     if readable and "interfaces" not in values and INTERFACES_VARIABLE not in environment:
         faults.append(f"{one_line(str(main))}: interfaces is missing; {INTERFACES_ALLOWED}")
-    return _overridden(values, origins, environment, faults)
+    return _overridden(values, origins, environment, faults, left_out)
+
+
+def _checked(
+    where: str, found: Mapping[str, Any], faults: list[str], left_out: list[str] | None
+) -> dict[str, Any]:
+    """Return the values of a file's known keys. An unknown one adds a line to `left_out`, or to `faults`."""
+    checked: dict[str, Any] = {}
+    for key, value in found.items():
+        if key in KEYS:
+            checked[key] = KEYS[key].check(f"{where}: {key}", value, faults)
+            continue
+        said = (
+            f"{where}: unknown key {quoted(key)} with the value {quoted(value)}; allowed: {', '.join(KEYS)}"
+        )
+        if left_out is None or resembled(key):
+            faults.append(said)
+        else:
+            left_out.append(f"{said}; the key is left out")
+    return checked
+
+
+def resembled(key: str, known: Iterable[str] = KEYS) -> str | None:
+    """Return the known key that an unknown one resembles, which makes it a typo; None if there is none."""
+    import difflib  # only here: no start should wait for what only a typo needs
+
+    written = key.lower().replace("-", "_")
+    return next(iter(difflib.get_close_matches(written, known, 1, _RESEMBLES)), None)
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
@@ -91,14 +131,18 @@ def from_environment(environment: Mapping[str, str]) -> Config:
     faults: list[str] = []
     if INTERFACES_VARIABLE not in environment:
         faults.append(f"environment: {INTERFACES_VARIABLE} is not set; {INTERFACES_ALLOWED}")
-    return _overridden({}, {}, environment, faults)
+    return _overridden({}, {}, environment, faults, [])
 
 
 def _overridden(
-    values: dict[str, Any], origins: dict[str, str], environment: Mapping[str, str], faults: list[str]
+    values: dict[str, Any],
+    origins: dict[str, str],
+    environment: Mapping[str, str],
+    faults: list[str],
+    warnings: list[str],
 ) -> Config:
     """Return the configuration of these values, those of the environment before them. Raises ConfigError."""
-    warnings: list[str] = []
+    left_out = [*warnings]
     if INTERFACES_VARIABLE in environment:
         values["interfaces"] = _interfaces(environment[INTERFACES_VARIABLE], faults, warnings)
         origins["interfaces"] = INTERFACES_VARIABLE
@@ -110,7 +154,7 @@ def _overridden(
         else:
             warnings.append(f"environment: {INTERVAL_VARIABLE} is {quoted(text)}; taken as not set")
     if faults:
-        raise ConfigError(faults)
+        raise ConfigError(faults + left_out)
     return Config(**values, origins=origins, warnings=tuple(warnings))
 
 

@@ -360,6 +360,15 @@ class ConfigurationRefused(Event):
     error: str
 
 
+class ConfigurationLeftOut(Event):
+    """A part of the configuration, as this says, is not in effect; everything else is."""
+
+    level = Level.WARN
+    msg = "part of the configuration was left out"
+    message_id = "38d7ba68823046aaa62a67ec3046c94d"
+    error: str
+
+
 class AnotherRelayRuns(Event):
     """Another relay has the lock. The service sets nothing until that one has ended."""
 

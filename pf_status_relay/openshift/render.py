@@ -74,7 +74,7 @@ def for_role(role: str, path: Path | None, environment: Mapping[str, str], warni
             warnings += config.warnings
             file = render.toml(config).encode()
         else:
-            load.from_files(path, {})
+            load.from_files(path, {}, strict=True)
             file = path.read_bytes()
     except load.ConfigError as error:
         faults += error.faults

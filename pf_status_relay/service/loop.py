@@ -29,6 +29,7 @@ from pf_status_relay.config.keys import RESTORE, Config
 from pf_status_relay.config.load import ConfigError
 from pf_status_relay.core.decision import Policy
 from pf_status_relay.core.events import (
+    ConfigurationLeftOut,
     ConfigurationRefused,
     ConfigurationReloaded,
     Event,
@@ -127,7 +128,7 @@ class Service:
                 signal.set_wakeup_fd(-1)
 
     def _relay(self) -> None:
-        self._tell([Starting()])
+        self._tell([Starting(), *self._left_out()])
         relays = self._lock is None
         ready = False
         woken: set[str] = set()
@@ -187,7 +188,8 @@ class Service:
         self._notifier.reloading()
         faults = self._take_new_configuration()
         self._refused = bool(faults)
-        self._tell([ConfigurationRefused(fault) for fault in faults] or [ConfigurationReloaded()])
+        refusals = [ConfigurationRefused(fault) for fault in faults]
+        self._tell(refusals or [ConfigurationReloaded(), *self._left_out()])
         self._notifier.status(self._status())
         self._notifier.ready()
 
@@ -204,6 +206,9 @@ class Service:
             return [f"metrics_textfile needs prometheus-client: {error}"]
         self._configure(config)
         return []
+
+    def _left_out(self) -> list[ConfigurationLeftOut]:
+        return [ConfigurationLeftOut(warning) for warning in self._config.warnings]
 
     # The round
 
@@ -312,4 +317,8 @@ class Service:
 
     def _status(self) -> str:
         line = status_line(each.memory for each in self._interfaces)
-        return f"{line}; the new configuration is refused, see the log" if self._refused else line
+        if self._refused:
+            return f"{line}; the new configuration is refused, see the log"
+        return (
+            f"{line}; part of the configuration is left out, see the log" if self._config.warnings else line
+        )

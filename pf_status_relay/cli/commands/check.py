@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         configuration = load.from_files(options.config, os.environ)
         facts = host.read_pfs(configuration)
-        found += diagnosis.of_configuration([], list(facts))
+        found += diagnosis.of_configuration([], list(facts), configuration.warnings)
     except load.ConfigError as error:
         found += diagnosis.of_configuration(error.faults, [])
     except host.NoNetlink as error:

@@ -8,7 +8,6 @@ import os
 from contextlib import ExitStack, suppress
 from functools import partial
 
-from pf_status_relay.cli import streams
 from pf_status_relay.cli.exit_status import EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE, Refused
 from pf_status_relay.cli.shared_arguments import ENVIRONMENT, Commands, Help, add_config
 from pf_status_relay.config import load
@@ -59,7 +58,6 @@ See what would be set, and set nothing:
 def run(options: argparse.Namespace) -> int:
     """Relay until SIGTERM."""
     configuration = load.from_files(options.config, os.environ)
-    streams.warn(configuration.warnings)  # under systemd that is the journal
     lock = None if options.dry_run else Lock(os.environ)
     if lock and "NOTIFY_SOCKET" not in os.environ:  # under systemd the service waits
         holder = lock.take()

@@ -62,6 +62,7 @@ Follow a repair:
 def run(options: argparse.Namespace) -> int:
     """Show how the PFs are; the exit status is the worst of them."""
     configuration = load.from_files(options.config, os.environ)
+    streams.warn(configuration.warnings)
 
     def look() -> Report:
         return report(host.read_pfs(configuration), state_file.read())

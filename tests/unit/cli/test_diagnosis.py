@@ -187,6 +187,14 @@ def test_a_configuration_that_means_no_interface_here_is_a_warning_and_nothing_c
     assert diagnosis.coverage([line], []) is Coverage.NOTHING
 
 
+def test_what_is_left_out_of_a_configuration_is_a_warning_and_hinders_nothing() -> None:
+    passed, warning = diagnosis.of_configuration([], ["ens5f0"], ["10.toml: is at fault"])
+    assert (passed.verdict, passed.found) == (PASSED, "is valid and means ens5f0")
+    assert (warning.verdict, warning.found) == (WARNING, "10.toml: is at fault")
+    assert diagnosis.coverage([passed, warning], ["ens5f0"]) is Coverage.ALL
+    assert warning in diagnosis.of_configuration([], [], ["10.toml: is at fault"])
+
+
 def test_a_program_reads_one_document() -> None:
     document = diagnosis.as_json([Finding("ens5f0", FAILED, "is broken", "replace it")], Coverage.NOTHING)
     assert json.loads(document) == {

@@ -107,7 +107,7 @@ def test_run_serves_what_the_environment_says(
 
 @pytest.mark.parametrize(
     "command",
-    [["run"], ["config", "show"], ["config", "import", "--from-env"], ["machineconfig", "--from-env"]],
+    [["config", "show"], ["config", "import", "--from-env"], ["machineconfig", "--from-env"]],
 )
 def test_what_was_dropped_of_the_environment_is_said_on_standard_error(
     started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, command: list[str]
@@ -120,6 +120,31 @@ def test_what_was_dropped_of_the_environment_is_said_on_standard_error(
         "pf-status-relay: warning: environment: PF_STATUS_RELAY_INTERFACES: 1 empty entry is dropped",
         "pf-status-relay: warning: environment: PF_STATUS_RELAY_POLLING_INTERVAL is 90000; cut to 60000",
     ]
+
+
+LATER = 'interfaces = ["ens5f0"]\nzone_from_a_later_version = 1\n'
+
+
+@pytest.mark.parametrize("command", [["config", "show"], ["status"]])
+def test_what_is_left_out_of_the_file_is_said_on_standard_error(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, command: list[str]
+) -> None:
+    monkeypatch.setattr(host, "read_pfs", lambda configuration: {})
+    file.write_text(LATER)
+    main.main([*command, "--config", str(file)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'pf-status-relay: warning: {file}: unknown key "zone_from_a_later_version" with ')
+    assert line.endswith("; the key is left out")
+
+
+def test_the_service_gets_what_is_left_out_of_the_file_to_log_it(
+    started: Started, file: Path, capsys: Capture
+) -> None:
+    file.write_text(LATER)
+    assert main.main(["run", "--config", str(file)]) == 0
+    assert started.config is not None
+    assert len(started.config.warnings) == 1
+    assert capsys.readouterr().err == "", "the log has it"
 
 
 def test_a_dry_run_is_asked_for_by_an_option(started: Started, file: Path) -> None:
@@ -158,7 +183,7 @@ def test_under_systemd_the_service_is_left_to_wait(
 def test_faults_of_the_configuration_are_a_line_each_and_status_78(
     started: Started, file: Path, capsys: Capture
 ) -> None:
-    file.write_text('interfaces = [""]\npolling_interval_ms = 1\nx = "1\\n2"\n')
+    file.write_text('interfaces = [""]\npolling_interval_ms = 1\nonstop = "1\\n2"\n')
     assert main.main(["run", "--config", str(file)]) == 78
     assert not started.ran
     out, err = capsys.readouterr()
@@ -166,7 +191,9 @@ def test_faults_of_the_configuration_are_a_line_each_and_status_78(
     first, second, third = err.splitlines()
     assert first.startswith(f'pf-status-relay: {file}: interfaces[0] is ""; allowed: ')
     assert second.startswith(f"pf-status-relay: {file}: polling_interval_ms is 1; allowed: ")
-    assert third.startswith(f'pf-status-relay: {file}: unknown key "x" with the value "1\\n2"; allowed: ')
+    assert third.startswith(
+        f'pf-status-relay: {file}: unknown key "onstop" with the value "1\\n2"; allowed: '
+    )
 
 
 def test_metrics_without_prometheus_client_are_one_line_and_status_69(

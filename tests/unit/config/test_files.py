@@ -30,6 +30,10 @@ def loaded(etc: Path) -> Config:
     return load.from_files(None, {}, folders(etc))
 
 
+def warnings(etc: Path) -> list[str]:
+    return [warning.replace(f"{etc}/", "") for warning in loaded(etc).warnings]
+
+
 def faults(etc: Path) -> list[str]:
     with pytest.raises(ConfigError) as raised:
         loaded(etc)
@@ -109,10 +113,83 @@ def test_faults_of_all_files_are_told_together_also_in_values_that_are_overridde
     assert fourth.startswith("etc.d/30.toml: no such file")
 
 
-def test_a_drop_in_folder_that_is_none_is_a_fault(etc: Path) -> None:
+def test_a_drop_in_folder_that_is_none_is_a_fault_of_the_administrators_and_left_out_otherwise(
+    etc: Path,
+) -> None:
     (etc / "run.d").rmdir()
     (etc / "run.d").touch()
-    assert faults(etc) == ["run.d: cannot be listed: Not a directory"]
+    assert loaded(etc) == Config(("main",), 200)
+    assert warnings(etc) == ["run.d: cannot be listed: Not a directory; its drop-ins are left out"]
+    (etc / "etc.d").rmdir()
+    (etc / "etc.d").touch()
+    assert faults(etc)[0] == "etc.d: cannot be listed: Not a directory"
+
+
+# A start must not fail for a drop-in that no administrator wrote
+
+FAULTY = {
+    "no TOML": (b"interfaces = [", "is not valid TOML: "),
+    "no text": (b"\xff", "line 1 has the byte 0xff; allowed: UTF-8 text"),
+    "a value": (b"interfaces = []\nrestore_delay_ms = 7", "interfaces is []; allowed: "),
+    "a typo": (b"restore_delay = 5\nrestore_delay_ms = 7", 'unknown key "restore_delay" with the value 5; '),
+    "too large": (b"#" * (files.MAX_FILE_BYTES + 1), "has 65537 bytes; "),
+    "a folder": (None, "is not a regular file; "),
+}
+
+
+@pytest.mark.parametrize("folder", ["run.d", "usr.d"])
+@pytest.mark.parametrize(("content", "fault"), FAULTY.values(), ids=FAULTY)
+def test_a_faulty_drop_in_of_this_boot_or_a_package_is_left_out_as_a_whole(
+    etc: Path, folder: str, content: bytes | None, fault: str
+) -> None:
+    faulty = etc / folder / "10.toml"
+    if content is None:
+        faulty.mkdir()
+    else:
+        faulty.write_bytes(content)
+    (etc / folder / "20.toml").write_text("polling_interval_ms = 300")
+    assert loaded(etc) == Config(("main",), 300), "nothing of the faulty one, all of the others"
+    (warning,) = warnings(etc)
+    assert warning.startswith(f"{folder}/10.toml: {fault}")
+    assert warning.endswith("; the drop-in is left out")
+
+
+@pytest.mark.parametrize(("content", "fault"), FAULTY.values(), ids=FAULTY)
+def test_a_faulty_drop_in_of_the_administrators_stays_an_error(
+    etc: Path, content: bytes | None, fault: str
+) -> None:
+    if content is None:
+        (etc / "etc.d/10.toml").mkdir()
+    else:
+        (etc / "etc.d/10.toml").write_bytes(content)
+    (told,) = faults(etc)
+    assert told.startswith(f"etc.d/10.toml: {fault}")
+    assert "left out" not in told
+
+
+def test_what_a_faulty_drop_in_masks_does_not_come_back_for_it(etc: Path) -> None:
+    (etc / "usr.d/10.toml").write_text('interfaces = ["usr"]')
+    (etc / "run.d/10.toml").write_text("interfaces = []")
+    assert loaded(etc) == Config(("main",), 200)
+
+
+def test_a_link_that_leads_nowhere_is_left_out(etc: Path) -> None:
+    (etc / "run.d/10.toml").symlink_to(etc / "nowhere")
+    (warning,) = warnings(etc)
+    assert warning.startswith("run.d/10.toml: no such file; ")
+
+
+def test_if_no_interfaces_are_left_the_error_says_what_was_left_out(etc: Path) -> None:
+    (etc / "main.toml").write_text("polling_interval_ms = 200")
+    (etc / "usr.d/10.toml").write_text("interfaces = []")
+    missing, left_out = faults(etc)
+    assert missing.startswith("main.toml: interfaces is missing; ")
+    assert left_out.startswith("usr.d/10.toml: interfaces is []; ")
+
+
+def test_origins_name_no_drop_in_that_was_left_out(etc: Path) -> None:
+    (etc / "run.d/10.toml").write_text("polling_interval_ms = 300\ninterfaces = []")
+    assert load.from_files(None, {}, folders(etc)).origins["polling_interval_ms"] == str(etc / "main.toml")
 
 
 def test_of_each_value_it_is_known_where_it_is_from(etc: Path) -> None:

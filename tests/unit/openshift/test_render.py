@@ -95,6 +95,14 @@ def configuration(resource: dict[str, Any], path: Path) -> Config:
 # machineconfig --config, --from-env
 
 
+def test_a_fleet_gets_no_file_with_a_key_that_this_version_does_not_know(capsys: Capture) -> None:
+    Path("relay.toml").write_text('interfaces = ["a"]\nzone = 1\n')
+    status, lines = refused(capsys, "machineconfig", "--config", "relay.toml")
+    assert (status, len(lines)) == (65, 1)
+    assert lines[0].startswith('relay.toml: unknown key "zone" with the value 1; allowed: ')
+    assert not lines[0].endswith("left out")
+
+
 def test_a_machine_config_holds_the_file_with_its_comments(capsys: Capture) -> None:
     shipped = ROOT / "etc" / "pf-status-relay.toml"
     out = printed(capsys, "machineconfig", "--role", "worker", "--config", str(shipped))

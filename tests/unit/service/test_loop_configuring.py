@@ -98,6 +98,33 @@ def test_a_bad_configuration_is_refused_with_all_its_faults_and_the_old_one_kept
     assert told[-1] == "1 PF: 1 up, 0 VFs disabled"
 
 
+def test_what_was_left_out_is_logged_at_the_start_and_at_a_reload_and_systemd_shows_it(world: World) -> None:
+    world.facts = {"ens5f0": pf(5)}
+    reload_at(world, 0.55, Config(("ens5f0",), warnings=("second", "third")))
+    reload_at(world, 1.55, ConfigError(["fourth"]))
+    reload_at(world, 2.55, Config(("ens5f0",)))
+    world.run(until=3.05, configured=Config(("ens5f0",), warnings=("first",)))
+    assert world.logged(
+        events.Starting,
+        events.ConfigurationLeftOut,
+        events.ConfigurationReloaded,
+        events.ConfigurationRefused,
+    ) == [
+        events.Starting(),
+        events.ConfigurationLeftOut("first"),
+        events.ConfigurationReloaded(),
+        events.ConfigurationLeftOut("second"),
+        events.ConfigurationLeftOut("third"),
+        events.ConfigurationRefused("fourth"),
+        events.ConfigurationReloaded(),
+    ]
+    line = "1 PF: 1 up, 0 VFs disabled"
+    left_out = f"{line}; part of the configuration is left out, see the log"
+    refused = f"{line}; the new configuration is refused, see the log"
+    told = [str(each) for each in world.all("status") if str(each).startswith(line)]
+    assert [each for each, before in zip(told, ["", *told]) if each != before] == [left_out, refused, line]
+
+
 # The interfaces of the host
 
 
