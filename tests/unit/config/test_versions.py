@@ -8,7 +8,6 @@ is taken by each later one and means the same; a new feature gets a new key, and
 
 from __future__ import annotations
 
-from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -131,10 +130,25 @@ def test_a_person_can_have_each_unknown_key_refused(file: Path) -> None:
 # What a version to come must not do
 
 
-def test_no_key_resembles_another_one() -> None:
+KEYS_OF_0_1_0 = (
+    "interfaces",
+    "polling_interval_ms",
+    "early_detection_ms",
+    "restore_delay_ms",
+    "on_stop",
+    "metrics_textfile",
+)
+"""Until 0.1.0 is released, a new key is one of these: there is no version before that could misread it."""
+
+
+def test_no_later_key_resembles_another_one() -> None:
     """If this fails for a new key, name it otherwise: the version before would take it for a typo."""
-    for key, other in permutations(KEYS, 2):
-        assert resembled(key, [other]) is None
+    for key in KEYS.keys() - set(KEYS_OF_0_1_0):
+        assert resembled(key, KEYS.keys() - {key}) is None
+
+
+def test_no_key_of_0_1_0_is_gone() -> None:
+    assert KEYS.keys() >= set(KEYS_OF_0_1_0)
 
 
 @pytest.mark.parametrize(

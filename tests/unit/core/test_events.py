@@ -53,6 +53,12 @@ VOCABULARY = [
     ),
     ("InterfacesNotListed", "WARN", "failed to list interfaces", "397a02841b104d0984b30181c5cf1a43"),
     ("ConfigurationReloaded", "INFO", "configuration was reloaded", "b04152b12ff7475895ddf74403622ca8"),
+    (
+        "ConfigurationLeftOut",
+        "WARN",
+        "part of the configuration was left out",
+        "38d7ba68823046aaa62a67ec3046c94d",
+    ),
     ("ConfigurationRefused", "ERROR", "configuration was refused", "deceb5284c79437d82b7a6cbb36ba63e"),
     (
         "RestoreDelayed",

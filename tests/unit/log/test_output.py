@@ -52,6 +52,12 @@ LOG = [
         {"ERROR": "x: no such file"},
     ),
     (
+        events.ConfigurationLeftOut("x: is no link"),
+        'WARN","msg":"part of the configuration was left out","error":"x: is no link"',
+        'part of the configuration was left out error="x: is no link"',
+        {"ERROR": "x: is no link"},
+    ),
+    (
         events.RestoreDelayed("ens5f0", wait_ms=5000),
         'INFO","msg":"VFs stay disabled until lacp has been up for longer"'
         ',"interface":"ens5f0","wait_ms":5000',
