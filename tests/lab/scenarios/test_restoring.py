@@ -110,3 +110,19 @@ def test_a_service_that_cannot_ask_systemd_restores_nothing_and_says_so(lab: Lab
     (entry,) = [entry for entry in lab.journal() if "VFs are not restored" in str(entry["MESSAGE"])]
     assert "systemd cannot be asked" in entry["ERROR"]
     assert lab.show("Result") == "success"
+
+
+@pytest.mark.systemd
+def test_a_stop_restores_the_vfs_of_a_slow_driver_however_long_that_takes(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=60)
+    lab.systemctl("start", "dbus.socket")
+    lab.write_config(RESTORE)
+    lab.systemctl("start", "pf-status-relay")
+    name_user(lab)
+    fail(lab, pf)
+    pf.driver.takes(auto=150)
+    asked_at = lab.now
+    lab.systemctl("stop", "pf-status-relay")
+    assert lab.now - asked_at > 9, "longer than TimeoutStopSec="
+    assert lab.show("Result") == "success"
+    assert pf.in_state("auto")
