@@ -31,8 +31,8 @@ class Host:
     """What concerns every PF alike.
 
     `own_capability` and `unit_capability` say whether this process and the shipped unit have
-    CAP_NET_ADMIN, the latter None where systemd does not tell. `rivals_hidden`: other users'
-    processes cannot be seen.
+    CAP_NET_ADMIN, the latter None where systemd does not tell. `rivals_hidden`: the
+    host's processes cannot be seen.
     """
 
     own_capability: bool
@@ -117,8 +117,10 @@ def _rivals(host: Host) -> list[Finding]:
     if lines:
         return lines
     if host.rivals_hidden:
-        found = "other users' processes cannot be seen from here"
-        return [Finding(RIVALS, Verdict.WARNING, found, "run this check as root, outside the unit")]
+        found = "the host's processes cannot be seen from here"
+        return [
+            Finding(RIVALS, Verdict.WARNING, found, "run this check as root, outside the unit or container")
+        ]
     return [Finding(RIVALS, Verdict.PASSED, "none runs")]
 
 

@@ -28,6 +28,8 @@ PROC = Path("/proc")
 _PROGRAM = "pf-status-relay"  # of either; as a process's name (comm) it has just the 15 bytes that fit
 _MODULE = "pf_status_relay"
 
+_INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h: the same in every kernel
+
 _CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
 _SYSTEMCTL_TIMEOUT_S = 10
 
@@ -113,7 +115,10 @@ def find_rivals(proc: Path = PROC, own: int | None = None) -> tuple[Rival, ...]:
 
 
 def sees_processes(proc: Path = PROC) -> bool:
-    """Tell whether other users' processes can be seen: hidepid= and ProtectProc= hide them."""
+    """Tell whether the host's processes can be seen: hidepid=, ProtectProc= and a container hide them."""
+    with suppress(OSError):
+        if os.stat(proc / "self" / "ns" / "pid").st_ino != _INITIAL_PID_NAMESPACE:
+            return False
     return (proc / "1" / "cmdline").exists()
 
 

@@ -1,7 +1,8 @@
 """The resources that bring a configuration to hosts: MachineConfig, MachineConfigPool, MachineConfiguration.
 
 A MachineConfig holds an Ignition configuration (spec 3.2.0, which OpenShift 4.7 and later take):
-the file /etc/pf-status-relay.toml, and the unit enabled. The unit itself comes with the RPM.
+the file /etc/pf-status-relay.toml, and the unit enabled. The unit itself comes with the RPM; or the
+MachineConfig brings the file of a container, of which podman's quadlet makes the unit.
 Everything here is a plain value that is the same for the same input, and lives well in git.
 """
 
@@ -12,6 +13,8 @@ from urllib.parse import quote
 
 from pf_status_relay.config.files import DROP_IN_FOLDERS
 from pf_status_relay.config.load import DEFAULT_PATH
+from pf_status_relay.openshift import quadlet
+from pf_status_relay.openshift.quadlet import Container
 
 API_VERSION = "machineconfiguration.openshift.io/v1"
 ROLE_LABEL = "machineconfiguration.openshift.io/role"
@@ -23,16 +26,17 @@ BUILT_IN = ("worker", "master", "arbiter")
 UNIT = "pf-status-relay.service"
 
 
-def machine_config(role: str, file: bytes) -> dict[str, Any]:
+def machine_config(role: str, file: bytes, container: Container | None = None) -> dict[str, Any]:
     """Return the MachineConfig that gives the nodes of a role the file, and enables the unit.
 
-    `role` is the name of a pool. `file` is the text of a configuration file.
+    `role` is the name of a pool. `file` is the text of a configuration file. `container` is the
+    service as a container, None where it comes with the RPM.
     """
     return {
         "apiVersion": API_VERSION,
         "kind": "MachineConfig",
         "metadata": {"name": name(role), "labels": {ROLE_LABEL: role}},
-        "spec": {"config": ignition(file)},
+        "spec": {"config": ignition(file, container)},
     }
 
 
@@ -71,10 +75,19 @@ def disruption_policy() -> dict[str, Any]:
 
     The operator takes no other name than `cluster`. It covers a file by its path or a folder above it;
     it takes a pattern, too, which never matches. Restart and not Reload: systemctl(1) reloads no unit
-    that is inactive or failed, and an action that fails makes the node degraded.
+    that is inactive or failed, and an action that fails makes the node degraded. DaemonReload comes first
+    for each file: the operator goes through the changed files in any order, and the unit of a container
+    that is new does not exist before it. A new image is pulled before what runs is stopped.
     """
-    files = [{"path": str(path), "actions": [_restart()]} for path in (DEFAULT_PATH, DROP_IN_FOLDERS[0])]
-    units = [{"name": UNIT, "actions": [{"type": "DaemonReload"}, _restart()]}]
+    files = [
+        {"path": str(DEFAULT_PATH), "actions": _reload_and_restart(UNIT)},
+        {"path": str(DROP_IN_FOLDERS[0]), "actions": _reload_and_restart(UNIT)},
+        {"path": quadlet.PATH, "actions": _reload_and_restart(quadlet.PULLER, UNIT)},
+    ]
+    units = [
+        {"name": UNIT, "actions": _reload_and_restart(UNIT)},
+        {"name": quadlet.PULLER, "actions": _reload_and_restart()},
+    ]
     return {
         "apiVersion": OPERATOR_API_VERSION,
         "kind": "MachineConfiguration",
@@ -83,28 +96,34 @@ def disruption_policy() -> dict[str, Any]:
     }
 
 
-def _restart() -> dict[str, Any]:
-    # A value of its own each time: PyYAML writes an alias for one that it has written before.
-    return {"type": "Restart", "restart": {"serviceName": UNIT}}
+def _reload_and_restart(*units: str) -> list[dict[str, Any]]:
+    # Values of their own each time: PyYAML writes an alias for one that it has written before.
+    restarts = [{"type": "Restart", "restart": {"serviceName": unit}} for unit in units]
+    return [{"type": "DaemonReload"}, *restarts]
 
 
-def ignition(file: bytes) -> dict[str, Any]:
-    """Return the Ignition configuration of a MachineConfig.
+def ignition(file: bytes, container: Container | None = None) -> dict[str, Any]:
+    """Return the Ignition configuration of a MachineConfig; see there for the arguments.
 
-    See <https://coreos.github.io/ignition/configuration-v3_2/>. Mode is 0644, in decimal as JSON
-    has it. The data URL (RFC 2397) is in percent-encoding, which a person can read in a diff.
+    See <https://coreos.github.io/ignition/configuration-v3_2/>. The unit of a container cannot be enabled
+    (systemd.generator(7)): its file says what wants it.
     """
+    files = [_file(str(DEFAULT_PATH), file)]
+    units: list[dict[str, Any]] = [{"name": UNIT, "enabled": True}]
+    if container is not None:
+        files.append(_file(quadlet.PATH, container.file))
+        units = [{"name": quadlet.PULLER, "contents": container.puller}]
     return {
         "ignition": {"version": IGNITION_VERSION},
-        "storage": {
-            "files": [
-                {
-                    "path": str(DEFAULT_PATH),
-                    "mode": 0o644,
-                    "overwrite": True,
-                    "contents": {"source": f"data:,{quote(file, safe='/:;=,()')}"},
-                }
-            ]
-        },
-        "systemd": {"units": [{"name": UNIT, "enabled": True}]},
+        "storage": {"files": files},
+        "systemd": {"units": units},
     }
+
+
+def _file(path: str, content: bytes) -> dict[str, Any]:
+    """Return a file as Ignition has it: mode 0644, in decimal as JSON has it.
+
+    The data URL (RFC 2397) is in percent-encoding, which a person can read in a diff.
+    """
+    source = f"data:,{quote(content, safe='/:;=,()')}"
+    return {"path": path, "mode": 0o644, "overwrite": True, "contents": {"source": source}}

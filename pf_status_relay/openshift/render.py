@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pf_status_relay.config import keys, load, render
-from pf_status_relay.openshift import machineconfig, manifests
+from pf_status_relay.openshift import machineconfig, manifests, quadlet
 from pf_status_relay.openshift import monitors as pflacpmonitor
 from pf_status_relay.openshift import pools as nodepools
 from pf_status_relay.openshift.manifests import Resource, ResourceError
 from pf_status_relay.openshift.monitors import Monitor
 from pf_status_relay.openshift.pools import WORKER, Pool
+from pf_status_relay.openshift.quadlet import Container
 from pf_status_relay.text import one_line, reason_of
 
 STANDARD_INPUT = "-"
@@ -25,6 +26,10 @@ _EVERY_SELECTOR = """\
 Single-node and compact clusters: a node that is master and worker is in the pool master, whatever other
 selectors match; render the file of `config import` with `--role master` there. A control plane node that
 two custom pools match is stuck: it gets no new configuration from either, nor from master."""
+
+_IMAGE = """\
+The service is a container: each node pulls the image once, by its digest, with the cluster's pull secret.
+The nodes need no RPM. If they have it, the container takes the place of its unit."""
 
 _NEW_POOL = """\
 A new pool: if `oc get mcp {name}` finds one that is not from here, do not apply this. It would replace
@@ -55,13 +60,22 @@ class Conflict(Unusable):
     """Each monitor is valid, but together they cannot be had."""
 
 
-def for_role(role: str, path: Path | None, environment: Mapping[str, str], warnings: list[str]) -> str:
+def for_role(
+    role: str,
+    path: Path | None,
+    environment: Mapping[str, str],
+    warnings: list[str],
+    *,
+    image: str | None = None,
+) -> str:
     """Return the MachineConfig of a role, with a configuration file as it is.
 
     `path` is the file; None stands for a file made of the environment's variables, which
-    otherwise play no part. What was dropped of them adds lines to `warnings`. Raises Unusable.
+    otherwise play no part. What was dropped of them adds lines to `warnings`. `image` is that of a
+    container that is the service, None where it comes with the RPM. Raises Unusable.
     """
     faults: list[str] = []
+    container = _container(image, faults)
     if not nodepools.is_pool_name(role):
         faults.append(
             f"--role is {keys.quoted(role)}; allowed: the name of a pool, "
@@ -82,7 +96,8 @@ def for_role(role: str, path: Path | None, environment: Mapping[str, str], warni
         faults.append(f"{one_line(str(path))}: cannot be read: {reason_of(error)}")
     if faults:
         raise Unusable(faults)
-    return manifests.write([("", machineconfig.machine_config(role, file))])
+    comment = "" if container is None else _IMAGE
+    return manifests.write([(comment, machineconfig.machine_config(role, file, container))])
 
 
 def disruption_policy() -> str:
@@ -90,18 +105,35 @@ def disruption_policy() -> str:
     return manifests.write([(_POLICY_COMMENT, machineconfig.disruption_policy())])
 
 
-def for_monitors(files: Sequence[str], warnings: list[str], *, include_degraded: bool = False) -> str:
+def for_monitors(
+    files: Sequence[str],
+    warnings: list[str],
+    *,
+    include_degraded: bool = False,
+    image: str | None = None,
+) -> str:
     """Return, for each set of nodes, its MachineConfig, and its MachineConfigPool if that is a new one.
 
     `files` hold PFLACPMonitors; STANDARD_INPUT stands for standard input. One that is degraded is left
-    out, and adds a line to `warnings`, unless it is to be included. Raises Unusable, which is Conflict
-    if the monitors are valid and only their combination is not.
+    out, and adds a line to `warnings`, unless it is to be included. `image` is as for `for_role`. Raises
+    Unusable, which is Conflict if the monitors are valid and only their combination is not.
     """
     faults: list[str] = []
+    container = _container(image, faults)
     monitors = _monitors(files, faults, warnings, include_degraded)
     odds = nodepools.conflicts(monitors) + nodepools.refusals(monitors)
     _raise(faults, odds)
-    return manifests.write(_of_pools(nodepools.pools(monitors)))
+    return manifests.write(_of_pools(nodepools.pools(monitors), container))
+
+
+def _container(image: str | None, faults: list[str]) -> Container | None:
+    """Return the container that runs an image, None without one or with one more fault."""
+    if image is None:
+        return None
+    container = quadlet.container(image)
+    if container is None:
+        faults.append(f"--image is {keys.quoted(image, 200)}; {quadlet.IMAGE_ALLOWED}")
+    return container
 
 
 def for_host(files: Sequence[str], warnings: list[str], *, include_degraded: bool = False) -> str:
@@ -164,7 +196,7 @@ def _displayed(file: str) -> str:
     return "standard input" if file == STANDARD_INPUT else one_line(file)
 
 
-def _of_pools(pools: list[Pool]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _of_pools(pools: list[Pool], container: Container | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each pool's resources, each with the comment that goes with it."""
     for pool in pools:
         comment = f"From {pflacpmonitor.KIND} {', '.join(monitor.name for monitor in pool.monitors)}."
@@ -181,5 +213,8 @@ def _of_pools(pools: list[Pool]) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"{comment}\n{_NEW_POOL.format(name=pool.name)}", made
             else:
                 comment += "\n" + _POOL_OF_A_ROLE.format(name=pool.name, pool=manifests.text(made))
+        if container is not None:
+            comment += f"\n{_IMAGE}"
         # The comment stays out of the file: a renamed monitor is no reason to touch a node.
-        yield comment, machineconfig.machine_config(pool.name, render.toml(pool.config).encode())
+        file = render.toml(pool.config).encode()
+        yield comment, machineconfig.machine_config(pool.name, file, container)

@@ -16,6 +16,28 @@ PROMTOOL = shutil.which("promtool") or str(CHECKOUT / ".venv" / "bin" / "promtoo
 """Installed, or where tests/setup puts it."""
 
 
+def _quadlet() -> Path:
+    """Return podman's generator: the one that tests/setup takes on Debian, or that of an installed podman."""
+    taken = CHECKOUT / ".venv" / "bin" / "quadlet"
+    return taken if taken.exists() else Path("/usr/libexec/podman/quadlet")
+
+
+QUADLET = _quadlet()
+
+
+def units_of(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Let podman's generator make units of the .container files in a folder; it prints them."""
+    if not QUADLET.exists():
+        pytest.fail("quadlet is missing: run tests/setup")
+    return subprocess.run(
+        [QUADLET, "--dryrun"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "QUADLET_UNIT_DIRS": str(folder)},
+    )
+
+
 def output_of(*command: str | Path) -> str:
     """Run a tool that tests/packages-apt.txt installs; return all that it printed."""
     if shutil.which(command[0]) is None:

@@ -32,6 +32,11 @@ So that this restarts the service, and no node:
         formatter_class=Help,
     )
     command.add_argument("--role", help="the pool (default: worker); PFLACPMonitors say it themselves")
+    command.add_argument(
+        "--image",
+        help="run the service as a container of this image, REGISTRY/NAME:TAG@sha256:DIGEST, on nodes "
+        "without the RPM",
+    )
     sources = add_sources(command)
     sources.add_argument("--config", type=Path, metavar="FILE", help="take this configuration file, as it is")
     sources.add_argument(
@@ -51,6 +56,9 @@ def run(options: argparse.Namespace) -> int:
     if options.disruption_policy and options.role is not None:
         raise Refused(["--role: not with --disruption-policy, which is the same for every pool"], EX_USAGE)
 
+    if options.disruption_policy and options.image is not None:
+        raise Refused(["--image: not with --disruption-policy, which covers both ways"], EX_USAGE)
+
     def render_chosen(warnings: list[str]) -> str:
         from pf_status_relay.openshift import render
 
@@ -58,9 +66,14 @@ def run(options: argparse.Namespace) -> int:
             return render.disruption_policy()
         if options.from_pflacpmonitor:
             return render.for_monitors(
-                options.from_pflacpmonitor, warnings, include_degraded=options.include_degraded
+                options.from_pflacpmonitor,
+                warnings,
+                include_degraded=options.include_degraded,
+                image=options.image,
             )
-        return render.for_role(options.role or "worker", options.config, os.environ, warnings)
+        return render.for_role(
+            options.role or "worker", options.config, os.environ, warnings, image=options.image
+        )
 
     streams.put(rendered(render_chosen))
     return EX_OK

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.lab.kit.commands import CommandError, run
 from tests.lab.kit.lab import Lab
+from tests.lab.kit.machine_config_daemon import perform
 from tests.lab.kit.program import toml
-from tests.support import disruption
 
 pytestmark = pytest.mark.systemd
 
@@ -18,18 +17,6 @@ FILE = "/etc/pf-status-relay.toml"
 DROP_IN = Path("/etc/pf-status-relay.d/50-node.toml")
 UNIT = "pf-status-relay.service"
 FAULTY = "interfaces = []\n"
-
-
-def perform(*, files: list[str], units: tuple[str, ...] = ()) -> bool:
-    """Run the printed policy's actions for a change of these until one fails. Return True if none did."""
-    printed = yaml.safe_load(run("pf-status-relay", "machineconfig", "--disruption-policy"))
-    policy = printed["spec"]["nodeDisruptionPolicy"]
-    try:
-        for arguments in disruption.commands(policy, files, units):
-            run("systemctl", *arguments)  # a restart waits for READY=1, and fails if the unit fails
-    except CommandError:
-        return False
-    return True
 
 
 def test_the_first_machine_config_starts_a_unit_that_is_inactive(lab: Lab) -> None:

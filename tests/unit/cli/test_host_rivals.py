@@ -127,6 +127,18 @@ def test_a_proc_that_hides_others_is_known_to_do_so(processes: Processes) -> Non
     assert host.sees_processes(processes.folder)
 
 
+def test_a_container_hides_the_processes_of_the_host(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes.add(1, ["/usr/bin/python3", "-I", "/usr/bin/pf-status-relay", "run"])
+    namespace = processes.folder / "self" / "ns" / "pid"
+    namespace.parent.mkdir(parents=True)
+    namespace.touch()
+    assert not host.sees_processes(processes.folder), "a namespace of its own"
+    monkeypatch.setattr(host, "_INITIAL_PID_NAMESPACE", namespace.stat().st_ino)
+    assert host.sees_processes(processes.folder)
+
+
 def test_no_proc_has_no_processes(tmp_path: Path) -> None:
     assert host.find_rivals(tmp_path / "none") == ()
 

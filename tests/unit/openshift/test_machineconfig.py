@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
-from pf_status_relay.openshift import machineconfig
+from pf_status_relay.openshift import machineconfig, quadlet
+from pf_status_relay.openshift.quadlet import Container
 from tests.support import disruption
 from tests.support.tools import files_of, validate
 
@@ -97,13 +99,33 @@ def test_ignition_would_refuse_what_is_wrong() -> None:
     assert validate(rendered).returncode != 0
 
 
+# The container
+
+CONTAINER = quadlet.container(f"registry.example.com/a:1@sha256:{'0' * 64}")
+
+
+def test_with_a_container_it_brings_its_file_and_puller_and_enables_no_unit() -> None:
+    assert CONTAINER is not None
+    rendered = machineconfig.ignition(SHIPPED, CONTAINER)
+    done = validate(rendered)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert files_of(rendered) == {"/etc/pf-status-relay.toml": SHIPPED, quadlet.PATH: CONTAINER.file}
+    (unit,) = rendered["systemd"]["units"]
+    assert unit == {"name": "pf-status-relay-image.service", "contents": CONTAINER.puller}
+
+
 # The node disruption policy
 
+RELOAD = ("daemon-reload",)
 RESTART = ("restart", "pf-status-relay.service")
+PULL = ("restart", "pf-status-relay-image.service")
 
 
 def test_the_disruption_policy_is_a_whole_resource_of_the_one_name_that_is_accepted() -> None:
     restart = {"type": "Restart", "restart": {"serviceName": "pf-status-relay.service"}}
+    pull = {"type": "Restart", "restart": {"serviceName": "pf-status-relay-image.service"}}
+    reload = {"type": "DaemonReload"}
+    actions = [reload, restart]
     assert machineconfig.disruption_policy() == {
         "apiVersion": "operator.openshift.io/v1",
         "kind": "MachineConfiguration",
@@ -111,11 +133,16 @@ def test_the_disruption_policy_is_a_whole_resource_of_the_one_name_that_is_accep
         "spec": {
             "nodeDisruptionPolicy": {
                 "files": [
-                    {"path": "/etc/pf-status-relay.toml", "actions": [restart]},
-                    {"path": "/etc/pf-status-relay.d", "actions": [restart]},
+                    {"path": "/etc/pf-status-relay.toml", "actions": actions},
+                    {"path": "/etc/pf-status-relay.d", "actions": actions},
+                    {
+                        "path": "/etc/containers/systemd/pf-status-relay.container",
+                        "actions": [reload, pull, restart],
+                    },
                 ],
                 "units": [
-                    {"name": "pf-status-relay.service", "actions": [{"type": "DaemonReload"}, restart]},
+                    {"name": "pf-status-relay.service", "actions": actions},
+                    {"name": "pf-status-relay-image.service", "actions": [reload]},
                 ],
             }
         },
@@ -125,15 +152,19 @@ def test_the_disruption_policy_is_a_whole_resource_of_the_one_name_that_is_accep
 @pytest.mark.parametrize(
     ("files", "units", "commands"),
     [
-        (["/etc/pf-status-relay.toml"], [], (RESTART,)),
-        (["/etc/pf-status-relay.d/50-node.toml"], [], (RESTART,)),
-        ([], ["pf-status-relay.service"], (("daemon-reload",), RESTART)),
+        (["/etc/pf-status-relay.toml"], [], (RELOAD, RESTART)),
+        (["/etc/pf-status-relay.d/50-node.toml"], [], (RELOAD, RESTART)),
+        ([quadlet.PATH], [], (RELOAD, PULL, RESTART)),
+        # A new image
+        ([quadlet.PATH], [quadlet.PULLER], (RELOAD, PULL, RESTART, RELOAD)),
+        ([], ["pf-status-relay.service"], (RELOAD, RESTART)),
         # The first MachineConfig
         (
             ["/etc/pf-status-relay.toml"],
             ["pf-status-relay.service"],
-            (RESTART, ("daemon-reload",), RESTART),
+            (RELOAD, RESTART) * 2,
         ),
+        (["/etc/pf-status-relay.toml", quadlet.PATH], [], (RELOAD, RESTART, RELOAD, PULL, RESTART)),
         (["/etc/pf-status-relay.toml", "/etc/motd"], [], disruption.REBOOT),
         (["/usr/lib/pf-status-relay.d/50-node.toml"], [], disruption.REBOOT),
     ],
@@ -145,12 +176,23 @@ def test_by_the_operators_rules_a_node_restarts_the_service_for_it_and_reboots_f
     assert disruption.commands(policy, files, units) == commands
 
 
-def test_the_policy_covers_whatever_a_machine_config_brings() -> None:
-    spec = machineconfig.ignition(b"")
+@pytest.mark.parametrize("container", [None, CONTAINER])
+def test_the_policy_covers_whatever_a_machine_config_brings(container: Container | None) -> None:
+    spec = machineconfig.ignition(b"", container)
     policy = machineconfig.disruption_policy()["spec"]["nodeDisruptionPolicy"]
     files = [file["path"] for file in spec["storage"]["files"]]
     units = [unit["name"] for unit in spec["systemd"]["units"]]
     assert disruption.commands(policy, files, units) != disruption.REBOOT
+
+
+def test_in_whichever_order_the_operator_finds_the_files_the_first_restart_comes_after_a_daemon_reload() -> (
+    None
+):
+    policy = machineconfig.disruption_policy()["spec"]["nodeDisruptionPolicy"]
+    for files in permutations(["/etc/pf-status-relay.toml", quadlet.PATH]):
+        assert disruption.commands(policy, files)[0] == ("daemon-reload",), (
+            "or there is no unit to restart yet"
+        )
 
 
 def test_a_path_with_a_pattern_would_never_match() -> None:

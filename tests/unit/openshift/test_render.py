@@ -18,7 +18,7 @@ import yaml
 from pf_status_relay.cli import main
 from pf_status_relay.config import load
 from pf_status_relay.config.keys import Config
-from pf_status_relay.openshift import machineconfig, manifests
+from pf_status_relay.openshift import machineconfig, manifests, quadlet
 from tests.support.tools import files_of, validate
 
 ROOT = Path(__file__).parents[3]
@@ -407,6 +407,50 @@ def test_the_disruption_policy_is_printed_under_what_to_know_before_it_is_applie
     assert "Apply it before the MachineConfig" in comment
     assert "`oc apply` and `oc patch --type merge` replace the lists files and units" in comment
     assert out == printed(capsys, "machineconfig", "--disruption-policy")
+
+
+# A container instead of the RPM
+
+IMAGE = f"registry.example.com/pf-status-relay:0.1.0@sha256:{'0123456789abcdef' * 4}"
+
+
+def test_the_machine_config_of_an_image_brings_the_container_that_runs_it(capsys: Capture) -> None:
+    Path("relay.toml").write_text('interfaces = ["a"]\n')
+    out = printed(capsys, "machineconfig", "--config", "relay.toml", "--image", IMAGE)
+    (resource,) = resources(out)
+    container = quadlet.container(IMAGE)
+    assert container is not None
+    files = files_of(resource["spec"]["config"])
+    assert files == {"/etc/pf-status-relay.toml": b'interfaces = ["a"]\n', quadlet.PATH: container.file}
+    assert "each node pulls the image once" in out
+
+
+def test_each_pool_of_the_monitors_gets_the_container(capsys: Capture) -> None:
+    file = write("monitors.yaml", text("a", "ens5f0"), text("b", "ens5f1", "{rack: b}"))
+    out = printed(capsys, "machineconfig", "--image", IMAGE, "--from-pflacpmonitor", file)
+    configs = [each for each in resources(out) if each["kind"] == "MachineConfig"]
+    container = quadlet.container(IMAGE)
+    assert container is not None
+    files = [files_of(each["spec"]["config"])[quadlet.PATH] for each in configs]
+    assert files == [container.file] * 2
+
+
+@pytest.mark.parametrize("source", [["--config", "relay.toml"], ["--from-pflacpmonitor", "monitors.yaml"]])
+def test_an_image_without_a_digest_is_one_clear_line(capsys: Capture, source: list[str]) -> None:
+    Path("relay.toml").write_text('interfaces = ["a"]\n')
+    write("monitors.yaml", text("a", "ens5f0"))
+    status, (line,) = refused(capsys, "machineconfig", "--image", "registry.example.com/a:0.1.0", *source)
+    assert status == 65
+    assert line == (
+        '--image is "registry.example.com/a:0.1.0"; allowed: REGISTRY/NAME:TAG@sha256:DIGEST, the tag '
+        "being optional; the 64 hexadecimal digits of the digest say which image it is, wherever the tag is "
+        "moved to"
+    )
+
+
+def test_the_disruption_policy_is_the_same_with_an_image(capsys: Capture) -> None:
+    status, (line,) = refused(capsys, "machineconfig", "--disruption-policy", "--image", IMAGE)
+    assert (status, line) == (2, "--image: not with --disruption-policy, which covers both ways")
 
 
 def test_the_disruption_policy_is_the_same_for_every_role(capsys: Capture) -> None:

@@ -1,0 +1,136 @@
+"""The service as a container that podman's quadlet makes a systemd unit of (podman-systemd.unit(5)).
+
+For nodes whose operating system does not have the RPM. It is the same service under the same name:
+sd_notify and watchdog, native journal entries, one capability, nothing to write but /run/pf-status-relay.
+Only options that podman 4.9 knows are used: with one that it does not know, quadlet makes no unit at all.
+[Quadlet] is for later ones, and systemd passes over it before.
+
+A restart first stops what runs. So that a new image is there before, and a registry that is away stops no
+relaying, a unit of its own pulls it: the node disruption policy restarts that one first.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PATH = "/etc/containers/systemd/pf-status-relay.container"
+PULLER = "pf-status-relay-image.service"
+
+_NAME = "[a-z0-9]+((\\.|_{1,2}|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    "(?P<name>"
+    r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+(?=:[0-9])|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
+    f"(/{_NAME})+)"
+    r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?"
+    "@(?P<digest>sha256:[0-9a-f]{64})"
+)
+
+IMAGE_ALLOWED = (
+    "allowed: REGISTRY/NAME:TAG@sha256:DIGEST, the tag being optional; the 64 hexadecimal digits of the "
+    "digest say which image it is, wherever the tag is moved to"
+)
+
+_FILE = """\
+# {image}
+[Unit]
+Description=Relay LACP state of SR-IOV physical functions to their virtual functions
+# Restart for ever: this service is the only one that notices.
+StartLimitIntervalSec=0
+
+[Container]
+# By its digest alone: a tag beside it means nothing, and not every podman takes both.
+Image={name}@{digest}
+ContainerName=pf-status-relay
+# Once. From then on no registry is asked.
+Pull=missing
+PodmanArgs=--stop-timeout=5
+Exec=run --log-format journal
+# The service itself tells systemd when it is ready and alive.
+Notify=true
+PodmanArgs=--env=WATCHDOG_USEC
+# By this it knows that systemd runs it. It cannot ask whether a stop is a restart (on_stop = "restore"),
+# so it then sets nothing back.
+PodmanArgs=--env=INVOCATION_ID
+
+# The PFs are the host's. A user that owns nothing, with the one capability to set link states.
+Network=host
+User={user}
+Group={user}
+DropCapability=all
+AddCapability=NET_ADMIN
+NoNewPrivileges=true
+ReadOnly=true
+ReadOnlyTmpfs=false
+# SELinux lets no confined container send to journald, or read what is not labelled for it.
+SecurityLabelDisable=true
+
+# The configuration and its drop-ins: the image has links to them. The folder, because a file that is mounted
+# by itself would stay the old one when it is replaced.
+Volume=/etc:/run/host/etc:ro
+Volume=/run/pf-status-relay.d:/run/pf-status-relay.d:ro
+# journald's socket, in its folder for the same reason. What else is printed goes there by the unit.
+Volume=/run/systemd/journal:/run/systemd/journal:ro
+LogDriver=passthrough
+# state.json, for `pf-status-relay status`, and the lock.
+Volume=/run/pf-status-relay:/run/pf-status-relay:U
+Environment=RUNTIME_DIRECTORY=/run/pf-status-relay
+# So that `pf-status-relay check` knows the service's own process.
+PodmanArgs=--cgroupns=host
+
+[Quadlet]
+# A dead switch must not go unnoticed because a unit was waited for.
+DefaultDependencies=false
+
+[Service]
+# The cluster's pull secret, as each node has it.
+Environment=REGISTRY_AUTH_FILE=/var/lib/kubelet/config.json
+RuntimeDirectory=pf-status-relay
+ExecStartPre=/usr/bin/mkdir -p /run/pf-status-relay.d
+ExecReload=/usr/bin/podman kill --signal HUP pf-status-relay
+Restart=always
+RestartSec=1
+# EX_CONFIG: a restart does not correct a configuration.
+RestartPreventExitStatus=78
+WatchdogSec=30
+# For the first start, which pulls the image.
+TimeoutStartSec=900
+TimeoutStopSec=15
+OOMScoreAdjust=-900
+CPUWeight=1000
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_PULLER = """\
+[Unit]
+Description=Pull the image of pf-status-relay before its restart
+
+[Service]
+Type=oneshot
+Environment=REGISTRY_AUTH_FILE=/var/lib/kubelet/config.json
+ExecStart=/bin/sh -c 'podman image exists {name}@{digest} || exec podman pull --quiet {name}@{digest}'
+TimeoutStartSec=900
+"""
+
+USER = 65532
+"""Of user and group: any that owns nothing on the host does."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """The file at PATH, and the unit PULLER, which pulls the same image."""
+
+    file: bytes
+    puller: str
+
+
+def container(image: str) -> Container | None:
+    """Return the container that runs an image; None if that is not named as IMAGE_ALLOWED says."""
+    named = _IMAGE.fullmatch(image)
+    if named is None:
+        return None
+    name, digest = named["name"], named["digest"]
+    file = _FILE.format(image=image, name=name, digest=digest, user=USER)
+    return Container(file.encode(), _PULLER.format(name=name, digest=digest))
