@@ -92,7 +92,7 @@ Restart=always
 RestartSec=1
 # EX_CONFIG: a restart does not correct a configuration.
 RestartPreventExitStatus=78
-WatchdogSec=30
+WatchdogSec=90
 # For the first start, which pulls the image.
 TimeoutStartSec=900
 TimeoutStopSec=15
