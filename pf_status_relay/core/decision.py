@@ -11,7 +11,7 @@ no clock, no logging. The law:
 
 It is applied to what the last read found, at every look, so nothing depends on having seen a
 change. What is remembered between looks serves only to log each change once, to know for how long LACP
-has been up, to hold back from a VF that the driver has just refused (attempts.py), and to notice somebody
+has been up, to hold back from a VF that the driver has just refused (retries.py), and to notice somebody
 else who sets VFs (interference.py).
 """
 
@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from pf_status_relay.core import interference, lacp, retries
+from pf_status_relay.core import interference, lacp, retries, unknown_states
 from pf_status_relay.core.early_detection import Silence, observe, silence_events
 from pf_status_relay.core.events import (
     Event,
@@ -48,6 +48,7 @@ from pf_status_relay.core.facts import (
 )
 from pf_status_relay.core.interference import Interference
 from pf_status_relay.core.retries import Attempts, Outcome
+from pf_status_relay.core.unknown_states import UnknownStates
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Memory:
 
     It is empty at start, and nothing in it is needed to decide rightly. `up_since` (monotonic seconds) is
     when LACP was first seen up, None while it is not; `delayed` tells whether VFs stay disabled for that.
+    `ifindex` is that of the PF that `attempts` are about.
     """
 
     interface: str
@@ -101,7 +103,9 @@ class Memory:
     vf_count: int | None = None
     listed: int | None = None
     disabled: int = 0
+    ifindex: int | None = None
     attempts: Attempts = field(default_factory=dict)
+    unknown: UnknownStates = field(default_factory=UnknownStates)
     interference: Interference = field(default_factory=Interference)
 
 
@@ -158,8 +162,11 @@ def not_ready_reason(pf: PhysicalFunction) -> str:
 
 def settle(memory: Memory, outcomes: tuple[Outcome, ...], now: float) -> tuple[Memory, tuple[Event, ...]]:
     """Take in what became of the writes of a decision, and say what is to be logged of it."""
-    open_attempts, events = retries.record(memory.interface, outcomes, memory.attempts, now)
-    return replace(memory, attempts=open_attempts), events
+    name = memory.interface
+    open_attempts, events = retries.record(name, outcomes, memory.attempts, now)
+    unknown, told = unknown_states.settle(name, memory.unknown, outcomes)
+    disabled = 0 if unknown.invented else memory.disabled
+    return replace(memory, attempts=open_attempts, unknown=unknown, disabled=disabled), events + told
 
 
 def to_restore(facts: Facts) -> tuple[VirtualFunction, ...]:
@@ -186,7 +193,9 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
     if memory.readiness is not Readiness.READY:
         memory = Memory(name, Readiness.READY)
         events.append(PfReady(name))
-    memory = replace(memory, unreadable="")
+    if memory.ifindex != pf.ifindex:  # the PF or its driver came anew
+        memory = replace(memory, attempts={}, unknown=UnknownStates())
+    memory = replace(memory, unreadable="", ifindex=pf.ifindex)
 
     silence = observe(memory.silence, pf, now, policy.early_detection_s)
     events += silence_events(name, memory.silence, silence)
@@ -195,6 +204,8 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
     if slow and not memory.slow_warned:
         events.append(SlowLacpRate(name))
     _follow_vf_count(memory, pf, events)
+    unknown, told = unknown_states.follow(name, memory.unknown, pf)
+    events += told
 
     disabled = [vf for vf in pf.vfs if vf.link_state is VfLinkState.DISABLE]
     up_since = (memory.up_since if memory.up_since is not None else now) if up else None
@@ -207,7 +218,9 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
         wrong, right = [vf for vf in pf.vfs if vf.link_state is VfLinkState.AUTO], VfLinkState.DISABLE
     else:
         wrong, right = [] if delayed else disabled, VfLinkState.AUTO
-    writes, open_attempts, failures = retries.plan(name, wrong, right, memory.attempts, now)
+    writes, open_attempts, failures = retries.plan(
+        name, pf.vfs, pf.vf_count, wrong, right, memory.attempts, now
+    )
     events += failures
     others, fought = interference.notice(name, memory.interference, pf.vfs, wrong, right, now)
     events += fought
@@ -223,12 +236,13 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
         slow_warned=up and (slow or memory.slow_warned),
         vf_count=pf.vf_count,
         listed=pf.vfs_listed,
-        disabled=len(disabled),
+        disabled=0 if unknown.invented else len(disabled),
         attempts=open_attempts,
+        unknown=unknown,
         interference=others,
     )
     listening = policy.early_detection_s is not None and not silence.refused
-    settling = not up or open_attempts or writes or listening
+    settling = not up or retries.in_haste(open_attempts) or writes or listening
     pace = Pace.QUICK if settling else Pace.INTERVAL
     return Decision(memory, tuple(events), writes, pace, wait_s if delayed else None)
 
@@ -248,5 +262,5 @@ def _follow_vf_count(memory: Memory, pf: PhysicalFunction, events: list[Event]) 
     name, count, listed = memory.interface, pf.vf_count, pf.vfs_listed
     if count != memory.vf_count:
         events.append(VfsDetected(name, count) if count else NoVfs(name))
-    if listed < count and (memory.vf_count, memory.listed) != (count, listed):
+    if pf.list_has_wrapped and (memory.vf_count, memory.listed) != (count, listed):
         events.append(VfListIncomplete(name, count, listed, len(pf.vfs)))

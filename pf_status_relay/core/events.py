@@ -96,6 +96,7 @@ _JOURNAL_FIELDS = {
     "count": "VF_COUNT",
     "listed": "VF_LISTED",
     "served": "VF_SERVED",
+    "missing": "VF_MISSING",
     "disabled": "VF_DISABLED",
     "actor": "ACTOR_STATE",
     "partner": "PARTNER_STATE",
@@ -249,7 +250,7 @@ class VfsDetected(Event):
 
 
 class VfListIncomplete(Event):
-    """The kernel listed fewer VFs than it counts; only those that could be read are served."""
+    """The list of VFs is longer than netlink can say; only those that could be read are served."""
 
     level = Level.ERROR
     msg = "VF list is incomplete"
@@ -258,6 +259,45 @@ class VfListIncomplete(Event):
     count: int
     listed: int
     served: int
+
+
+class VfsMissing(Event):
+    """The list of VFs lacks some: the driver does not answer for them, as in a reset."""
+
+    level = Level.WARN
+    msg = "VFs are missing in the list"
+    message_id = "0ed3e432c9994df394ca49cc6850b712"
+    interface: str
+    count: int
+    missing: int
+
+
+class VfsListedAgain(Event):
+    """No VF is missing in the list any more."""
+
+    level = Level.INFO
+    msg = "all VFs are listed again"
+    message_id = "13c0758b3e214dd992376a03abbad383"
+    interface: str
+    count: int
+
+
+class VfStatesUnknown(Event):
+    """The driver sets no link states and reads all VFs as disable, as mlx5 does in eswitch mode switchdev."""
+
+    level = Level.WARN
+    msg = "vf link states are unknown"
+    message_id = "327bbfff28fe49a5a6f3e12acd720862"
+    interface: str
+
+
+class VfStatesKnown(Event):
+    """The driver sets link states again, or reads VFs as something else than disable."""
+
+    level = Level.INFO
+    msg = "vf link states are known again"
+    message_id = "7bf79e0b5cf542a3bbf70f24ca15e239"
+    interface: str
 
 
 class VfLinkStateSet(Event):
@@ -288,6 +328,18 @@ class SettingVfFailed(Event):
     level = Level.ERROR
     msg = "failed to set vf link state"
     message_id = "f1bb477d598f4e339530f638b7d1e1cc"
+    id: int
+    interface: str
+    error: str
+    state: VfLinkState = detail()
+
+
+class VfLinkStateDoubtful(Event):
+    """The driver refused the link state of a VF again and again, and yet the VF is read in it."""
+
+    level = Level.WARN
+    msg = "vf link state is doubtful"
+    message_id = "d6e876ce435740c88b15b86b109eb5f0"
     id: int
     interface: str
     error: str

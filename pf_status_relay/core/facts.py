@@ -9,6 +9,9 @@ from typing import NamedTuple, Union
 
 from pf_status_relay.core.lacp import PortState, is_up
 
+MOST_LISTED_VFS = 334
+"""VFs that the kernel's list can hold: each takes 196 bytes, and its length is a 16-bit field."""
+
 BOND_MODE_8023AD = 4
 """Bond mode 802.3ad (BOND_MODE_8023AD, include/uapi/linux/if_bonding.h)."""
 
@@ -83,6 +86,18 @@ class PhysicalFunction:
     vfs_listed: int
     vfs: tuple[VirtualFunction, ...]
     lacpdus_received: int | None = None
+
+    @property
+    def list_has_wrapped(self) -> bool:
+        """Whether the list's 16-bit length says less than the list holds, or than it should."""
+        return self.vfs_listed < self.vf_count and (
+            self.vfs_listed < len(self.vfs) or self.vf_count > MOST_LISTED_VFS
+        )
+
+    @property
+    def vfs_missing(self) -> int:
+        """How many VFs the driver left out of the list, as of those that are in a reset."""
+        return 0 if self.list_has_wrapped else self.vf_count - len(self.vfs)
 
     @property
     def lacp_up(self) -> bool:

@@ -1,21 +1,49 @@
 """VF writes no read has confirmed yet: which to repeat now, which to delay.
 
-A driver may refuse a link state, or accept it and ignore it. Either is logged once and tried again after
-RETRY_S. Without that delay, the notification of each write would cause the next look, and that look the next
-write. Pure, as decision.py is, which it belongs to.
+A driver may refuse a link state, for now or for good (refusals.py), or accept it and ignore it, or refuse
+it and yet show it. Each is logged once, and tried again after a while. Without that delay, the notification
+of each write would cause the next look, and that look the next write. Pure, as decision.py is, which it
+belongs to.
+
+    the driver ...                    the VF is written to again
+    refuses for now                   after 0.1, 0.2, 0.4, 0.8 s, then each second
+    refuses for good                  after 1, 2, 4, ... s, then each minute: one VF of all these
+    refuses for another reason        each second
+    refused, and shows the new state  as above, three times
+    accepts and ignores it            once at once, then each second
+
+A VF that the list lacks is unknown: its attempt waits until it is listed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
-from pf_status_relay.core.events import Event, SettingVfFailed, VfLinkStateSet, VfLinkStateWouldBeSet
+from pf_status_relay.core.events import (
+    Event,
+    SettingVfFailed,
+    VfLinkStateDoubtful,
+    VfLinkStateSet,
+    VfLinkStateWouldBeSet,
+)
 from pf_status_relay.core.facts import VfLinkState, VirtualFunction
+from pf_status_relay.core.refusals import Kind, Refusal
 
 RETRY_S = 1.0
 """Seconds until a link state that a VF did not take is tried again."""
+
+SOONEST_RETRY_S = 0.1
+"""Seconds until that is so for the first time after a refusal for now. Each next one takes twice as long."""
+
+SELDOMMEST_RETRY_S = 60.0
+"""Seconds between tries of what is refused for good, at the most."""
+
+QUIET_S = 1.0
+"""Seconds for which refusals for now are not logged."""
+
+REPEATS = 3
+"""How often a write that was refused is repeated although the VF is read as it was to be."""
 
 _TRIES_WITHOUT_EFFECT = 2
 """Accepted writes without effect before the VF counts as failing. One may be someone else setting it back."""
@@ -25,25 +53,36 @@ _TRIES_WITHOUT_EFFECT = 2
 class Attempt:
     """A write to a VF that has not yet been seen to work.
 
-    `error` is why it was refused, empty if the driver took it; `tries` counts the writes taken
-    in a row without effect; `retry_at` is in monotonic seconds.
+    `tries` counts the writes taken in a row without effect. `retry_at` and `tried_at`, the time of the last
+    write, are in monotonic seconds. Of a write that was refused: `refusal` says why, `refused` counts those
+    of its kind in a row, `since` is when the first was refused, `told` is the kind that was logged last.
+    `shown`: the last read shows the new state all the same; `repeats` counts the writes since.
     """
 
     state: VfLinkState
-    error: str
     tries: int
     retry_at: float
+    tried_at: float
+    refusal: Refusal | None = None
+    refused: int = 0
+    since: float = 0.0
+    told: Kind | None = None
+    shown: bool = False
+    repeats: int = 0
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of the refusal; None if the driver took the write."""
+        return self.refusal.kind if self.refusal else None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it was repeated often enough: the VF shows the state that it is to have."""
+        return self.shown and self.repeats >= REPEATS
 
 
 Attempts = Mapping[int, Attempt]
 """The attempts of one PF, by VF number."""
-
-
-class Refusal(NamedTuple):
-    """Why a write was refused: the error's number (errno.h), 0 where the kernel gave none, and its reason."""
-
-    code: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -61,26 +100,42 @@ class Outcome:
 
 
 def plan(
-    name: str, vfs: Iterable[VirtualFunction], right: VfLinkState, before: Attempts, now: float
+    name: str,
+    vfs: Iterable[VirtualFunction],
+    vf_count: int,
+    wrong: Iterable[VirtualFunction],
+    right: VfLinkState,
+    before: Attempts,
+    now: float,
 ) -> tuple[tuple[VirtualFunction, ...], Attempts, tuple[Event, ...]]:
-    """Take in that these VFs of the interface `name` do not have the link state that is right.
+    """Take in that of these VFs of the interface `name` some are `wrong`: not in the state that is right.
 
     Returns the writes to be made at `now` (monotonic seconds), the attempts that are still open, and
     what is to be logged.
     """
-    writes: list[VirtualFunction] = []
+    due: list[int] = []
     attempts: dict[int, Attempt] = {}
     events: list[Event] = []
-    for vf in vfs:
+    for vf in wrong:
         attempt = before.get(vf.id)
         if attempt and attempt.state is right:
-            attempt = _without_effect(name, vf, attempt, events)
-            attempts[vf.id] = attempt
-        else:
-            attempt = None
-        if not attempt or _is_due(attempt, now):
-            writes.append(VirtualFunction(vf.id, right))
-    return tuple(writes), attempts, tuple(events)
+            attempt = replace(attempt, shown=False) if attempt.shown else attempt
+            attempts[vf.id] = _without_effect(name, vf, attempt, events)
+        if vf.id not in attempts or _is_due(attempts[vf.id], now):
+            due.append(vf.id)
+    others = {number: each for number, each in before.items() if each.state is right}
+    if len(others) > len(attempts):
+        states = dict(vfs)
+        for number in others.keys() - attempts.keys():
+            attempt = others[number]
+            if number not in states:
+                attempts.update({number: attempt} if number < vf_count else {})
+            elif states[number] is right and attempt.refusal and attempt.refusal.leaves_doubt:
+                attempts[number] = attempt = replace(attempt, shown=True)
+                if attempt.retry_at <= now and not attempt.given_up:
+                    due.append(number)
+    writes = tuple(VirtualFunction(number, right) for number in sorted(_one_for_good(due, attempts)))
+    return writes, attempts, tuple(events)
 
 
 def record(
@@ -88,30 +143,95 @@ def record(
 ) -> tuple[Attempts, tuple[Event, ...]]:
     """Take in what became of the writes, and return the attempts and what is to be logged.
 
-    A refusal is logged when it is new; the VF is tried again after RETRY_S.
+    A refusal is logged when its kind is new, one for good once for all VFs of the PF.
     """
     events: list[Event] = []
     attempts = dict(before)
+    outcomes = tuple(outcomes)
+    for_good = sum(
+        outcome.refusal is not None and outcome.refusal.kind is Kind.FOR_GOOD for outcome in outcomes
+    )
     for outcome in outcomes:
         number, state = outcome.vf.id, outcome.vf.link_state
         earlier = attempts.get(number)
-        if outcome.error or outcome.dry_run:
-            tries = 0
-            if not earlier or earlier.error != outcome.error:
-                events.append(_not_set(name, outcome))
+        if outcome.dry_run:
+            if not earlier:
+                events.append(VfLinkStateWouldBeSet(number, state, name))
+            attempts[number] = Attempt(state, 0, now + RETRY_S, now)
+        elif outcome.refusal:
+            attempts[number] = _refused(name, outcome.refusal, outcome.vf, attempts, for_good, now, events)
         else:
             tries = 1 + (earlier.tries if earlier else 0)
             if tries <= _TRIES_WITHOUT_EFFECT:
                 events.append(VfLinkStateSet(number, state, name))
-        attempts[number] = Attempt(state, outcome.error, tries, now + RETRY_S)
+            attempts[number] = Attempt(state, tries, now + RETRY_S, now)
+            if earlier and earlier.kind is Kind.FOR_GOOD:
+                _pace_for_good(attempts, 0, now)
+    if for_good:
+        level = max(each.refused for each in attempts.values() if each.kind is Kind.FOR_GOOD)
+        _pace_for_good(attempts, level, now + min(RETRY_S * 2 ** min(level - 1, 16), SELDOMMEST_RETRY_S))
     return attempts, tuple(events)
 
 
-def _not_set(name: str, outcome: Outcome) -> Event:
-    number, state = outcome.vf.id, outcome.vf.link_state
-    if outcome.dry_run:
-        return VfLinkStateWouldBeSet(number, state, name)
-    return SettingVfFailed(number, name, outcome.error, state)
+def in_haste(attempts: Attempts) -> bool:
+    """Whether any attempt is to be made again within a second or so."""
+    return any(each.kind is not Kind.FOR_GOOD and not each.given_up for each in attempts.values())
+
+
+def _refused(
+    name: str,
+    refusal: Refusal,
+    vf: VirtualFunction,
+    attempts: Attempts,
+    for_good: int,
+    now: float,
+    events: list[Event],
+) -> Attempt:
+    """Return the attempt after a refusal, and log that if it is news.
+
+    `for_good` is how many of the writes made together with it were refused for good.
+    """
+    earlier = attempts.get(vf.id)
+    if earlier is None or earlier.refusal is None:
+        earlier = Attempt(vf.link_state, 0, now, now, since=now)
+    kind = refusal.kind
+    attempt = replace(
+        earlier,
+        tries=0,
+        refusal=refusal,
+        refused=earlier.refused + 1 if earlier.kind is kind else 1,
+        repeats=earlier.repeats + earlier.shown,
+        tried_at=now,
+    )
+    delay_s = min(SOONEST_RETRY_S * 2 ** min(attempt.refused - 1, 16), RETRY_S)
+    attempt = replace(attempt, retry_at=now + (delay_s if kind is Kind.FOR_NOW else RETRY_S))
+    if attempt.given_up and not earlier.given_up:
+        events.append(VfLinkStateDoubtful(vf.id, name, refusal.reason, vf.link_state))
+        return replace(attempt, told=kind)
+    if kind is earlier.told or (kind is Kind.FOR_NOW and now - attempt.since < QUIET_S):
+        return attempt
+    if kind is not Kind.FOR_GOOD or not any(each.told is Kind.FOR_GOOD for each in attempts.values()):
+        more = for_good - 1 if kind is Kind.FOR_GOOD else 0
+        reason = f"{refusal.reason}; so for {more} more VF{'s' * (more > 1)}" if more else refusal.reason
+        events.append(SettingVfFailed(vf.id, name, reason, vf.link_state))
+    return replace(attempt, told=kind)
+
+
+def _one_for_good(due: Iterable[int], attempts: Attempts) -> set[int]:
+    """Leave, of the VFs that are refused for good, the one whose last try is longest ago."""
+    numbers = set(due)
+    refused = [number for number in numbers if number in attempts and attempts[number].kind is Kind.FOR_GOOD]
+    if refused:
+        numbers -= set(refused)
+        numbers.add(min(refused, key=lambda number: (attempts[number].tried_at, number)))
+    return numbers
+
+
+def _pace_for_good(attempts: dict[int, Attempt], refused: int, retry_at: float) -> None:
+    """Let all that the driver refused for good be tried at the same pace."""
+    for number, attempt in attempts.items():
+        if attempt.kind is Kind.FOR_GOOD:
+            attempts[number] = replace(attempt, refused=refused, retry_at=retry_at)
 
 
 def _is_due(attempt: Attempt, now: float) -> bool:

@@ -19,6 +19,13 @@ SLOW_S = 0.05
 OLDEST_S = 30.0
 """Seconds after which the list is read again at the latest, counted from the end of the last read."""
 
+MISSING_S = 0.5
+"""Seconds after which it is read again while VFs are missing in it, as in a reset: they come back in auto or
+as they were, without an event."""
+
+RESET_S = 60.0
+"""Seconds for which a reset lasts at the most. VFs that are missing for longer are no reason to hurry."""
+
 _SHARE = 0.03  # of the time, that listing may take
 _NO_CHANCE_S = 1.0  # a process that waits for a CPU does not wait so long
 
@@ -27,7 +34,8 @@ _NO_CHANCE_S = 1.0  # a process that waits for a CPU does not wait so long
 class VfListing:
     """The list of a PF's VFs as it was last read, with what has been written since.
 
-    `slow_s`: seconds that the last read took, 0 while listing is quick. `due`: monotonic seconds.
+    `slow_s`: seconds that the last read took, 0 while listing is quick. `due`, and `missing_since`, from when
+    on VFs were missing in the list (0 if none is): monotonic seconds.
     """
 
     ifindex: int = 0
@@ -37,13 +45,18 @@ class VfListing:
     took_s: float = 0.0
     slow_s: float = 0.0
     due: float = 0.0
+    missing_since: float = 0.0
 
     def read(self, pf: PhysicalFunction, now: float, took_s: float) -> VfListing:
         """Take in a list that was read at `now` and took so long. One read may be slow by chance."""
         slow_s = took_s if took_s >= _NO_CHANCE_S else min(took_s, self.took_s)
         slow_s = slow_s if slow_s >= SLOW_S else 0.0
-        due = now + min(slow_s / _SHARE, OLDEST_S)
-        return VfListing(pf.ifindex, pf.vf_count, pf.vfs_listed, pf.vfs, took_s, slow_s, due)
+        pause_s = min(slow_s / _SHARE, OLDEST_S)
+        missing_since = (self.missing_since or now) if pf.vfs_missing else 0.0
+        if missing_since and now - missing_since < RESET_S:
+            pause_s = min(pause_s, MISSING_S)
+        due = now + pause_s
+        return VfListing(pf.ifindex, pf.vf_count, pf.vfs_listed, pf.vfs, took_s, slow_s, due, missing_since)
 
     def wrote(self, vfs: Iterable[VirtualFunction]) -> VfListing:
         """Take in link states that the driver took."""

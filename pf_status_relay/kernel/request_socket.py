@@ -18,7 +18,7 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
     unless_named_twice,
 )
-from pf_status_relay.core.retries import Refusal
+from pf_status_relay.core.refusals import Refusal
 from pf_status_relay.kernel import decode, encode, messages
 from pf_status_relay.kernel.encode import NLM_F_DUMP, NLMSGHDR
 from pf_status_relay.kernel.event_socket import master_attribute, open_route_socket

@@ -248,6 +248,8 @@ class Interface:
 
         Raises OSError if the socket is unusable.
         """
+        if self.memory.unknown.invented:
+            return
         facts = requests.read(self.name)
         writes = to_restore(facts)
         while writes and isinstance(facts, PhysicalFunction):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -16,7 +18,8 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
 )
 from pf_status_relay.core.lacp import PortState
-from pf_status_relay.core.retries import Outcome, Refusal
+from pf_status_relay.core.refusals import Refusal
+from pf_status_relay.core.retries import Outcome
 
 AUTO, ENABLE, DISABLE = VfLinkState
 BOND = Master(ifindex=7, name="bond0", kind="bond", bond_mode=4, port_count=1)
@@ -24,6 +27,8 @@ UP = BondPort(PortState(63), PortState(63))
 DOWN = BondPort(PortState(143), PortState(55))
 SLOW = BondPort(PortState(61), PortState(63))
 GONE = Absent("Link not found")
+ERRORS = {os.strerror(code): code for code in errno.errorcode}
+"""The numbers of errors, by their texts."""
 
 
 def numbered(states: Iterable[VfLinkState]) -> tuple[VirtualFunction, ...]:
@@ -56,7 +61,7 @@ class Watched:
         """Return the decision, with the events of the writes' outcomes added to it."""
         self.now += after
         decision = decide(self.memory, facts, self.now, self.policy)
-        refusal = Refusal(0, error) if error else None
+        refusal = Refusal(ERRORS[error], error) if error else None
         outcomes = tuple(Outcome(vf, refusal, dry_run) for vf in decision.writes)
         self.memory, settled = settle(decision.memory, outcomes, self.now)
         return replace(decision, events=decision.events + settled)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -14,13 +13,13 @@ from pf_status_relay.config.keys import Config
 from pf_status_relay.config.load import ConfigError
 from pf_status_relay.core.events import Event
 from pf_status_relay.core.facts import BondPort, Facts, Master, PhysicalFunction, VfLinkState, VirtualFunction
-from pf_status_relay.core.retries import Refusal
+from pf_status_relay.core.refusals import Refusal
 from pf_status_relay.kernel import event_socket, sockets
 from pf_status_relay.kernel.event_socket import Affected, Watched
 from pf_status_relay.service.lock import Lock
 from pf_status_relay.service.loop import Readable, Service
 from pf_status_relay.service.systemd import Notifier
-from tests.support.facts import UP, numbered
+from tests.support.facts import ERRORS, UP, numbered
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Happening = tuple[str, object]
@@ -97,7 +96,7 @@ class World:
                 for vf in vfs:
                     world.spend(world.cost_s.get(vf.link_state, 0.0))
                     if vf.id in world.refused:
-                        return Refusal(errno.EOPNOTSUPP, world.refused[vf.id])
+                        return Refusal(ERRORS[world.refused[vf.id]], world.refused[vf.id])
                     world.take(ifindex, {vf.id: vf})
                     world.written.append((round(world.now - 100, 6), ifindex, vf.link_state, vf.id))
                 return None

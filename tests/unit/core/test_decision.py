@@ -211,8 +211,8 @@ def test_a_refused_vf_is_told_once_tried_again_after_a_second_and_hinders_no_oth
     assert again.writes == (VirtualFunction(0, DISABLE),)
     assert again.events == ()
 
-    otherwise = watched.look(pf(DOWN, AUTO, DISABLE), after=1, error="Device or resource busy")
-    assert otherwise.events == (events.SettingVfFailed(0, "ens5f0", "Device or resource busy", DISABLE),)
+    otherwise = watched.look(pf(DOWN, AUTO, DISABLE), after=2, error="Input/output error")
+    assert otherwise.events == (events.SettingVfFailed(0, "ens5f0", "Input/output error", DISABLE),)
 
     at_last = watched.look(pf(DOWN, AUTO, DISABLE), after=1)
     assert at_last.events == (events.VfLinkStateSet(0, DISABLE, "ens5f0"),)

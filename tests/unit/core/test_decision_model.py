@@ -27,12 +27,18 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
 )
 from pf_status_relay.core.lacp import PortState
-from pf_status_relay.core.retries import Outcome, Refusal
+from pf_status_relay.core.refusals import Refusal
+from pf_status_relay.core.retries import Outcome
+from tests.support.facts import ERRORS
 
 NAME = "ens5f0"
 AUTO, ENABLE, DISABLE = VfLinkState
 WORKS, IGNORES = "takes link states", "takes link states without effect"
-BEHAVIOURS = (WORKS, IGNORES, IGNORES, "Operation not supported", "Device or resource busy")
+UNSUPPORTED, BUSY = "Operation not supported", "Device or resource busy"
+INTERRUPTED, BROKEN = "Interrupted system call", "Input/output error"
+HALF_SET = {f"{error}, and shows the new state": error for error in (INTERRUPTED, BROKEN)}
+BEHAVIOURS = (WORKS, IGNORES, IGNORES, UNSUPPORTED, BUSY, INTERRUPTED, BROKEN, *HALF_SET)
+KINDS = {UNSUPPORTED: "for good", BUSY: "for now", INTERRUPTED: "for now", BROKEN: "other"}
 
 # What a port goes through, and each single bit that LACP may not be up with.
 STATES = st.sampled_from([63, 63, 61, 63 ^ 4, 63 ^ 8, 63 ^ 16, 63 ^ 32, 63 | 64, 63 | 128, 143, 79, 0])
@@ -61,22 +67,38 @@ def is_up(pf: PhysicalFunction) -> bool:
 
 @dataclass
 class Wrong:
-    """A VF that has been in the wrong link state at every look since it was first written to."""
+    """A VF that has not been seen in the right link state for sure since it was first written to."""
 
     right: VfLinkState
     written_at: list[float] = field(default_factory=list)
     became: list[str] = field(default_factory=list)
     """Of each write, why it was refused; empty where the driver took it."""
     told_without_effect: bool = False
+    told_kind: str = ""
+    shown: bool = False
+    """It reads as right, although the driver refused that."""
+    repeats: int = 0
+
+    def last(self, *, refused: bool) -> int:
+        """Return how many of the last writes the driver refused, or took, one after the other."""
+        return next(
+            (n for n, error in enumerate(reversed(self.became)) if bool(error) is not refused),
+            len(self.became),
+        )
 
     def taken_in_a_row(self) -> int:
         """Return how many of the last writes the driver took, one after the other."""
-        taken = 0
-        for error in reversed(self.became):
-            if error:
-                break
-            taken += 1
-        return taken
+        return self.last(refused=False)
+
+    def kind(self) -> str:
+        """Return of which kind the last refusal is, empty if the driver took the last write."""
+        return KINDS.get(self.became[-1], "") if self.became else ""
+
+    def delay(self) -> float:
+        """Return for how long it is left alone after its last write, unless that was refused for good."""
+        kinds = [KINDS.get(error, "") for error in reversed(self.became)]
+        in_a_row = next((n for n, kind in enumerate(kinds) if kind != kinds[0]), len(kinds))
+        return {1: 0.1, 2: 0.2, 3: 0.4, 4: 0.8}.get(in_a_row, 1) if kinds[0] == "for now" else 1
 
 
 class _Life(RuleBasedStateMachine):
@@ -99,6 +121,9 @@ class _Life(RuleBasedStateMachine):
         self.told: dict[str, object] = {}
         self.wrong: dict[int, Wrong] = {}
         self.unseen = 0
+        self.missing = 0
+        self.invented = False
+        self.refused_for_good_at: list[float] = []
 
     # What the world does. The relay looks after each change, or after several.
 
@@ -160,8 +185,9 @@ class _Life(RuleBasedStateMachine):
     @rule()
     def left_alone_with_a_good_driver_it_comes_to_rest(self) -> None:
         self.driver.clear()
-        self.now += 1  # whatever was held back from is due
-        self.look()
+        for _ in range(2 + len(self.kernel)):  # a VF that was refused for good stands for the others
+            self.now += 60  # whatever was held back from is due
+            self.look()
         second = self.look()
         if not self.dry_run:
             assert second.writes == ()
@@ -183,11 +209,14 @@ class _Life(RuleBasedStateMachine):
         assert told == self.expected_events(facts) + about_vfs  # of somebody else: test_interference.py
         relayed = isinstance(facts, PhysicalFunction) and facts.master not in NOT_READY
         down = isinstance(facts, PhysicalFunction) and relayed and not is_up(facts)
-        unsettled = isinstance(facts, Unreadable) or down or (relayed and self.wrong)
+        doubtful = [vf for vf in self.wrong.values() if vf.shown and vf.repeats == 3]
+        in_haste = [vf for vf in self.wrong.values() if vf not in doubtful and vf.kind() != "for good"]
+        unsettled = isinstance(facts, Unreadable) or down or (relayed and (in_haste or decision.writes))
         assert decision.pace is (Pace.QUICK if unsettled else Pace.INTERVAL)
         outcomes = tuple(self.write(vf) for vf in decision.writes)
         self.memory, settled = settle(decision.memory, outcomes, self.now)
-        assert list(settled) == [event for vf in decision.writes for event in self.expected_of_write(vf)]
+        expected = [event for vf in decision.writes for event in self.expected_of_write(vf)]
+        assert list(settled) == expected + self.expected_of_mode(facts, decision.writes)
         return decision
 
     def facts(self) -> Facts:
@@ -206,12 +235,14 @@ class _Life(RuleBasedStateMachine):
 
     def write(self, vf: VirtualFunction) -> Outcome:
         behaviour = self.driver[vf.id]
-        error = "" if self.dry_run or behaviour in (WORKS, IGNORES) else behaviour
-        if behaviour == WORKS and not self.dry_run:
+        error = "" if behaviour in (WORKS, IGNORES) else HALF_SET.get(behaviour, behaviour)
+        error = "" if self.dry_run else error
+        if (behaviour == WORKS or behaviour in HALF_SET) and not self.dry_run:
             self.kernel[vf.id] = vf.link_state
-        self.wrong[vf.id].written_at.append(self.now)
-        self.wrong[vf.id].became.append(error)
-        return Outcome(vf, Refusal(0, error) if error else None, self.dry_run)
+        wrong = self.wrong[vf.id]
+        wrong.written_at.append(self.now)
+        wrong.became.append(error)
+        return Outcome(vf, Refusal(ERRORS[error], error) if error else None, self.dry_run)
 
     def check_writes(self, facts: Facts, writes: tuple[VirtualFunction, ...]) -> list[Event]:
         """Exactly the wrong VFs are written to, but for those that have just not taken it."""
@@ -219,27 +250,56 @@ class _Life(RuleBasedStateMachine):
             assert writes == ()
             return []
         target: dict[int, VfLinkState] = {}
+        before, self.wrong = self.wrong, {}
         if isinstance(facts, PhysicalFunction) and facts.master not in NOT_READY:
             wrong, right = (DISABLE, AUTO) if is_up(facts) else (AUTO, DISABLE)
             target = {vf.id: right for vf in facts.vfs if vf.link_state is wrong}
-        before, self.wrong = self.wrong, {number: Wrong(right) for number, right in target.items()}
-        self.wrong.update({n: vf for n, vf in before.items() if target.get(n) is vf.right})
+            states = dict(facts.vfs)
+            self.wrong = {number: Wrong(right) for number in target}
+            for number, vf in before.items():
+                missing = number in self.kernel and number not in states
+                vf.shown = not missing and states.get(number) is right
+                perhaps = vf.shown and vf.became[-1:] in ([INTERRUPTED], [BROKEN])
+                if vf.right is right and (missing or perhaps or number in target):
+                    vf.shown = perhaps or (missing and vf.shown)
+                    self.wrong[number] = vf
         written = {vf.id: vf.link_state for vf in writes}
-        assert written.items() <= target.items()
+        assert {vf.link_state for vf in writes} <= set(target.values()) | {
+            vf.right for vf in self.wrong.values() if vf.shown
+        }
+        assert written.keys() <= self.wrong.keys()
         assert len(writes) == len(written)
+        for_good = [number for number in written if self.wrong[number].kind() == "for good"]
+        assert len(for_good) <= 1, "one VF stands for all that are refused for good"
         told: list[Event] = []
         for number, vf in self.wrong.items():
-            lately = [time for time in vf.written_at if time > self.now - 1]
-            perhaps_set_back_by_somebody = not self.dry_run and vf.taken_in_a_row() == 1
-            held_back = lately and not perhaps_set_back_by_somebody
-            assert (number in written) is not bool(held_back)
-            assert len(lately) + (number in written) <= 2, "a storm of writes"
-            if not self.dry_run and vf.taken_in_a_row() == 2 and not vf.told_without_effect:
+            missing = number not in target and not vf.shown
+            lately = [time for time in vf.written_at if time > self.now - (vf.delay() if vf.became else 0)]
+            perhaps_set_back_by_somebody = not self.dry_run and vf.became and vf.taken_in_a_row() == 1
+            held_back = (lately and not perhaps_set_back_by_somebody) or (vf.shown and vf.repeats == 3)
+            if vf.kind() != "for good" or missing:
+                assert (number in written) is not bool(held_back or missing)
+            elif number in written:
+                assert self.may_try_for_good()
+            vf.repeats += vf.shown and number in written
+            without_effect = not self.dry_run and vf.became and vf.taken_in_a_row() == 2 and number in target
+            if without_effect and not vf.told_without_effect:
                 vf.told_without_effect = True
                 still = f"{vf.right} without an error, and the VF still is {AUTO if vf.right else DISABLE}"
                 error = f"the driver took {still}"
                 told.append(events.SettingVfFailed(number, NAME, error, vf.right))
+        self.check_pace_for_good(target, written)
         return told
+
+    def may_try_for_good(self) -> bool:
+        """Whether it is at least a second since the last refusal for good, unless a VF was just taken."""
+        return all(self.now - time >= 1 for time in self.refused_for_good_at)
+
+    def check_pace_for_good(self, target: dict[int, VfLinkState], written: dict[int, VfLinkState]) -> None:
+        """What is refused for good is tried again after a minute at the latest."""
+        waiting = [number for number in target if self.wrong[number].kind() == "for good"]
+        if waiting and all(self.now - time >= 60 for time in self.refused_for_good_at):
+            assert written.keys() & set(waiting)
 
     def expected_of_write(self, vf: VirtualFunction) -> list[Event]:
         """What became of a write is told when it is news."""
@@ -247,12 +307,45 @@ class _Life(RuleBasedStateMachine):
         error, before = wrong.became[-1], wrong.became[:-1]
         if self.dry_run:
             return [] if before else [events.VfLinkStateWouldBeSet(vf.id, vf.link_state, NAME)]
-        if error:
-            wrong.told_without_effect = False
-            return (
-                [] if before[-1:] == [error] else [events.SettingVfFailed(vf.id, NAME, error, vf.link_state)]
-            )
-        return [events.VfLinkStateSet(vf.id, vf.link_state, NAME)] if wrong.taken_in_a_row() <= 2 else []
+        if not error:
+            if before and KINDS.get(before[-1]) == "for good":
+                self.refused_for_good_at.clear()
+            wrong.told_kind, wrong.repeats = "", 0
+            return [events.VfLinkStateSet(vf.id, vf.link_state, NAME)] if wrong.taken_in_a_row() <= 2 else []
+        wrong.told_without_effect = False
+        kind, told = KINDS[error], wrong.told_kind
+        if kind == "for good":
+            self.refused_for_good_at.append(self.now)
+        if wrong.shown and wrong.repeats == 3:
+            wrong.told_kind = kind
+            return [events.VfLinkStateDoubtful(vf.id, NAME, error, vf.link_state)]
+        since = wrong.written_at[-wrong.last(refused=True)]
+        if told == kind or (kind == "for now" and self.now - since < 1):
+            return []
+        others = [each for number, each in self.wrong.items() if number != vf.id]
+        wrong.told_kind = kind
+        if kind == "for good" and any(each.told_kind == kind for each in others):
+            return []
+        together = [each for each in others if each.written_at[-1:] == [self.now] and each.kind() == kind]
+        more = len(together) if kind == "for good" else 0
+        error += f"; so for {more} more VF{'s' * (more > 1)}" if more else ""
+        return [events.SettingVfFailed(vf.id, NAME, error, vf.link_state)]
+
+    def expected_of_mode(self, facts: Facts, writes: tuple[VirtualFunction, ...]) -> list[Event]:
+        """A driver that sets no VF and reads all as disable may invent that."""
+        if not writes:
+            return []
+        assert isinstance(facts, PhysicalFunction)
+        before, self.invented = (
+            self.invented,
+            (
+                all(self.wrong[vf.id].became[-1] == UNSUPPORTED for vf in writes)
+                and {vf.link_state for vf in facts.vfs} == {DISABLE}
+            ),
+        )
+        if before is self.invented:
+            return []
+        return [events.VfStatesUnknown(NAME) if self.invented else events.VfStatesKnown(NAME)]
 
     def expected_events(self, facts: Facts) -> list[Event]:
         """One event for each thing that is otherwise than it was last told."""
@@ -269,12 +362,12 @@ class _Life(RuleBasedStateMachine):
         if isinstance(facts, Absent):
             not_ready = [events.PfNotReady(NAME, facts.error)] if "lacp" in self.told else []
             tell("standing", facts, events.FetchFailed(NAME, facts.error), *not_ready)
-            self.told = {"standing": facts}
+            self.told, self.missing, self.invented = {"standing": facts}, 0, False
             return expected
         if facts.master in NOT_READY:
             reason = NOT_READY[facts.master]
             tell("standing", reason, events.PfNotReady(NAME, reason))
-            self.told = {"standing": reason}
+            self.told, self.missing, self.invented = {"standing": reason}, 0, False
             return expected
         if self.told.get("standing") != "ready":
             self.told = {}
@@ -293,8 +386,16 @@ class _Life(RuleBasedStateMachine):
             self.told["slow"] = False
         count, listed = facts.vf_count, facts.vfs_listed
         tell("count", count, events.VfsDetected(NAME, count) if count else events.NoVfs(NAME))
+        wrapped = listed < len(facts.vfs)
         incomplete = events.VfListIncomplete(NAME, count, listed, len(facts.vfs))
-        tell("list", (count, listed), *[incomplete] * (listed < count))
+        tell("list", (count, listed), *[incomplete] * wrapped)
+        before, self.missing = self.missing, 0 if wrapped else count - len(facts.vfs)
+        if bool(before) is not bool(self.missing) and count:
+            missing = events.VfsMissing(NAME, count, self.missing)
+            expected.append(missing if self.missing else events.VfsListedAgain(NAME, count))
+        if self.invented and (facts.vfs or not self.missing):
+            self.invented = bool(facts.vfs) and {vf.link_state for vf in facts.vfs} == {DISABLE}
+            expected += [] if self.invented else [events.VfStatesKnown(NAME)]
         return expected
 
 

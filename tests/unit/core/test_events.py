@@ -27,6 +27,11 @@ VOCABULARY = [
     ("NoVfs", "INFO", "pf has no VFs", "b547e0b6de304f3faa3a35236c7693f2"),
     ("VfsDetected", "INFO", "VFs detected on interface", "05cddb078c6b41778f48d4445df4c082"),
     ("VfListIncomplete", "ERROR", "VF list is incomplete", "4806cfc275984b35a955fbab520e9288"),
+    ("VfsMissing", "WARN", "VFs are missing in the list", "0ed3e432c9994df394ca49cc6850b712"),
+    ("VfsListedAgain", "INFO", "all VFs are listed again", "13c0758b3e214dd992376a03abbad383"),
+    ("VfStatesUnknown", "WARN", "vf link states are unknown", "327bbfff28fe49a5a6f3e12acd720862"),
+    ("VfStatesKnown", "INFO", "vf link states are known again", "7bf79e0b5cf542a3bbf70f24ca15e239"),
+    ("VfLinkStateDoubtful", "WARN", "vf link state is doubtful", "d6e876ce435740c88b15b86b109eb5f0"),
     ("VfLinkStateSet", "INFO", "vf link state was set", "0dfab200dfc1494283da9e71d89615e8"),
     (
         "VfLinkStateWouldBeSet",

@@ -48,3 +48,12 @@ def test_a_pf_that_was_read_without_its_vfs_gets_those_of_the_list_with_what_was
 
 def test_the_list_can_be_wanted_soon() -> None:
     assert VfListing().read(PF, 100.0, 2.0).soon().due == 0
+
+
+def test_while_vfs_are_missing_the_list_is_read_soon_for_as_long_as_a_reset_may_last() -> None:
+    hidden = replace(PF, vfs=PF.vfs[:1], vfs_listed=1)
+    listing = VfListing().read(hidden, 100.0, 3.2)
+    assert listing.due == 100.5
+    assert listing.read(hidden, 159.0, 3.2).due == 159.5
+    assert listing.read(hidden, 161.0, 3.2).due == 191.0
+    assert listing.read(PF, 104.0, 3.2).read(hidden, 161.0, 3.2).due == 161.5

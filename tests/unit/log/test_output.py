@@ -177,6 +177,41 @@ LOG = [
         {"PF_INTERFACE": "ens5f0", "VF_COUNT": "335", "VF_LISTED": "0", "VF_SERVED": "335"},
     ),
     (
+        events.VfsMissing("ens5f0", count=4, missing=1),
+        'WARN","msg":"VFs are missing in the list","interface":"ens5f0","count":4,"missing":1',
+        "VFs are missing in the list interface=ens5f0 count=4 missing=1",
+        {"PF_INTERFACE": "ens5f0", "VF_COUNT": "4", "VF_MISSING": "1"},
+    ),
+    (
+        events.VfsListedAgain("ens5f0", 4),
+        'INFO","msg":"all VFs are listed again","interface":"ens5f0","count":4',
+        "all VFs are listed again interface=ens5f0 count=4",
+        {"PF_INTERFACE": "ens5f0", "VF_COUNT": "4"},
+    ),
+    (
+        events.VfStatesUnknown("ens5f0"),
+        'WARN","msg":"vf link states are unknown","interface":"ens5f0"',
+        "vf link states are unknown interface=ens5f0",
+        {"PF_INTERFACE": "ens5f0"},
+    ),
+    (
+        events.VfStatesKnown("ens5f0"),
+        'INFO","msg":"vf link states are known again","interface":"ens5f0"',
+        "vf link states are known again interface=ens5f0",
+        {"PF_INTERFACE": "ens5f0"},
+    ),
+    (
+        events.VfLinkStateDoubtful(7, "ens5f0", "Input/output error", VfLinkState.AUTO),
+        'WARN","msg":"vf link state is doubtful","id":7,"interface":"ens5f0","error":"Input/output error"',
+        'vf link state is doubtful id=7 interface=ens5f0 error="Input/output error"',
+        {
+            "VF_ID": "7",
+            "PF_INTERFACE": "ens5f0",
+            "ERROR": "Input/output error",
+            "VF_LINK_STATE": "auto",
+        },
+    ),
+    (
         events.VfLinkStateSet(0, VfLinkState.DISABLE, "ens5f0"),
         'INFO","msg":"vf link state was set","id":0,"state":"disable","interface":"ens5f0"',
         "vf link state was set id=0 state=disable interface=ens5f0",

@@ -19,7 +19,8 @@ from pf_status_relay.core import events
 from pf_status_relay.core.decision import Memory, decide
 from pf_status_relay.core.events import Event, LacpDown, MetricsWrittenAgain, WritingMetricsFailed
 from pf_status_relay.core.facts import Facts, Master, Unreadable, VfLinkState
-from pf_status_relay.core.retries import Outcome, Refusal
+from pf_status_relay.core.refusals import Refusal
+from pf_status_relay.core.retries import Outcome
 from pf_status_relay.service import metrics
 from pf_status_relay.service.metrics import Metrics, Textfile, open_metrics
 from tests.support.exposition import of_interface, samples
