@@ -9,6 +9,7 @@ from enum import Enum
 
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.host import Rival
+from pf_status_relay.cli.names import Hint
 from pf_status_relay.core import lacp
 from pf_status_relay.core.decision import not_ready_reason
 from pf_status_relay.core.facts import (
@@ -125,18 +126,25 @@ def _rivals(host: Host) -> list[Finding]:
 
 
 def of_interface(
-    name: str, facts: Facts, sriov: bool | None = None, refused: str | None = None
+    name: str,
+    facts: Facts,
+    sriov: bool | None = None,
+    refused: str | None = None,
+    hint: Hint | None = None,
 ) -> list[Finding]:
     """Judge what was read of a configured interface, as far as each thing can be judged.
 
     `sriov` says whether its device can have VFs, None if nobody asked. `refused` is why the driver
-    did not set a VF to what it is, empty if it did, None if it was not asked to.
+    did not set a VF to what it is, empty if it did, None if it was not asked to. `hint` is what was
+    probably meant by a name that means no PF.
     """
     if isinstance(facts, Unreadable):
         return [Finding(name, Verdict.FAILED, f"cannot be read: {facts.error}", "look at the kernel's log")]
     if isinstance(facts, Absent):
-        return [_absent(name, facts)]
+        return [Finding(name, Verdict.FAILED, *hint) if hint else _absent(name, facts)]
     lines = [Finding(name, Verdict.PASSED, "exists")]
+    if hint:
+        return [*lines, Finding(name, Verdict.FAILED, *hint)]
     if sriov is False and not facts.vf_count:
         fix = "name an SR-IOV PF; if it is one, enable SR-IOV in the firmware and on the NIC"
         lines.append(Finding(name, Verdict.FAILED, "is no SR-IOV PF", fix))

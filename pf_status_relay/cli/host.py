@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from pf_status_relay.cli.exit_status import EX_OSERR, Refused
+from pf_status_relay.cli.names import Hint, hints
 from pf_status_relay.config.keys import Config
-from pf_status_relay.core.facts import Facts
+from pf_status_relay.core.decision import not_ready_reason
+from pf_status_relay.core.facts import Facts, PhysicalFunction
+from pf_status_relay.kernel import sysfs
+from pf_status_relay.kernel.decode import MalformedMessage
 from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.service import selection
 from pf_status_relay.text import reason_of
@@ -50,6 +54,20 @@ def read_pfs(configuration: Config) -> dict[str, Facts]:
         raise NoNetlink(f"the kernel does not list its interfaces: {error}") from None
     except OSError as error:
         raise NoNetlink(f"the kernel cannot be asked by netlink: {reason_of(error)}") from None
+
+
+def read_hints(facts: Mapping[str, Facts]) -> dict[str, Hint]:
+    """Return, by configured name, what was probably meant by those that mean no PF.
+
+    A kernel that does not answer leaves them without a hint.
+    """
+    if all(isinstance(each, PhysicalFunction) and not not_ready_reason(each) for each in facts.values()):
+        return {}
+    try:
+        with closing(RequestSocket()) as requests:
+            return hints(facts, requests.names(), sysfs.pf_of_vf)
+    except (OSError, MalformedMessage):
+        return {}
 
 
 def has_net_admin(proc: Path = PROC) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pf_status_relay.cli import diagnosis
 from pf_status_relay.cli.findings import Finding, Verdict
+from pf_status_relay.cli.names import Hint
 from pf_status_relay.core import lacp
 from pf_status_relay.core.decision import Readiness, not_ready_reason
 from pf_status_relay.core.facts import Absent, BondPort, Facts, Master, PhysicalFunction, VfLinkState
@@ -104,18 +105,24 @@ class Report:
         return problems
 
 
-def report(facts: Mapping[str, Facts], service: ServiceState | None) -> Report:
-    """Return how the interfaces are, in the order of `facts`."""
-    rows = tuple(_row(name, each, service) for name, each in facts.items())
+def report(
+    facts: Mapping[str, Facts], service: ServiceState | None, hints: Mapping[str, Hint] | None = None
+) -> Report:
+    """Return how the interfaces are, in the order of `facts`.
+
+    `hints` are what was probably meant by names that mean no PF.
+    """
+    rows = tuple(_row(name, each, service, (hints or {}).get(name)) for name, each in facts.items())
     return Report(rows, service.pid if service else None)
 
 
-def _row(name: str, facts: Facts, service: ServiceState | None) -> Row:
+def _row(name: str, facts: Facts, service: ServiceState | None, hint: Hint | None) -> Row:
     readiness, condition = _judged(facts)
     told = service.interfaces.get(name) if service else None
     word = str(condition) if readiness is Readiness.READY else None
     since = told.since if told and (told.readiness, told.lacp) == (readiness.value, word) else ""
-    problems = [line for line in diagnosis.of_interface(name, facts) if line.verdict is not Verdict.PASSED]
+    lines = diagnosis.of_interface(name, facts, hint=hint)
+    problems = [line for line in lines if line.verdict is not Verdict.PASSED]
     if readiness is Readiness.READY and isinstance(facts, PhysicalFunction):
         problems += _not_followed(name, facts)
     return Row(name, facts, readiness, condition, since, tuple(problems))

@@ -107,7 +107,8 @@ def _text(path: Path) -> str | None:
         if status.st_size > MAX_FILE_BYTES:
             raise _Fault(f"has {status.st_size} bytes; allowed: up to {MAX_FILE_BYTES}")
         try:
-            return file.read(MAX_FILE_BYTES).decode("utf-8")
+            # Editors on Windows begin a file with a byte-order mark, which TOML 1.1 ignores too.
+            return file.read(MAX_FILE_BYTES).decode("utf-8-sig")
         except OSError as error:
             raise _Fault(f"cannot be read: {reason_of(error)}") from None
         except UnicodeDecodeError as error:

@@ -42,6 +42,7 @@ _DECIMAL = re.compile("[+]?[0-9]{1,19}")
 _RESEMBLES = 0.7
 """The ratio of difflib's from which on a key is a typo: `interval_ms` is one of `polling_interval_ms`."""
 
+_LONGEST_KEY = 40  # a longer one resembles none, and looking for one takes the square of its length
 _MAX_INT = (1 << 63) - 1
 """The largest number that the Go program reads (strconv.Atoi)."""
 
@@ -105,10 +106,12 @@ def _checked(
         if key in KEYS:
             checked[key] = KEYS[key].check(f"{where}: {key}", value, faults)
             continue
+        near = resembled(key)
         said = (
-            f"{where}: unknown key {quoted(key)} with the value {quoted(value)}; allowed: {', '.join(KEYS)}"
+            f"{where}: unknown key {quoted(key)} with the value {quoted(value)}; "
+            f"{f'did you mean {near}? ' if near else ''}allowed: {', '.join(KEYS)}"
         )
-        if left_out is None or resembled(key):
+        if left_out is None or near:
             faults.append(said)
         else:
             left_out.append(f"{said}; the key is left out")
@@ -119,7 +122,7 @@ def resembled(key: str, known: Iterable[str] = KEYS) -> str | None:
     """Return the known key that an unknown one resembles, which makes it a typo; None if there is none."""
     import difflib  # only here: no start should wait for what only a typo needs
 
-    written = key.lower().replace("-", "_")
+    written = key.lower().replace("-", "_")[:_LONGEST_KEY]
     return next(iter(difflib.get_close_matches(written, known, 1, _RESEMBLES)), None)
 
 

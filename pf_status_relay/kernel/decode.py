@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pf_status_relay.core.facts import BondPort, VirtualFunction
 from pf_status_relay.core.lacp import PortState
@@ -65,6 +65,16 @@ class Link:
     lacp_fast: bool | None = None
 
 
+class LinkNames(NamedTuple):
+    """What an interface is called, of what type it is (empty for hardware), and its master's ifindex or 0."""
+
+    ifindex: int
+    name: str
+    altnames: tuple[str, ...]
+    kind: str
+    master: int
+
+
 def ifindex_of(message: bytes) -> int:
     """Return the ifindex that a link message is about, without decoding the rest of it."""
     if len(message) < HEADER_BYTES:
@@ -113,6 +123,28 @@ def _decode_short(message: bytes) -> Link:
     # pyroute2 raises whatever its decoders run into: struct, key, index, Unicode errors.
     except Exception as error:
         raise MalformedMessage(f"link message of interface {ifindex}: {error!r:.{LONGEST}}") from error
+
+
+def decode_names(message: bytes) -> LinkNames:
+    """Decode what one RTM_NEWLINK message calls an interface. Raises MalformedMessage."""
+    ifindex = ifindex_of(message)
+    name, altnames, kind, master = "", [], "", 0
+    for attribute, begin, end in messages.attributes(message, HEADER_BYTES, len(message)):
+        if attribute == messages.IFLA_IFNAME:
+            name = _text(message[begin + 4 : end])
+        elif attribute == messages.IFLA_MASTER and end - begin >= 8:
+            master = _U32.unpack_from(message, begin + 4)[0]
+        elif attribute == messages.IFLA_PROP_LIST:
+            altnames += _texts(message, begin + 4, end, messages.IFLA_ALT_IFNAME)
+        elif attribute == messages.IFLA_LINKINFO:
+            kind = "".join(_texts(message, begin + 4, end, messages.IFLA_INFO_KIND)[:1])
+    return LinkNames(ifindex, name, tuple(altnames), kind, master)
+
+
+def _texts(message: bytes, start: int, stop: int, wanted: int) -> list[str]:
+    """Return the texts of the attributes of one type in `message[start:stop]`."""
+    found = messages.attributes(message, start, stop)
+    return [_text(message[begin + 4 : end]) for kind, begin, end in found if kind == wanted]
 
 
 def decode_lacpdus_received(message: bytes) -> int | None:

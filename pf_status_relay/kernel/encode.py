@@ -41,6 +41,12 @@ def get_link(name: str, ifindex: int, list_vfs: bool = True) -> bytes:
 
 
 @lru_cache(maxsize=1)
+def list_links() -> bytes:
+    """Ask for all links, without their VFs."""
+    return _of_link(messages.RTM_GETLINK, NLM_F_DUMP, [("IFLA_EXT_MASK", _RTEXT_FILTER_SKIP_STATS)])
+
+
+@lru_cache(maxsize=1)
 def list_bonds() -> bytes:
     """Ask for all bonds."""
     kind = {"attrs": [("IFLA_INFO_KIND", "bond")]}

@@ -46,7 +46,10 @@ IFLA_NUM_VF = 21
 IFLA_VFINFO_LIST = 22
 IFLA_EXT_MASK = 29
 IFLA_CARRIER = 33
+IFLA_PROP_LIST = 52
 IFLA_ALT_IFNAME = 53
+
+IFLA_INFO_KIND = 1
 
 _ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length with this header, type
 _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER

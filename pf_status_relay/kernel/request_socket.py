@@ -115,6 +115,13 @@ class RequestSocket:
                 names += [decode.decode(port).name for port in ports] if len(ports) == 1 else []
         return names
 
+    def names(self) -> list[decode.LinkNames]:
+        """Return what all interfaces are called.
+
+        Raises Refused, MalformedMessage, and OSError if the socket is unusable.
+        """
+        return [decode.decode_names(message) for message in self._list(encode.list_links())]
+
     def read_all(self, names: Iterable[str]) -> dict[str, Facts]:
         """Read the PFs that have these names, once. Raises OSError if the socket is unusable."""
         read: dict[str, Facts] = {}

@@ -80,9 +80,10 @@ def run(options: argparse.Namespace) -> int:
     except host.NoNetlink as error:
         found.append(diagnosis.netlink_failed(str(error)))
     probed = _probe(facts, *options.probe) if options.probe and facts else {}
+    hints = host.read_hints(facts)
     for name, each in facts.items():
         sriov = sysfs.is_pf(each.ifindex) if isinstance(each, PhysicalFunction) else None
-        found += diagnosis.of_interface(name, each, sriov, probed.get(name))
+        found += diagnosis.of_interface(name, each, sriov, probed.get(name), hints.get(name))
     found += diagnosis.of_host(
         diagnosis.Host(capable, host.unit_has_net_admin(), host.find_rivals(), not host.sees_processes())
     )

@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     streams.warn(configuration.warnings)
 
     def look() -> Report:
-        return report(host.read_pfs(configuration), state_file.read())
+        facts = host.read_pfs(configuration)
+        return report(facts, state_file.read(), host.read_hints(facts))
 
     terminal = Terminal(sys.stdout, os.environ)
     found = look()

@@ -109,6 +109,26 @@ def test_what_keeps_a_pf_from_being_relayed_for_fails(lab: Lab) -> None:
     assert done.returncode == 1, "there is one"
 
 
+def test_a_name_that_means_no_pf_is_answered_with_the_one_that_was_probably_meant(lab: Lab) -> None:
+    lab.pf_with_lacp("ens7f0np0", vfs=1)
+    lab.pf("eth4", vfs=1).add_altname("enp94s0f1np1")
+    near = {
+        "ens7f0": ("no interface has this name", "did you mean ens7f0np0? Correct the configuration"),
+        "enp94s0f1": (
+            "no interface has this name",
+            "did you mean enp94s0f1np1 (an alternative name of eth4)? Correct the configuration",
+        ),
+        "bond0": ("is a bond, and no PF", "name its port ens7f0np0 in the configuration"),
+    }
+    for name, (found, fix) in near.items():
+        done = lab.call("check", interfaces=[name])
+        assert f"failed   {name}: {found}\n             {fix}\n" in done.stdout
+        assert done.returncode == 2
+        done = lab.call("status", interfaces=[name])
+        assert f"{name}: {found}\n    {fix}\n" in done.stdout
+        assert done.returncode == 2
+
+
 @pytest.mark.parametrize("error", [errno.EOPNOTSUPP, errno.EIO])
 def test_the_probe_finds_a_driver_that_sets_no_vf_and_changes_nothing(lab: Lab, error: int) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=3)

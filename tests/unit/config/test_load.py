@@ -108,14 +108,23 @@ A = 'interfaces = ["a"]\n'
         (A + "restore_delay_ms = 600001", f"FILE: restore_delay_ms is 600001; {DELAY_ALLOWED}"),
         (A + 'on_stop = "Leave"', 'FILE: on_stop is "Leave"; allowed: "leave" or "restore"'),
         (A + "on_stop = []", 'FILE: on_stop is []; allowed: "leave" or "restore"'),
-        (A + "on-stop = 1", f'FILE: unknown key "on-stop" with the value 1; {KEYS_ALLOWED}'),
+        (
+            A + "on-stop = 1",
+            f'FILE: unknown key "on-stop" with the value 1; did you mean on_stop? {KEYS_ALLOWED}',
+        ),
         (
             A + "interface = 1979-05-27",
-            f'FILE: unknown key "interface" with the value "1979-05-27"; {KEYS_ALLOWED}',
+            'FILE: unknown key "interface" with the value "1979-05-27"; '
+            f"did you mean interfaces? {KEYS_ALLOWED}",
+        ),
+        (
+            A + "polling_interval = 500",
+            'FILE: unknown key "polling_interval" with the value 500; '
+            f"did you mean polling_interval_ms? {KEYS_ALLOWED}",
         ),
         (
             A + '"on_\\nstop" = "1\\n2"',
-            f'FILE: unknown key "on_\\nstop" with the value "1\\n2"; {KEYS_ALLOWED}',
+            f'FILE: unknown key "on_\\nstop" with the value "1\\n2"; did you mean on_stop? {KEYS_ALLOWED}',
         ),
     ],
 )
@@ -125,6 +134,17 @@ def test_a_fault_is_one_line_with_file_key_value_and_what_is_allowed(
     file.write_text(text, encoding="utf-8")
     assert faults(file) == [fault]
     assert "\n" not in fault
+
+
+def test_a_key_of_thousands_of_characters_resembles_none(file: Path) -> None:
+    file.write_text(A + f"{'on_stop' * 3000} = 1")
+    (warning,) = from_files(file, {}).warnings
+    assert warning.endswith(f"... with the value 1; {KEYS_ALLOWED}; the key is left out")
+
+
+def test_a_byte_order_mark_at_the_beginning_is_no_part_of_the_text(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbfinterfaces = ['a']\r\n")
+    assert from_files(file, {}).interfaces == ("a",)
 
 
 @pytest.mark.parametrize("digits", [4, 5000])

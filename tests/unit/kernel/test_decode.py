@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from pf_status_relay.core.facts import BondPort, VfLinkState, VirtualFunction
 from pf_status_relay.core.lacp import PortState
-from pf_status_relay.kernel.decode import Link, MalformedMessage, decode, decode_lacpdus_received, ifindex_of
+from pf_status_relay.kernel.decode import (
+    Link,
+    LinkNames,
+    MalformedMessage,
+    decode,
+    decode_lacpdus_received,
+    decode_names,
+    ifindex_of,
+)
 from tests.support.rtnetlink import (
     IFF_RUNNING,
     IFF_UP,
@@ -252,3 +260,17 @@ def test_a_valid_message_with_changed_bytes_decodes_or_is_malformed(
 def test_garbage_after_the_attributes_changes_nothing_that_came_before(garbage: bytes) -> None:
     cannot_be_an_attribute = b"\xff\xff\xff\xff" + garbage
     assert decode(pf_message(2) + cannot_be_an_attribute) == decode(pf_message(2))
+
+
+def test_an_interface_has_its_names_its_type_and_its_master() -> None:
+    two = nest(52 | NLA_F_NESTED, text(53, "enp5s0f0"), text(53, "\x1b[2J"))
+    port = link_message(5, pf_attributes("ens5f0", master=7), lacp_port(63, 63), two)
+    assert decode_names(port) == LinkNames(5, "ens5f0", ("enp5s0f0", "\\x1b[2J"), "", 7)
+    assert decode_names(link_message(7, text(3, "bond0"), bond(4))) == LinkNames(7, "bond0", (), "bond", 0)
+
+
+@given(st.binary(max_size=64))
+def test_whatever_comes_as_names_is_names_or_malformed(content: bytes) -> None:
+    decode_names(link_message(5, content))
+    with pytest.raises(MalformedMessage):
+        decode_names(content[:31])

@@ -348,3 +348,12 @@ def test_a_master_that_is_another_than_the_known_one_is_read(
     assert isinstance(facts, PhysicalFunction)
     assert facts.master is not None
     assert facts.master.ifindex == 7
+
+
+def test_the_names_of_all_interfaces_are_listed(kernel: NetlinkSocket, requests: RequestSocket) -> None:
+    kernel.answers = [PORT, STRANGER, done()]
+    assert [(each.ifindex, each.name, each.master) for each in requests.names()] == [
+        (5, "ens5f0", 7),
+        (9, "veth0", 0),
+    ]
+    assert kernel.requests == [request(18, 0x301, u32(29, 8))]
