@@ -117,7 +117,8 @@ def test_in_a_drop_in_of_any_folder_too(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_a_key_that_resembles_a_known_one_is_a_typo_and_an_error(file: Path, typo: str) -> None:
     file.write_text(f'interfaces = ["a"]\n{typo} = 1')
-    with pytest.raises(ConfigError, match=f'unknown key "{typo}" with the value 1; did you mean [a-z_]+[?] allowed: [^;]*$'):
+    told = f'unknown key "{typo}" with the value 1; did you mean [a-z_]+[?] allowed: [^;]*$'
+    with pytest.raises(ConfigError, match=told):
         from_files(file, {})
 
 
