@@ -192,7 +192,8 @@ def test_faults_of_the_configuration_are_a_line_each_and_status_78(
     assert first.startswith(f'pf-status-relay: {file}: interfaces[0] is ""; allowed: ')
     assert second.startswith(f"pf-status-relay: {file}: polling_interval_ms is 1; allowed: ")
     assert third.startswith(
-        f'pf-status-relay: {file}: unknown key "onstop" with the value "1\\n2"; did you mean on_stop? allowed: '
+        f'pf-status-relay: {file}: unknown key "onstop" with the value "1\\n2"; '
+        "did you mean on_stop? allowed: "
     )
 
 
