@@ -3,7 +3,7 @@
 What happens when a part of it fails:
 
     one PF cannot be read        it is logged once and read again soon; the others are not kept waiting
-    a VF is refused              attempts.py holds back from it and it is tried again
+    a VF is refused              retries.py holds back from it and it is tried again
     a netlink socket is dead     both are opened again at once, and everything is read again
     ... and that fails too       it is logged once and tried every second; as no cycle succeeds,
                                  systemd's watchdog acts
@@ -40,6 +40,7 @@ from pf_status_relay.core.events import (
     Stopping,
 )
 from pf_status_relay.core.facts import Unreadable
+from pf_status_relay.core.portions import PAUSE_S
 from pf_status_relay.kernel.event_socket import Affected, LinkEvents
 from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.kernel.sockets import REOPEN_S, Netlink
@@ -251,6 +252,7 @@ class Service:
                 for portion in self._interfaces.restore(requests):
                     events += portion
                     self._notifier.busy(self._clock())
+                    self._poll([], PAUSE_S)
         except OSError as error:
             reason = reason_of(error)
         if reason:
