@@ -80,8 +80,20 @@ def write(documents: Iterable[tuple[str, dict[str, Any]]]) -> str:
 
 
 def text(content: dict[str, Any]) -> str:
-    """Return one resource as YAML. No line is folded: a data URL is one word."""
-    return yaml.safe_dump(content, sort_keys=False, width=1 << 20)
+    """Return one resource as YAML. No line is folded: a data URL is one word. A text keeps its lines."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1 << 20)
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML that a person can read in a diff."""
+
+    def string(self, value: str) -> yaml.ScalarNode:
+        """Return a string, as a block if it has lines."""
+        style = "|" if "\n" in value else None
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.string)
 
 
 def _documents(name: str, data: bytes) -> Iterator[Any]:

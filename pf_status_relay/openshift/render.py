@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pf_status_relay.config import keys, load, render
+from pf_status_relay.config.keys import Config
 from pf_status_relay.openshift import machineconfig, manifests, quadlet
 from pf_status_relay.openshift import monitors as pflacpmonitor
 from pf_status_relay.openshift import pools as nodepools
@@ -29,7 +30,9 @@ two custom pools match is stuck: it gets no new configuration from either, nor f
 
 _IMAGE = """\
 The service is a container: each node pulls the image once, by its digest, with the cluster's pull secret.
-The nodes need no RPM. If they have it, the container takes the place of its unit."""
+The nodes need no RPM. If they have it, the container takes the place of its unit.
+Render all pools with --image or none: a custom pool inherits what is for worker, and a MachineConfig without
+--image enables the unit, which systemctl refuses for a container's: the node would become degraded."""
 
 _NEW_POOL = """\
 A new pool: if `oc get mcp {name}` finds one that is not from here, do not apply this. It would replace
@@ -72,7 +75,8 @@ def for_role(
 
     `path` is the file; None stands for a file made of the environment's variables, which
     otherwise play no part. What was dropped of them adds lines to `warnings`. `image` is that of a
-    container that is the service, None where it comes with the RPM. Raises Unusable.
+    container that is the service, None where it comes with the RPM; what it cannot do of the file adds
+    lines to `warnings`, too. Raises Unusable.
     """
     faults: list[str] = []
     container = _container(image, faults)
@@ -88,7 +92,9 @@ def for_role(
             warnings += config.warnings
             file = render.toml(config).encode()
         else:
-            load.from_files(path, {}, strict=True)
+            config = load.from_files(path, {}, strict=True)
+            if container is not None:
+                warnings += _without_effect(config)
             file = path.read_bytes()
     except load.ConfigError as error:
         faults += error.faults
@@ -194,6 +200,19 @@ def _content(file: str) -> bytes:
 
 def _displayed(file: str) -> str:
     return "standard input" if file == STANDARD_INPUT else one_line(file)
+
+
+def _without_effect(config: Config) -> list[str]:
+    """Return a line for each thing that is configured and a container cannot do."""
+    found: list[str] = []
+    if config.metrics_textfile is not None:
+        found.append("--image: metrics_textfile: a container can write no file of the host; no metrics then")
+    if config.on_stop == keys.RESTORE:
+        found.append(
+            '--image: on_stop = "restore": a container cannot ask systemd whether a stop is a restart; '
+            "VFs are left as they are then"
+        )
+    return found
 
 
 def _of_pools(pools: list[Pool], container: Container | None) -> Iterator[tuple[str, dict[str, Any]]]:

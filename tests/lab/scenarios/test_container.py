@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pf_status_relay.openshift import quadlet
-from tests.lab.kit.commands import run
+from tests.lab.kit.commands import CommandError, run
 from tests.lab.kit.lab import Lab
 from tests.lab.kit.machine_config_daemon import perform
 from tests.lab.kit.program import toml
@@ -59,6 +59,8 @@ def bring(*interfaces: str, image: str = IMAGE) -> None:
         Path(path).write_bytes(content)
     for unit in config["systemd"]["units"]:
         (Path("/etc/systemd/system") / unit["name"]).write_text(unit["contents"])
+        assert "enabled" not in unit
+        run("systemctl", "preset", unit["name"])
 
 
 @pytest.mark.parametrize("files", [[FILE, quadlet.PATH], [quadlet.PATH, FILE]], ids=["file", "container"])
@@ -95,6 +97,18 @@ def test_it_takes_the_place_of_the_rpms_unit_and_the_vfs_stay(lab: Lab) -> None:
     assert pf.in_state("disable")
     pf.cable.unblock_lacp()
     pf.wait_for_vfs("auto")
+
+
+def test_a_unit_that_the_generator_has_made_cannot_be_enabled(lab: Lab) -> None:
+    lab.pf_with_lacp("ens5f0", vfs=1)
+    give_podman()
+    bring("ens5f0")
+    assert perform(files=[FILE, quadlet.PATH])
+    assert SHIPPED_UNIT.exists()
+    with pytest.raises(
+        CommandError, match="transient or generated"
+    ):  # a MachineConfig without --image beside it
+        run("systemctl", "enable", "pf-status-relay.service")
 
 
 def test_a_faulty_file_ends_it_with_78_and_the_corrected_one_starts_it(lab: Lab) -> None:

@@ -164,3 +164,13 @@ def test_what_is_written_reads_back(content: dict[str, object]) -> None:
     text = manifests.write([("said", content), ("", content)])
     assert list(yaml.safe_load_all(text)) == [content, content]
     assert text == manifests.write([("said", content), ("", content)])
+
+
+def test_a_text_keeps_its_lines() -> None:
+    content = {"contents": "[Service]\nExecStart=/bin/sh -c 'a: \"$b\"' # c\n\n[Install]\n", "url": "a"}
+    out = manifests.text(content)
+    assert out == (
+        "contents: |\n  [Service]\n  ExecStart=/bin/sh -c 'a: \"$b\"' # c\n\n  [Install]\nurl: a\n"
+    )
+    (read,) = manifests.read("out", out.encode())
+    assert read.content == content

@@ -448,6 +448,17 @@ def test_an_image_without_a_digest_is_one_clear_line(capsys: Capture, source: li
     )
 
 
+def test_what_a_container_cannot_do_is_a_warning(capsys: Capture) -> None:
+    Path("relay.toml").write_text(
+        'interfaces = ["a"]\non_stop = "restore"\nmetrics_textfile = "/var/lib/node_exporter/a.prom"\n'
+    )
+    assert main.main(["machineconfig", "--config", "relay.toml", "--image", IMAGE]) == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("pf-status-relay: warning: --image: metrics_textfile: ")
+    assert second.startswith('pf-status-relay: warning: --image: on_stop = "restore": ')
+    printed(capsys, "machineconfig", "--config", "relay.toml")
+
+
 def test_the_disruption_policy_is_the_same_with_an_image(capsys: Capture) -> None:
     status, (line,) = refused(capsys, "machineconfig", "--disruption-policy", "--image", IMAGE)
     assert (status, line) == (2, "--image: not with --disruption-policy, which covers both ways")
