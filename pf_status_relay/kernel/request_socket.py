@@ -136,7 +136,10 @@ class RequestSocket:
         before it are set. Raises OSError if the socket is unusable.
         """
         try:
-            self._ask(encode.set_vfs(ifindex, vfs))
+            self._ask(encode.set_vfs(ifindex, vfs), wait=False)
+        except BlockingIOError:
+            # A driver's EINTR is the one error without an answer (netlink_rcv_skb, net/netlink/af_netlink.c).
+            return Refusal(errno.EINTR, os.strerror(errno.EINTR))
         except Refused as error:
             return Refusal(error.errno or 0, reason_of(error))
         except decode.MalformedMessage as error:
@@ -190,10 +193,11 @@ class RequestSocket:
                     raise
         raise Refused(errno.EINTR, "links change faster than their list can be read")
 
-    def _ask(self, request: bytes) -> Sequence[bytes]:
+    def _ask(self, request: bytes, wait: bool = True) -> Sequence[bytes]:
         """Send a request, under the next sequence number, and return the messages of the answer.
 
-        Raises Refused, with EINTR where links changed while they were listed, and OSError.
+        Raises Refused, with EINTR where links changed while they were listed, and OSError: without `wait`
+        BlockingIOError if the answer is not there when the request returns.
         """
         self._sequence = self._sequence % 0xFFFFFFFF + 1
         length, kind, flags, _, port = NLMSGHDR.unpack_from(request)
@@ -202,7 +206,7 @@ class RequestSocket:
         answer: list[bytes] = []
         interrupted = 0
         for _ in range(_REPLY_DATAGRAMS):
-            for type_, message in self._receive():
+            for type_, message in self._receive(0 if wait else socket.MSG_DONTWAIT):
                 interrupted |= NLMSGHDR.unpack_from(message)[2] & _NLM_F_DUMP_INTR
                 if type_ in (messages.NLMSG_DONE, messages.NLMSG_ERROR):
                     _raise_if_refused(message)
@@ -214,9 +218,9 @@ class RequestSocket:
                     return answer
         raise Refused(errno.EMSGSIZE, f"the kernel's answer has more than {_REPLY_DATAGRAMS} datagrams")
 
-    def _receive(self) -> Iterator[tuple[int, bytes]]:
+    def _receive(self, flags: int) -> Iterator[tuple[int, bytes]]:
         """Receive one datagram and yield its messages that answer the last request."""
-        size, _, flags, sender = self._socket.recvmsg_into([self._buffer])
+        size, _, flags, sender = self._socket.recvmsg_into([self._buffer], 0, flags)
         if flags & socket.MSG_TRUNC:
             raise Refused(errno.EMSGSIZE, f"the kernel's answer has more than {_REPLY_BYTES} bytes")
         if sender[0] != 0:  # not the kernel

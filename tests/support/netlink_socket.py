@@ -65,7 +65,9 @@ class NetlinkSocket:
         buffer[: len(answer)] = answer
         return len(answer), (self.sender, 0)
 
-    def recvmsg_into(self, buffers: Sequence[bytearray]) -> tuple[int, list[object], int, tuple[int, int]]:
+    def recvmsg_into(
+        self, buffers: Sequence[bytearray], ancillary: int = 0, flags: int = 0
+    ) -> tuple[int, list[object], int, tuple[int, int]]:
         """Give the next answer with its sender, and whether it was cut."""
         size, sender = self.recvfrom_into(buffers[0])
         return size, [], self.flags, sender

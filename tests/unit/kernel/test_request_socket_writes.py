@@ -41,6 +41,13 @@ def test_a_refusal_has_the_number_and_the_words_of_the_error(
     assert len(kernel.requests) == 1
 
 
+def test_no_answer_at_all_is_an_interruption(kernel: NetlinkSocket, requests: RequestSocket) -> None:
+    stale = netlink(NLMSG_ERROR, struct.pack("=i", 0), sequence=77)
+    for stales in (0, 1):
+        kernel.answers = [stale] * stales
+        assert requests.set_vf_link_states(5, disabled(3)) == (errno.EINTR, "Interrupted system call")
+
+
 def test_the_kernels_words_are_part_of_the_reason(kernel: NetlinkSocket, requests: RequestSocket) -> None:
     kernel.answers = [error(errno.EINVAL, "VF out of range")]
     assert requests.set_vf_link_states(5, disabled(99)) == (errno.EINVAL, "Invalid argument: VF out of range")
