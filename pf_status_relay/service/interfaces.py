@@ -218,13 +218,15 @@ class Interface:
         before = {each.name: each.facts for each in earlier if each.facts is not None}
         self.facts = unless_named_twice(self._read(requests, count_lacpdus, known), before)
         now = self._clock()
+        resolved = self._resolve(self.facts)
+        self.memory, told = settle(self.memory, resolved, now) if resolved else (self.memory, ())
         decision = decide(self.memory, self.facts, now, policy)
         self.memory = decision.memory
         if any(isinstance(event, LacpDown) for event in decision.events):
             self._lost_at = now
         elif self.memory.lacp_up:
             self._lost_at = None
-        look = Round(decision.events)
+        look = Round(told + decision.events, resolved)
         if not decision.writes or not isinstance(self.facts, PhysicalFunction):
             self._writer.left = self._lost_at = None
         elif decision.writes[0].link_state is VfLinkState.AUTO and not may_restore:
@@ -233,7 +235,7 @@ class Interface:
             outcomes = self._write(requests, self.facts.ifindex, decision.writes)
             done = self._clock()
             self.memory, settled = settle(self.memory, outcomes, done)
-            look = Round(decision.events + settled, outcomes, self._reaction_s(done))
+            look = Round(look.events + settled, resolved + outcomes, self._reaction_s(done))
         self._keep_master(known, now)
         wait_s = min(QUICK_S, interval_s) if decision.pace is Pace.QUICK else interval_s
         self.due = next_on_grid(now, wait_s)
@@ -254,6 +256,8 @@ class Interface:
         writes = to_restore(facts)
         while writes and isinstance(facts, PhysicalFunction):
             outcomes = self._write(requests, facts.ifindex, writes)
+            if self._writer.unsure:
+                outcomes += self._resolve(requests.read(self.name))
             yield settle(Memory(self.name), outcomes, self._clock())[1]
             writes = writes[len(outcomes) :]
 
@@ -281,13 +285,19 @@ class Interface:
         if self._dry_run:
             return tuple(Outcome(vf, dry_run=True) for vf in vfs)
         goes_on = self.left is vfs[0].link_state
-        outcomes = self._writer.write(requests, ifindex, vfs)
+        attempts = (self.memory.attempts.get(vf.id) for vf in vfs)
+        singly = any(attempt is not None and attempt.refusal is not None for attempt in attempts)
+        outcomes = self._writer.write(requests, ifindex, vfs, singly)
         if self._listing.slow_s:
             taken = [outcome.vf for outcome in outcomes if outcome.refusal is None]
             self._listing = self._listing.wrote(taken)
-            if not goes_on or self.left is None:
+            if not goes_on or self.left is None or self._writer.unsure:
                 self._listing = self._listing.soon()
         return outcomes
+
+    def _resolve(self, facts: Facts) -> tuple[Outcome, ...]:
+        """Return what became of a message that the driver refused, as this read shows it."""
+        return self._writer.resolve(facts.vfs) if isinstance(facts, PhysicalFunction) else ()
 
     def _read(self, requests: RequestSocket, count_lacpdus: bool, known: Master | None) -> Facts:
         """Read the PF, with its VFs if listing them is quick or due."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Callable
 
 from pf_status_relay.core.facts import VfLinkState, VirtualFunction
 from pf_status_relay.core.portions import Run
+from pf_status_relay.core.refusals import Refusal
 from pf_status_relay.core.retries import Outcome
 from pf_status_relay.kernel.request_socket import RequestSocket
 
@@ -23,15 +25,18 @@ class VfWriter:
         self.slow_s = 0.0
         self._clock = clock
         self._runs: dict[VfLinkState, Run] = {}
+        self._unsure: tuple[VirtualFunction, ...] = ()
+        self._refusal: Refusal | None = None  # of those
 
     def write(
-        self, requests: RequestSocket, ifindex: int, vfs: Sequence[VirtualFunction]
+        self, requests: RequestSocket, ifindex: int, vfs: Sequence[VirtualFunction], singly: bool = False
     ) -> tuple[Outcome, ...]:
         """Write the first portion of these VFs, all to the same state, and return what became of them.
 
-        The kernel does not say which VF of a message was refused, so they then go one by one. There is no
-        outcome if the driver took long for that message: they are left. Raises OSError if the socket is
-        unusable.
+        The kernel does not say which VF of a message was refused. Then there is no outcome yet, and the
+        portion ends: those before it have been set, and setting them again would reset them (i40e). `resolve`
+        says which, by the next read; the others go one by one, as all do if `singly`. Raises OSError if the
+        socket is unusable.
         """
         state = vfs[0].link_state
         run = self._runs.get(state, Run())
@@ -40,15 +45,37 @@ class VfWriter:
         outcomes: list[Outcome] = []
         began = now = self._clock()
         while size := run.size(len(vfs) - len(outcomes), now - began):
+            size = 1 if singly else size
             message = vfs[len(outcomes) : len(outcomes) + size]
             refusal = requests.set_vf_link_states(ifindex, message)
             before, now = now, self._clock()
             run = run.took(size, now - before, refusal is not None)
-            if refusal is None or size == 1:
-                outcomes += [Outcome(vf, refusal) for vf in message]
+            if refusal is not None and size > 1:
+                self._unsure, self._refusal = tuple(message), refusal
+                break
+            outcomes += [Outcome(vf, refusal) for vf in message]
             if len(outcomes) == len(vfs):
                 break
         self._runs[state] = run
         self.left = None if len(outcomes) == len(vfs) else state
         self.slow_s = run.slow_s
+        return tuple(outcomes)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether a message was refused, and the next read is to show how far the driver got in it."""
+        return bool(self._unsure)
+
+    def resolve(self, vfs: Iterable[VirtualFunction]) -> tuple[Outcome, ...]:
+        """Return what became of a message that was refused, as these VFs, read since, show it.
+
+        The kernel goes through a message in order, and stops at the refused VF. So those that read as set
+        have been set, save perhaps the last of them, which a driver may show although it refused it.
+        """
+        states = dict(vfs)
+        done = tuple(takewhile(lambda vf: states.get(vf.id) is vf.link_state, self._unsure))
+        refusal, self._unsure, self._refusal = self._refusal, (), None
+        outcomes = [Outcome(vf) for vf in done]
+        if done and refusal and refusal.leaves_doubt:
+            outcomes[-1] = Outcome(done[-1], refusal)
         return tuple(outcomes)
