@@ -8,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.lab.kit.commands import run, write
+from tests.lab.kit.personalities import DEFAULTS, EVERY_CALL, EVERY_VF, Personality
 
 DEBUG = "/sys/kernel/debug/netdevsim"
-EVERY_VF = 0xFFFF_FFFF_FFFF_FFFF
-EVERY_CALL = 0xFFFF_FFFF
 STATES = ("auto", "enable", "disable")
 """By their numbers (IFLA_VF_LINK_STATE_*)."""
 
@@ -24,9 +23,24 @@ def mask(vfs: tuple[int, ...]) -> int:
 class Driver:
     """The driver of one PF. What a method changes holds until it is changed again."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, personality: Personality | None = None) -> None:
         self._device = f"netdevsim/netdevsim{number}"
         self._folder = f"{DEBUG}/netdevsim{number}"
+        self.personality = personality
+        if personality:
+            self.set(**personality.knobs, driver=personality.driver)
+
+    def begin(self, episode: str) -> None:
+        """Begins an episode of its personality."""
+        assert self.personality is not None
+        self.set(**self.personality.episodes[episode])
+
+    def end(self, episode: str) -> None:
+        """Ends an episode; its `afterwards` comes first, so that nobody sees the end without it."""
+        assert self.personality is not None
+        begun = self.personality.episodes[episode]
+        usual = {**DEFAULTS, **self.personality.knobs}
+        self.set(**self.personality.afterwards, **{knob: usual[knob] for knob in reversed(list(begun))})
 
     def set(self, **knobs: int | str) -> None:
         """Turns knobs, in this order."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from pf_status_relay.core.events import Event
 from tests.lab.guest.guest import CHECKOUT
 from tests.lab.kit import service, waiting
+from tests.lab.kit.personalities import Personality
 from tests.lab.kit.program import Relay, command, toml
 from tests.lab.kit.recorder import Recorder
 from tests.lab.kit.storm import LinkStorm
@@ -32,9 +33,12 @@ class Lab:
 
     # The network
 
-    def pf(self, name: str, vfs: int = 4) -> Pf:
-        """A PF with VFs in state "auto", up, without a bond. Without a cable, it has carrier."""
-        return Pf(name, vfs)
+    def pf(self, name: str, vfs: int = 4, *, driver: Personality | None = None) -> Pf:
+        """A PF with VFs in state "auto", up, without a bond. Without a cable, it has carrier.
+
+        `driver` says as which real driver its own behaves (personalities.py), by default as none that errs.
+        """
+        return Pf(name, vfs, driver)
 
     def bond(self, name: str, mode: str = "802.3ad", lacp_rate: str = "fast", miimon: int = 100) -> Bond:
         """A bond without ports. It comes up with the first one."""
@@ -57,6 +61,7 @@ class Lab:
         name: str,
         vfs: int = 4,
         *,
+        driver: Personality | None = None,
         bond: str | None = None,
         switch: Switch | None = None,
         lacp_rate: str = "fast",
@@ -69,7 +74,7 @@ class Lab:
         `lacp_rate` is the rate that the host asks of the switch (the actor's Timeout bit), `switch_rate`
         the other way round; with a slow one, the states to wait for are 61 on that end.
         """
-        pf = self.pf(name, vfs)
+        pf = self.pf(name, vfs, driver=driver)
         self.bond(bond or next(self._bonds), lacp_rate=lacp_rate).add(pf)
         self.cable(pf, switch or self.switch(next(self._switches), switch_rate))
         if wait:

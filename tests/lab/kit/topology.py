@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tests.lab.kit import observer
 from tests.lab.kit.commands import CommandError, ip, run, write
 from tests.lab.kit.driver import DEBUG, Driver
+from tests.lab.kit.personalities import EVERY_CALL, Personality
 from tests.lab.kit.waiting import LOSS_S, RECOVERY_S, wait_until
 
 if TYPE_CHECKING:
@@ -36,17 +37,19 @@ class Pf:
     treats link states of VFs.
     """
 
-    def __init__(self, name: str, vfs: int) -> None:
+    def __init__(self, name: str, vfs: int, personality: Personality | None = None) -> None:
         self.name = name
         self.master: Master | None = None
+        self._personality = personality
         self._cable: Cable | None = None
         self.ifindex = 0
         self._vfs = vfs
         self._create()
 
     def _create(self) -> None:
+        self._room = 0
         self._number, interface = new_netdevsim()
-        self.driver = Driver(self._number)
+        self.driver = Driver(self._number, self._personality)
         ip(f"link set dev {interface} name {self.name}", f"link set dev {self.name} up")
         self.ifindex = self.link().ifindex if self.ifindex == 0 else self._new_ifindex()
         if self._vfs:
@@ -122,14 +125,22 @@ class Pf:
         run("ip", "link", "set", "dev", self.name, "vf", str(vf), "state", state)
 
     def set_vfs(self, count: int) -> None:
-        """Removes all VFs and creates `count` new ones, in state "auto" (as on real NICs, through 0)."""
+        """Removes all VFs and creates `count` new ones, through 0 as on real NICs.
+
+        They are in state "auto", or with a `driver` that keeps states or sets others in those.
+        """
         with contextlib.suppress(CommandError):
             write(f"{DEVICES}/devices/netdevsim{self._number}/sriov_numvfs", "0")
-        # Also makes the driver forget the link states of the VFs that are gone.
-        write(f"{DEBUG}/netdevsim{self._number}/max_vfs", str(max(count, 1)))
+        if count > self._room or not self._keeps_states():
+            # Also makes the driver forget the link states of the VFs that are gone.
+            write(f"{DEBUG}/netdevsim{self._number}/max_vfs", str(max(count, 1)))
+            self._room = count
         if count:
             write(f"{DEVICES}/devices/netdevsim{self._number}/sriov_numvfs", str(count))
         self._vfs = count
+
+    def _keeps_states(self) -> bool:
+        return self._personality is not None and self._personality.knobs.get("vf_born_state") == EVERY_CALL
 
     def refuse_vf(self, *vfs: int, error: int | None = None) -> None:
         """Makes the driver refuse to set the link state of these VFs (0 to 63), of all VFs if none is named.
