@@ -160,10 +160,15 @@ def not_ready_reason(pf: PhysicalFunction) -> str:
     return ""
 
 
-def settle(memory: Memory, outcomes: tuple[Outcome, ...], now: float) -> tuple[Memory, tuple[Event, ...]]:
-    """Take in what became of the writes of a decision, and say what is to be logged of it."""
+def settle(
+    memory: Memory, outcomes: tuple[Outcome, ...], now: float, took_s: float
+) -> tuple[Memory, tuple[Event, ...]]:
+    """Take in what became of the writes of a decision, and say what is to be logged of it.
+
+    They were done at `now` (monotonic seconds), `took_s` after the read that led to them.
+    """
     name = memory.interface
-    open_attempts, events = retries.record(name, outcomes, memory.attempts, now)
+    open_attempts, events = retries.record(name, outcomes, memory.attempts, now, took_s)
     unknown, told = unknown_states.settle(name, memory.unknown, outcomes)
     disabled = 0 if unknown.invented else memory.disabled
     return replace(memory, attempts=open_attempts, unknown=unknown, disabled=disabled), events + told

@@ -301,7 +301,11 @@ class VfStatesKnown(Event):
 
 
 class VfLinkStateSet(Event):
-    """The driver took the link state of a VF."""
+    """The driver took the link state of a VF.
+
+    `took_ms`: milliseconds until it was set, with the others of its portion, from the read that found LACP
+    down, or later on from the read that found the VF wrong.
+    """
 
     level = Level.INFO
     msg = "vf link state was set"
@@ -309,6 +313,7 @@ class VfLinkStateSet(Event):
     id: int
     state: VfLinkState
     interface: str
+    took_ms: float = detail()
 
 
 class VfLinkStateWouldBeSet(Event):

@@ -139,11 +139,12 @@ def plan(
 
 
 def record(
-    name: str, outcomes: Iterable[Outcome], before: Attempts, now: float
+    name: str, outcomes: Iterable[Outcome], before: Attempts, now: float, took_s: float
 ) -> tuple[Attempts, tuple[Event, ...]]:
     """Take in what became of the writes, and return the attempts and what is to be logged.
 
-    A refusal is logged when its kind is new, one for good once for all VFs of the PF.
+    The writes were done at `now` (monotonic seconds), `took_s` after the read that led to them. A refusal is
+    logged when its kind is new, one for good once for all VFs of the PF.
     """
     events: list[Event] = []
     attempts = dict(before)
@@ -163,7 +164,7 @@ def record(
         else:
             tries = 1 + (earlier.tries if earlier else 0)
             if tries <= _TRIES_WITHOUT_EFFECT:
-                events.append(VfLinkStateSet(number, state, name))
+                events.append(VfLinkStateSet(number, state, name, round(took_s * 1000, 3)))
             attempts[number] = Attempt(state, tries, now + RETRY_S, now)
             if earlier and earlier.kind is Kind.FOR_GOOD:
                 _pace_for_good(attempts, 0, now)

@@ -189,6 +189,7 @@ class Interface:
         self._listing = VfListing()
         self._writer = VfWriter(clock)
         self._lost_at: float | None = None  # when LACP was found down, until all VFs are written for it
+        self._wrong_since = 0.0  # when the VFs of the last message were read as wrong
         self._slow: set[str] = set()  # what has been logged of the driver
 
     @property
@@ -219,7 +220,9 @@ class Interface:
         self.facts = unless_named_twice(self._read(requests, count_lacpdus, known), before)
         now = self._clock()
         resolved = self._resolve(self.facts)
-        self.memory, told = settle(self.memory, resolved, now) if resolved else (self.memory, ())
+        told: tuple[Event, ...] = ()
+        if resolved:
+            self.memory, told = settle(self.memory, resolved, now, now - self._wrong_since)
         decision = decide(self.memory, self.facts, now, policy)
         self.memory = decision.memory
         if any(isinstance(event, LacpDown) for event in decision.events):
@@ -234,7 +237,8 @@ class Interface:
         else:
             outcomes = self._write(requests, self.facts.ifindex, decision.writes)
             done = self._clock()
-            self.memory, settled = settle(self.memory, outcomes, done)
+            self._wrong_since = now if self._lost_at is None else self._lost_at
+            self.memory, settled = settle(self.memory, outcomes, done, done - self._wrong_since)
             look = Round(look.events + settled, resolved + outcomes, self._reaction_s(done))
         self._keep_master(known, now)
         wait_s = min(QUICK_S, interval_s) if decision.pace is Pace.QUICK else interval_s
@@ -254,11 +258,13 @@ class Interface:
             return
         facts = requests.read(self.name)
         writes = to_restore(facts)
+        began = self._clock()
         while writes and isinstance(facts, PhysicalFunction):
             outcomes = self._write(requests, facts.ifindex, writes)
             if self._writer.unsure:
                 outcomes += self._resolve(requests.read(self.name))
-            yield settle(Memory(self.name), outcomes, self._clock())[1]
+            done = self._clock()
+            yield settle(Memory(self.name), outcomes, done, done - began)[1]
             writes = writes[len(outcomes) :]
 
     def forget_master(self) -> None:

@@ -63,7 +63,7 @@ class Watched:
         decision = decide(self.memory, facts, self.now, self.policy)
         refusal = Refusal(ERRORS[error], error) if error else None
         outcomes = tuple(Outcome(vf, refusal, dry_run) for vf in decision.writes)
-        self.memory, settled = settle(decision.memory, outcomes, self.now)
+        self.memory, settled = settle(decision.memory, outcomes, self.now, 0.0)
         return replace(decision, events=decision.events + settled)
 
 

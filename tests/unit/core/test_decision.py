@@ -86,12 +86,12 @@ def test_the_story_of_an_outage(watched: Watched) -> None:
     assert watched.look(pf(DOWN, AUTO, ENABLE)).events == (
         events.PortStateChanged("ens5f0", PortState(143), PortState(55), True),
         events.LacpDown("ens5f0", PortState(143), PortState(55), True),
-        events.VfLinkStateSet(0, DISABLE, "ens5f0"),
+        events.VfLinkStateSet(0, DISABLE, "ens5f0", 0.0),
     )
     assert watched.look(pf(DOWN, DISABLE, ENABLE)).events == ()
     assert of_interest(watched.look(pf(UP, DISABLE, ENABLE))) == [
         events.LacpUp("ens5f0", PortState(63), PortState(63)),
-        events.VfLinkStateSet(0, AUTO, "ens5f0"),
+        events.VfLinkStateSet(0, AUTO, "ens5f0", 0.0),
     ]
     assert watched.look(pf(UP, AUTO, ENABLE)).events == ()
 
@@ -215,7 +215,7 @@ def test_a_refused_vf_is_told_once_tried_again_after_a_second_and_hinders_no_oth
     assert otherwise.events == (events.SettingVfFailed(0, "ens5f0", "Input/output error", DISABLE),)
 
     at_last = watched.look(pf(DOWN, AUTO, DISABLE), after=1)
-    assert at_last.events == (events.VfLinkStateSet(0, DISABLE, "ens5f0"),)
+    assert at_last.events == (events.VfLinkStateSet(0, DISABLE, "ens5f0", 0.0),)
 
 
 def test_a_vf_that_is_held_back_from_is_looked_at_soon_however_long_the_interval(watched: Watched) -> None:
@@ -240,7 +240,7 @@ def test_a_driver_that_takes_a_state_without_effect_is_told_of_once_and_not_writ
     watched: Watched,
 ) -> None:
     looks = [watched.look(pf(DOWN, AUTO), after=0.1) for _ in range(40)]
-    set_ = events.VfLinkStateSet(0, DISABLE, "ens5f0")
+    set_ = events.VfLinkStateSet(0, DISABLE, "ens5f0", 0.0)
     error = "the driver took disable without an error, and the VF still is auto"
     failed = events.SettingVfFailed(0, "ens5f0", error, DISABLE)
     told = [each for look in looks[1:] for each in look.events]

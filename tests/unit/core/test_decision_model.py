@@ -214,7 +214,7 @@ class _Life(RuleBasedStateMachine):
         unsettled = isinstance(facts, Unreadable) or down or (relayed and (in_haste or decision.writes))
         assert decision.pace is (Pace.QUICK if unsettled else Pace.INTERVAL)
         outcomes = tuple(self.write(vf) for vf in decision.writes)
-        self.memory, settled = settle(decision.memory, outcomes, self.now)
+        self.memory, settled = settle(decision.memory, outcomes, self.now, 0.0)
         expected = [event for vf in decision.writes for event in self.expected_of_write(vf)]
         assert list(settled) == expected + self.expected_of_mode(facts, decision.writes)
         return decision
@@ -311,7 +311,8 @@ class _Life(RuleBasedStateMachine):
             if before and KINDS.get(before[-1]) == "for good":
                 self.refused_for_good_at.clear()
             wrong.told_kind, wrong.repeats = "", 0
-            return [events.VfLinkStateSet(vf.id, vf.link_state, NAME)] if wrong.taken_in_a_row() <= 2 else []
+            set_ = events.VfLinkStateSet(vf.id, vf.link_state, NAME, 0.0)
+            return [set_] if wrong.taken_in_a_row() <= 2 else []
         wrong.told_without_effect = False
         kind, told = KINDS[error], wrong.told_kind
         if kind == "for good":

@@ -112,7 +112,7 @@ def test_a_state_that_shows_after_its_refusal_is_believed_when_the_driver_takes_
     watched.look(pf(DOWN, AUTO), error=BROKEN)
     again = watched.look(pf(DOWN, DISABLE), after=1)
     assert again.writes == (VirtualFunction(0, DISABLE),)
-    assert again.events == (events.VfLinkStateSet(0, DISABLE, "ens5f0"),)
+    assert again.events == (events.VfLinkStateSet(0, DISABLE, "ens5f0", 0.0),)
     assert not any(watched.look(pf(DOWN, DISABLE), after=1).writes for _ in range(5))
 
 

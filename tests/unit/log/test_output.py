@@ -212,10 +212,10 @@ LOG = [
         },
     ),
     (
-        events.VfLinkStateSet(0, VfLinkState.DISABLE, "ens5f0"),
+        events.VfLinkStateSet(0, VfLinkState.DISABLE, "ens5f0", 0.412),
         'INFO","msg":"vf link state was set","id":0,"state":"disable","interface":"ens5f0"',
         "vf link state was set id=0 state=disable interface=ens5f0",
-        {"VF_ID": "0", "VF_LINK_STATE": "disable", "PF_INTERFACE": "ens5f0"},
+        {"VF_ID": "0", "VF_LINK_STATE": "disable", "PF_INTERFACE": "ens5f0", "TOOK_MS": "0.412"},
     ),
     (
         events.VfLinkStateWouldBeSet(7, VfLinkState.AUTO, "ens5f0"),

@@ -32,7 +32,7 @@ def test_a_service_starts_serves_and_stops(world: World) -> None:
         ("log", events.PfReady("ens5f0")),
         ("log", events.LacpDown("ens5f0", PortState(143), PortState(55), True)),
         ("log", events.VfsDetected("ens5f0", 1)),
-        ("log", events.VfLinkStateSet(0, DISABLE, "ens5f0")),
+        ("log", events.VfLinkStateSet(0, DISABLE, "ens5f0", 0.0)),
         ("status", "1 PF: 0 up, 1 down (ens5f0), 0 VFs disabled"),
         ("ready", None),
         ("alive", None),
@@ -69,8 +69,25 @@ def test_a_refused_vf_is_told_of_and_the_others_are_set(world: World) -> None:
     assert world.all("write") == [(5, {0: "disable"}), (5, {1: "disable"})]
     assert world.logged(events.SettingVfFailed, events.VfLinkStateSet) == [
         events.SettingVfFailed(0, "ens5f0", "Operation not supported", DISABLE),
-        events.VfLinkStateSet(1, DISABLE, "ens5f0"),
+        events.VfLinkStateSet(1, DISABLE, "ens5f0", 0.0),
     ]
+
+
+def test_the_log_says_how_long_a_slow_driver_took_for_the_vfs_of_a_pf(world: World) -> None:
+    world.facts, world.cost_s = {"ens5f0": pf(5, DOWN, AUTO, AUTO)}, {DISABLE: 0.0127}
+    world.run(until=0.5)
+    assert world.logged(events.VfLinkStateSet) == [
+        events.VfLinkStateSet(number, DISABLE, "ens5f0", 25.4) for number in (0, 1)
+    ]
+
+
+def test_over_several_portions_that_is_counted_from_when_lacp_was_found_down(world: World) -> None:
+    world.facts, world.cost_s = {"ens5f0": pf(5, DOWN, AUTO, AUTO, AUTO)}, {DISABLE: 0.3}
+    world.run(until=2)
+    took = [event.took_ms for event in world.logged(events.VfLinkStateSet) if hasattr(event, "took_ms")]
+    assert took == [round((at - world.written[0][0]) * 1000 + 300, 3) for at, *_ in world.written]
+    assert took[0] == 300
+    assert took[2] > 900
 
 
 def test_an_interface_under_two_of_its_names_is_served_once(world: World) -> None:

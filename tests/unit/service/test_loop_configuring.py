@@ -191,7 +191,7 @@ def test_a_stop_restores_if_it_is_to(
 
 def test_what_a_stop_restores_is_logged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     on_stop(world, monkeypatch, keys.RESTORE)
-    assert world.logged(events.VfLinkStateSet)[-1] == events.VfLinkStateSet(0, AUTO, "ens5f0")
+    assert world.logged(events.VfLinkStateSet)[-1] == events.VfLinkStateSet(0, AUTO, "ens5f0", 0.0)
 
 
 def test_a_restart_restores_nothing_and_says_why(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

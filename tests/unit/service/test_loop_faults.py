@@ -126,7 +126,7 @@ def test_what_was_done_before_a_socket_died_is_told(world: World) -> None:
     world.before_read = Failing(DEAD, 1)
     world.run(until=0.5)
     assert world.all("write") == [(5, {0: "disable"})]
-    assert events.VfLinkStateSet(0, DISABLE, "ens5f0") in world.all("log")
+    assert events.VfLinkStateSet(0, DISABLE, "ens5f0", 0.0) in world.all("log")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_pf_that_cannot_be_written_to_costs_the_others_nothing_and_is_told_onc
     world.refused = {0: reason}
     world.run(until=20)
     assert world.logged(events.SettingVfFailed) == [events.SettingVfFailed(0, "ens5f0", reason, DISABLE)]
-    assert events.VfLinkStateSet(1, DISABLE, "ens5f1") in world.all("log")
+    assert events.VfLinkStateSet(1, DISABLE, "ens5f1", 0.0) in world.all("log")
     assert world.all("write").count((5, {0: "disable"})) == pytest.approx(writes, abs=2)
 
 
