@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,14 @@ IMPORT_STATUSES = (
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help and errors go where everything else goes, and that refuses empty values."""
+    """A parser whose help and errors go where everything else goes, and that refuses empty values.
+
+    Where an option takes a value, that may begin as a negative number does: `--since -7d`.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._negative_number_matcher = re.compile("-[0-9]")
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         # `--role "$ROLE"` with ROLE unset must not mean the default, nor a path of "" the current folder.

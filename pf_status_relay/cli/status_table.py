@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pf_status_relay.cli.report import Condition, Report, Row
-from pf_status_relay.cli.terminal import Colour, Terminal, printable
+from pf_status_relay.cli.terminal import Colour, Terminal, columns, printable
 from pf_status_relay.core import lacp
 from pf_status_relay.core.decision import Readiness
 
@@ -18,15 +18,13 @@ _COLOURS = {Condition.UP: Colour.GREEN, Condition.DOWN: Colour.RED, Condition.NO
 def text(report: Report, terminal: Terminal) -> str:
     """Return the report as an aligned line per PF, and then what is wrong."""
     table = [list(_HEADER), *(_cells(row) for row in report.rows)]
-    widths = [max(len(cells[column]) for cells in table) for column in range(len(_HEADER))]
-    lines: list[str] = []
-    for number, cells in enumerate(table):
-        padded = [cell.ljust(width) for cell, width in zip(cells, widths)]
-        padded[-1] = cells[-1]
-        if number:
-            colour = _COLOURS[report.rows[number - 1].condition]
-            padded[_LACP_COLUMN] = terminal.paint(padded[_LACP_COLUMN], colour)
-        lines.append("  ".join(padded))
+
+    def paint(row: int, column: int, cell: str) -> str:
+        if not row or column != _LACP_COLUMN:
+            return cell
+        return terminal.paint(cell, _COLOURS[report.rows[row - 1].condition])
+
+    lines = columns(table, paint)
     if report.problems:
         lines.append("")
     for problem in report.problems:

@@ -11,10 +11,10 @@ import re
 import signal
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TextIO
+from typing import Callable, TextIO
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -114,6 +114,21 @@ class Terminal:
             return os.terminal_size((80, 24))
         # A serial console may have no size.
         return os.terminal_size((size.columns or 80, size.lines or 24))
+
+
+def columns(
+    table: Sequence[Sequence[str]], paint: Callable[[int, int, str], str] = lambda row, column, cell: cell
+) -> list[str]:
+    """Return the rows of a table as lines, the cells of each column as wide as its widest.
+
+    `paint` colours a cell, given its row, its column and the cell with its blanks.
+    """
+    widths = [max(map(len, column)) for column in zip(*table)]
+    lines = []
+    for row, cells in enumerate(table):
+        padded = [*(cell.ljust(width) for cell, width in zip(cells[:-1], widths)), cells[-1]]
+        lines.append("  ".join(paint(row, column, cell) for column, cell in enumerate(padded)))
+    return lines
 
 
 def printable(text: str) -> str:

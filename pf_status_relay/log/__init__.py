@@ -1,1 +1,1 @@
-"""Events to the journal or to JSON lines. Nothing waits for it."""
+"""Events to the journal or to JSON lines, and from the journal back. Nothing waits for it."""

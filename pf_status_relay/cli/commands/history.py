@@ -1,0 +1,121 @@
+"""`pf-status-relay history`: outages, restarts, failed writes and gaps, from the journal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from os import environ
+
+from pf_status_relay.cli import history_table, streams, times
+from pf_status_relay.cli.exit_status import EX_NOPERM, EX_OK, EX_UNAVAILABLE, EX_USAGE, Refused
+from pf_status_relay.cli.host import UNIT
+from pf_status_relay.cli.shared_arguments import Commands, Help
+from pf_status_relay.cli.terminal import Terminal
+from pf_status_relay.core.decision import Readiness
+from pf_status_relay.core.history import History, Known, Moment, State, history
+from pf_status_relay.service import state_file
+from pf_status_relay.text import one_line
+
+_DEFAULT_SINCE = "-7d"
+
+
+def add(commands: Commands) -> None:
+    """Add the command's arguments."""
+    command = commands.add_parser(
+        "history",
+        help="show what happened: outages, restarts, failed writes, gaps",
+        description="Show when LACP was down on a PF, for how long and why, how many VFs were disabled and "
+        "how quickly, when the service did not run, and which VFs a driver refused to set. All of it "
+        f"comes from the journal's entries of {UNIT}. What the journal cannot know is named as such.",
+        epilog=f"""TIME is one of {times.ALLOWED}, in local time.
+
+Exit status:
+
+  0  the history was printed, whatever it says
+  2  wrong arguments, or --interface names a PF of which nothing is known
+  {EX_UNAVAILABLE}  there is no journal, or systemd-python is missing
+  {EX_NOPERM}  this user may not read the journal: it takes root, or the group systemd-journal
+
+The last day of one PF:
+
+  pf-status-relay history --since -1d --interface ens5f1""",
+        formatter_class=Help,
+    )
+    command.add_argument(
+        "--since",
+        type=_time,
+        default=_DEFAULT_SINCE,
+        metavar="TIME",
+        help=f"from when on (default: {_DEFAULT_SINCE})",
+    )
+    command.add_argument("--interface", metavar="PF", help="show this PF alone")
+    command.add_argument("--json", action="store_true", help="print one JSON document")
+    command.set_defaults(run=run)
+
+
+def _time(text: str) -> float:
+    """Parse a time. Raises argparse.ArgumentTypeError."""
+    try:
+        return times.since(text, time.time())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show what happened."""
+    found = read(options.since)
+    if options.interface is not None:
+        found = _of(found, options.interface)
+    if options.json:
+        streams.put(history_table.as_json(found))
+    else:
+        streams.put(history_table.text(found, Terminal(sys.stdout, environ)))
+    return EX_OK
+
+
+def read(since: float) -> History:
+    """Return what happened since a time (seconds since 1970). Raises Refused without a journal to read."""
+    try:
+        from pf_status_relay.log import journal_reader  # only here: systemd-python is not everywhere
+    except ImportError as error:
+        raise Refused(
+            [f"the journal cannot be read without systemd-python: {error}"], EX_UNAVAILABLE
+        ) from None
+    try:
+        journal_reader.check_access()
+    except journal_reader.NoJournal as error:
+        raise Refused([str(error)], EX_UNAVAILABLE) from None
+    except journal_reader.NotAllowed:
+        fault = "this user may not read the journal: use root, or a user in the group systemd-journal"
+        raise Refused([fault], EX_NOPERM) from None
+    reader = journal_reader.JournalReader(UNIT)
+    now = Moment(time.time(), time.monotonic(), journal_reader.boot_id())
+    return history(reader.entries(since), since, now, reader.begins(), _known())
+
+
+def _known() -> Mapping[str, Known]:
+    """Return what the running service says of its PFs."""
+    service = state_file.read()
+    found = {}
+    for interface, each in (service.interfaces if service else {}).items():
+        try:
+            since = datetime.fromisoformat(each.since.replace("Z", "+00:00")).timestamp()
+        except ValueError:
+            continue
+        if each.readiness == Readiness.READY.value:
+            state = State.UP if each.lacp == "up" else State.DOWN
+        else:
+            state = State.UNKNOWN if each.readiness == Readiness.UNKNOWN.value else State.NOT_READY
+        found[interface] = Known(state, since)
+    return found
+
+
+def _of(found: History, interface: str) -> History:
+    names = [pf.interface for pf in found.pfs]
+    if interface not in names:
+        known = ", ".join(map(one_line, names)) or "none"
+        raise Refused([f"--interface: nothing is known of {one_line(interface)}; known: {known}"], EX_USAGE)
+    return found.of(interface)

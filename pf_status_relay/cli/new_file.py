@@ -1,0 +1,29 @@
+"""A file that a command is asked to write. Nothing that exists is overwritten."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pf_status_relay.cli.exit_status import EX_IOERR, Refused
+from pf_status_relay.text import one_line, reason_of
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read. Raises Refused if it exists, or cannot be written.
+
+    What was written of it in vain is removed.
+    """
+    name = one_line(str(path))
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise Refused([f"{name} exists and is not overwritten: name another file"], EX_IOERR) from None
+    except OSError as error:
+        raise Refused([f"{name} cannot be written: {reason_of(error)}"], EX_IOERR) from None
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        path.unlink()
+        raise Refused([f"{name} cannot be written: {reason_of(error)}"], EX_IOERR) from None
