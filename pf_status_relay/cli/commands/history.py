@@ -8,9 +8,10 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from os import environ
+from pathlib import Path
 
-from pf_status_relay.cli import history_table, streams, times
-from pf_status_relay.cli.exit_status import EX_NOPERM, EX_OK, EX_UNAVAILABLE, EX_USAGE, Refused
+from pf_status_relay.cli import history_table, new_file, streams, times
+from pf_status_relay.cli.exit_status import EX_IOERR, EX_NOPERM, EX_OK, EX_UNAVAILABLE, EX_USAGE, Refused
 from pf_status_relay.cli.host import UNIT
 from pf_status_relay.cli.shared_arguments import Commands, Help
 from pf_status_relay.cli.terminal import Terminal
@@ -37,6 +38,7 @@ Exit status:
   0  the history was printed, whatever it says
   2  wrong arguments, or --interface names a PF of which nothing is known
   {EX_UNAVAILABLE}  there is no journal, or systemd-python is missing
+  {EX_IOERR}  the file of --svg exists, or cannot be written
   {EX_NOPERM}  this user may not read the journal: it takes root, or the group systemd-journal
 
 The last day of one PF:
@@ -52,7 +54,13 @@ The last day of one PF:
         help=f"from when on (default: {_DEFAULT_SINCE})",
     )
     command.add_argument("--interface", metavar="PF", help="show this PF alone")
-    command.add_argument("--json", action="store_true", help="print one JSON document")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON document")
+    form.add_argument(
+        "--svg",
+        metavar="FILE",
+        help="draw it into this new file instead, a row for each PF (-: standard output)",
+    )
     command.set_defaults(run=run)
 
 
@@ -69,7 +77,14 @@ def run(options: argparse.Namespace) -> int:
     found = read(options.since)
     if options.interface is not None:
         found = _of(found, options.interface)
-    if options.json:
+    if options.svg is not None:
+        from pf_status_relay.cli.history_picture import svg
+
+        if options.svg == "-":
+            streams.put(svg(found))
+        else:
+            new_file.write(Path(options.svg), svg(found).encode())
+    elif options.json:
         streams.put(history_table.as_json(found))
     else:
         streams.put(history_table.text(found, Terminal(sys.stdout, environ)))

@@ -8,13 +8,14 @@ import signal
 import subprocess
 from datetime import datetime
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from pf_status_relay.core.events import LacpDown, LacpUp
 from tests.lab.kit import service
 from tests.lab.kit.commands import run
-from tests.lab.kit.lab import Lab
+from tests.lab.kit.lab import RESULTS, Lab
 from tests.lab.kit.topology import Pf
 from tests.lab.kit.waiting import LOSS_S, RECOVERY_S
 
@@ -86,6 +87,23 @@ def test_an_outage_and_its_end_are_as_journalctl_has_them(lab: Lab) -> None:
     ]
     assert [pf["interface"] for pf in document(lab, "--interface", "ens5f1")["interfaces"]] == ["ens5f1"]
     assert document(lab, "--since", "-7d", "--interface", "ens5f1")["outages"] == []
+
+
+def test_the_picture_has_a_row_for_each_pf_and_overwrites_nothing(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=1)
+    lab.pf_with_lacp("ens5f1", vfs=1)
+    lab.start_service("ens5f0", "ens5f1")
+    lose_lacp(lab, pf)
+    lab.sleep(5)
+    path = RESULTS / "history.svg"
+    done = lab.call("history", "--since", "today", "--svg", str(path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    texts = [text.text for text in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"ens5f0", "ens5f1", "no outage seen"} <= set(texts)
+    assert lab.call("history", "--svg", "-").stdout.startswith("<svg ")
+    done = lab.call("history", "--svg", str(path))
+    assert (done.returncode, done.stdout) == (74, "")
+    assert done.stderr == f"pf-status-relay: {path} exists and is not overwritten: name another file\n"
 
 
 def test_a_restart_and_a_kill_during_an_outage_are_gaps_in_one_outage(lab: Lab) -> None:
