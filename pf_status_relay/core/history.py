@@ -341,12 +341,15 @@ class Chronicle:
         self._gap: tuple[Moment, str] | None = None
         self._runs: bool | None = None
         self._failed: dict[tuple[str, str, str], FailedWrites] = {}
+        self._oldest: float | None = None
         self._first: Moment | None = None
         """When the service was first started; None if it ran before the first entry."""
 
     def take(self, entry: Entry) -> None:
         """Take in one entry."""
         at = Moment(*entry[:3])
+        if self._oldest is None:
+            self._oldest = at.time
         state = _PF_STATES.get(entry.message_id)
         if state is not None:
             self._see(at)
@@ -405,7 +408,7 @@ class Chronicle:
 
     def _first_gap(self, since: float, now: Moment, begins: float | None, *, runs: bool) -> None:
         """Say of the time before the first entry why nothing is known of it."""
-        begins = now.time if begins is None else min(begins, now.time)
+        begins = min(time for time in (begins, self._oldest, now.time) if time is not None)
         gaps = []
         if begins > since:
             reason = "the journal does not go back further"

@@ -125,7 +125,8 @@ class _Reader(journal.Reader):  # type: ignore[misc]
     """
 
     def __init__(self, *matches: Mapping[str, str]) -> None:
-        super().__init__(flags=journal.LOCAL_ONLY | journal.SYSTEM_ONLY)
+        # Not the system's files alone: a container's process has a user, and journald a file for each user.
+        super().__init__(flags=journal.LOCAL_ONLY)
         self._boots: dict[bytes, str] = {}
         for match in matches:
             for name, value in match.items():
