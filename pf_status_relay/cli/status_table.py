@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pf_status_relay.cli.report import Condition, Report, Row
+from pf_status_relay.cli.overview import Condition, Overview, Row
 from pf_status_relay.cli.terminal import Colour, Terminal, columns, printable
 from pf_status_relay.core import lacp
 from pf_status_relay.core.decision import Readiness
@@ -15,19 +15,19 @@ _NOTHING = "-"
 _COLOURS = {Condition.UP: Colour.GREEN, Condition.DOWN: Colour.RED, Condition.NOT_READY: Colour.YELLOW}
 
 
-def text(report: Report, terminal: Terminal) -> str:
-    """Return the report as an aligned line per PF, and then what is wrong."""
-    table = [list(_HEADER), *(_cells(row) for row in report.rows)]
+def text(overview: Overview, terminal: Terminal) -> str:
+    """Return the overview as an aligned line per PF, and then what is wrong."""
+    table = [list(_HEADER), *(_cells(row) for row in overview.rows)]
 
     def paint(row: int, column: int, cell: str) -> str:
         if not row or column != _LACP_COLUMN:
             return cell
-        return terminal.paint(cell, _COLOURS[report.rows[row - 1].condition])
+        return terminal.paint(cell, _COLOURS[overview.rows[row - 1].condition])
 
     lines = columns(table, paint)
-    if report.problems:
+    if overview.problems:
         lines.append("")
-    for problem in report.problems:
+    for problem in overview.problems:
         lines += terminal.wrap(f"{problem.subject}: {problem.found}")
         lines += terminal.wrap(problem.fix, indent="    ")
     return "".join(f"{line}\n" for line in lines)

@@ -13,7 +13,7 @@ import pytest
 from pf_status_relay import __version__
 from pf_status_relay.cli import exit_status, main
 from pf_status_relay.cli.diagnosis import Coverage
-from pf_status_relay.cli.report import Condition
+from pf_status_relay.cli.overview import Condition
 from pf_status_relay.config import keys, load
 from pf_status_relay.core.events import Event, journal_field
 from tests.support.tools import output_of

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from pf_status_relay.cli import host, streams
 from pf_status_relay.cli.exit_status import EX_CONFIG, EX_OSERR
-from pf_status_relay.cli.report import Report, as_json, report
+from pf_status_relay.cli.overview import Overview, as_json, overview
 from pf_status_relay.cli.shared_arguments import ENVIRONMENT, Commands, Help, add_config
 from pf_status_relay.cli.status_table import text
 from pf_status_relay.cli.terminal import Terminal
@@ -64,9 +64,9 @@ def run(options: argparse.Namespace) -> int:
     configuration = load.from_files(options.config, os.environ)
     streams.warn(configuration.warnings)
 
-    def look() -> Report:
+    def look() -> Overview:
         facts = host.read_pfs(configuration)
-        return report(facts, state_file.read(), host.read_hints(facts))
+        return overview(facts, state_file.read(), host.read_hints(facts))
 
     terminal = Terminal(sys.stdout, os.environ)
     found = look()

@@ -80,7 +80,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class Overview:
     """All configured interfaces, and the service's process, None if none runs."""
 
     rows: tuple[Row, ...]
@@ -105,15 +105,15 @@ class Report:
         return problems
 
 
-def report(
+def overview(
     facts: Mapping[str, Facts], service: ServiceState | None, hints: Mapping[str, Hint] | None = None
-) -> Report:
+) -> Overview:
     """Return how the interfaces are, in the order of `facts`.
 
     `hints` are what was probably meant by names that mean no PF.
     """
     rows = tuple(_row(name, each, service, (hints or {}).get(name)) for name, each in facts.items())
-    return Report(rows, service.pid if service else None)
+    return Overview(rows, service.pid if service else None)
 
 
 def _row(name: str, facts: Facts, service: ServiceState | None, hint: Hint | None) -> Row:
@@ -149,13 +149,13 @@ def _not_followed(name: str, pf: PhysicalFunction) -> list[Finding]:
     return [Finding(name, Verdict.WARNING, found, fix)]
 
 
-def as_json(report: Report) -> str:
-    """Return the report as one JSON document, which pf-status-relay(8) describes."""
+def as_json(overview: Overview) -> str:
+    """Return the overview as one JSON document, which pf-status-relay(8) describes."""
     document = {
-        "condition": str(report.condition),
-        "service": None if report.service is None else {"pid": report.service},
-        "interfaces": [_interface(row) for row in report.rows],
-        "problems": [line.as_json() for line in report.problems],
+        "condition": str(overview.condition),
+        "service": None if overview.service is None else {"pid": overview.service},
+        "interfaces": [_interface(row) for row in overview.rows],
+        "problems": [line.as_json() for line in overview.problems],
     }
     return f"{json.dumps(document, indent=2)}\n"
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from pf_status_relay.cli.report import Condition, as_json, report
+from pf_status_relay.cli.overview import Condition, as_json, overview
 from pf_status_relay.cli.status_table import text
 from pf_status_relay.cli.terminal import Terminal
 from pf_status_relay.core.facts import Absent, BondPort, Facts, PhysicalFunction, Unreadable
@@ -56,7 +56,7 @@ def test_there_is_an_aligned_line_for_each_pf_and_then_what_is_wrong() -> None:
         ens5f0=InterfaceState("ready", "up", "2030-01-01T10:00:03Z"),
         ens7f0=InterfaceState("absent", None, "2030-01-01T23:30:00Z"),
     )
-    displayed = text(report(facts, told), Terminal(io.StringIO(), {}))
+    displayed = text(overview(facts, told), Terminal(io.StringIO(), {}))
     assert displayed == (
         "PF         LINK  BOND   LACP       SINCE                ACTOR             PARTNER  RATE  VFS\n"
         "ens5f0     up    bond0  up         2030-01-01 11:00:03  ATASCD            ATASCD   fast  2 auto\n"
@@ -75,7 +75,7 @@ def test_there_is_an_aligned_line_for_each_pf_and_then_what_is_wrong() -> None:
 
 
 def test_all_is_well_without_a_word() -> None:
-    displayed = text(report({"ens5f0": UP}, service()), Terminal(io.StringIO(), {}))
+    displayed = text(overview({"ens5f0": UP}, service()), Terminal(io.StringIO(), {}))
     assert len(displayed.splitlines()) == 2
 
 
@@ -91,7 +91,7 @@ def test_all_is_well_without_a_word() -> None:
     ],
 )
 def test_the_condition_is_the_worst_of_all(facts: list[Facts], condition: Condition) -> None:
-    found = report({f"ens{number}": each for number, each in enumerate(facts)}, None)
+    found = overview({f"ens{number}": each for number, each in enumerate(facts)}, None)
     assert found.condition is condition
 
 
@@ -110,7 +110,7 @@ def test_the_condition_is_the_worst_of_all(facts: list[Facts], condition: Condit
 def test_the_service_is_believed_where_it_says_what_the_kernel_says(
     facts: Facts, told: tuple[str, str | None], believed: bool
 ) -> None:
-    (row,) = report({"a": facts}, service(a=InterfaceState(*told, "2030-01-01T10:00:03Z"))).rows
+    (row,) = overview({"a": facts}, service(a=InterfaceState(*told, "2030-01-01T10:00:03Z"))).rows
     assert row.since == ("2030-01-01T10:00:03Z" if believed else "")
 
 
@@ -124,23 +124,23 @@ def test_the_service_is_believed_where_it_says_what_the_kernel_says(
     ],
 )
 def test_vfs_that_do_not_follow_lacp_are_a_problem(pf: PhysicalFunction, problem: str) -> None:
-    problems = [line.found for line in report({"a": pf}, service()).problems]
+    problems = [line.found for line in overview({"a": pf}, service()).problems]
     assert [each for each in problems if "VFs in" in each] == [problem] * bool(problem)
 
 
 def test_vfs_that_are_counted_and_not_listed_are_shown() -> None:
-    displayed = text(report({"a": replace(UP, vf_count=5)}, service()), Terminal(io.StringIO(), {}))
+    displayed = text(overview({"a": replace(UP, vf_count=5)}, service()), Terminal(io.StringIO(), {}))
     assert "2 auto, 3 not listed\n" in displayed
 
 
 def test_without_a_service_that_is_a_problem_but_not_of_a_pf() -> None:
-    found = report({"a": UP}, None)
+    found = overview({"a": UP}, None)
     assert [line.subject for line in found.problems] == ["service"]
     assert found.condition is Condition.UP
 
 
 def test_colours_move_nothing() -> None:
-    found = report({"ens5f0": UP, "ens6f0": LONE}, service())
+    found = overview({"ens5f0": UP, "ens6f0": LONE}, service())
     coloured = text(found, Terminal(Tty(), {"TERM": "xterm"}))
     assert "\x1b[32mup       \x1b[0m" in coloured
     plain = text(found, Terminal(Tty(), {"TERM": "xterm", "NO_COLOR": "1"}))
@@ -151,18 +151,18 @@ def test_colours_move_nothing() -> None:
 
 @pytest.mark.parametrize("since", ["", "yesterday", "\x1b[2J"])
 def test_a_time_that_is_none_is_not_shown(since: str) -> None:
-    found = report({"a": UP}, service(a=InterfaceState("ready", "up", since)))
+    found = overview({"a": UP}, service(a=InterfaceState("ready", "up", since)))
     assert "\x1b" not in text(found, Terminal(io.StringIO(), {}))
 
 
 def test_a_name_moves_no_cursor() -> None:
-    assert "\x1b" not in text(report({"a\x1b[2J": GONE}, None), Terminal(io.StringIO(), {}))
+    assert "\x1b" not in text(overview({"a\x1b[2J": GONE}, None), Terminal(io.StringIO(), {}))
 
 
 def test_a_program_reads_one_document() -> None:
     told = service(ens5f0=InterfaceState("ready", "up", "2030-01-01T10:00:03Z"))
     slow = replace(UP, port=BondPort(PortState(61), PortState(63)))
-    document = json.loads(as_json(report({"ens5f0": slow}, told)))
+    document = json.loads(as_json(overview({"ens5f0": slow}, told)))
     assert document == {
         "condition": "up",
         "service": {"pid": 812},
