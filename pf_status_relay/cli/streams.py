@@ -35,10 +35,10 @@ def open_closed() -> None:
             setattr(sys, name, stream)
 
 
-def put(text: str) -> None:
-    """Print what may be written to a file: UTF-8 in every locale. Raises Unwritable."""
+def put(content: str | bytes) -> None:
+    """Print what may be written to a file: UTF-8 in every locale, bytes as they are. Raises Unwritable."""
     try:
-        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.write(content.encode() if isinstance(content, str) else content)
         sys.stdout.flush()
     except OSError as error:
         raise unwritten(error) from None

@@ -21,6 +21,8 @@ FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 MACHINE_ID = Path("/etc/machine-id")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
+NOT_ALLOWED = "this user may not read the journal: use root, or a user in the group systemd-journal"
+
 _FIELDS = {message_id.encode(): (message_id, fields) for message_id, fields in FIELDS.items()}
 
 

@@ -104,8 +104,7 @@ def read(since: float) -> History:
     except journal_reader.NoJournal as error:
         raise Refused([str(error)], EX_UNAVAILABLE) from None
     except journal_reader.NotAllowed:
-        fault = "this user may not read the journal: use root, or a user in the group systemd-journal"
-        raise Refused([fault], EX_NOPERM) from None
+        raise Refused([journal_reader.NOT_ALLOWED], EX_NOPERM) from None
     reader = journal_reader.JournalReader(UNIT)
     now = Moment(time.time(), time.monotonic(), journal_reader.boot_id())
     return history(reader.entries(since), since, now, reader.begins(), _known())
