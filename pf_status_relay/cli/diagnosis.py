@@ -10,19 +10,18 @@ from enum import Enum
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.host import Rival
 from pf_status_relay.cli.names import Hint
-from pf_status_relay.core import lacp
+from pf_status_relay.core import causes
+from pf_status_relay.core.causes import Cause
 from pf_status_relay.core.decision import not_ready_reason
 from pf_status_relay.core.facts import (
     BOND_MODE_8023AD,
     Absent,
-    BondPort,
     Facts,
     Master,
     PhysicalFunction,
     Unreadable,
     VfLinkState,
 )
-from pf_status_relay.core.lacp import PortState
 
 BOND_OPTIONS = "mode=802.3ad, lacp_rate=fast, miimon=100"
 
@@ -131,12 +130,14 @@ def of_interface(
     sriov: bool | None = None,
     refused: str | None = None,
     hint: Hint | None = None,
+    told: Cause | None = None,
 ) -> list[Finding]:
     """Judge what was read of a configured interface, as far as each thing can be judged.
 
     `sriov` says whether its device can have VFs, None if nobody asked. `refused` is why the driver
     did not set a VF to what it is, empty if it did, None if it was not asked to. `hint` is what was
-    probably meant by a name that means no PF.
+    probably meant by a name that means no PF. `told` is why the running service says that LACP
+    is down.
     """
     if isinstance(facts, Unreadable):
         return [Finding(name, Verdict.FAILED, f"cannot be read: {facts.error}", "look at the kernel's log")]
@@ -157,9 +158,10 @@ def of_interface(
     if lines[-1].verdict is Verdict.PASSED:
         assert facts.master is not None
         lines += _settings(name, facts.master)
-    lines.append(_carrier(name, facts))
-    if facts.carrier and facts.master and not not_ready_reason(facts):
-        lines += _lacp(name, facts.port, facts.master)
+    if facts.carrier or not_ready_reason(facts):
+        lines.append(_link(name, facts))
+    if facts.master and not not_ready_reason(facts):
+        lines.append(_lacp(name, causes.cause_of(facts, told), facts.master))
     return lines
 
 
@@ -225,43 +227,18 @@ def _settings(name: str, bond: Master) -> list[Finding]:
     return [*lines, Finding(name, Verdict.WARNING, found, "set miimon=100 on the bond")]
 
 
-def _carrier(name: str, pf: PhysicalFunction) -> Finding:
+def _link(name: str, pf: PhysicalFunction) -> Finding:
     if pf.carrier:
         return Finding(name, Verdict.PASSED, "has carrier")
-    fix = f"ip link set dev {name} up; then look at cable, transceiver and switch port"
-    return Finding(name, Verdict.WARNING, "has no carrier, or is set down", fix)
+    cause = Cause.NO_CARRIER if pf.up else Cause.PF_DOWN
+    found = "has no carrier" if pf.up else "is set down"
+    return Finding(name, Verdict.WARNING, found, causes.fix(cause, name, ""))
 
 
-def _lacp(name: str, port: BondPort | None, bond: Master) -> list[Finding]:
-    if not bond.up:
-        found = f"LACP is down: bond {bond.name} is set down, whatever the port state says"
-        return [Finding(name, Verdict.WARNING, found, f"ip link set dev {bond.name} up")]
-    if port is None:
-        fix = "look at the kernel's log for the bond"
-        return [Finding(name, Verdict.WARNING, "the kernel reports no LACP port state", fix)]
-    if lacp.is_up(port.actor, port.partner):
-        return [Finding(name, Verdict.PASSED, "LACP is up")]
-    found, fix = _lacp_down(port)
-    return [Finding(name, Verdict.WARNING, f"LACP is down: {found}", fix)]
-
-
-def _lacp_down(port: BondPort) -> tuple[str, str]:
-    """Say in words why LACP is down, and what to do. Each end tells in its state what it hears."""
-    if port.actor & PortState.DEFAULTED:
-        found = "the switch sends no LACPDUs (defaulted)"
-        return found, "look whether the switch is alive and runs LACP on this port"
-    if port.actor & PortState.EXPIRED:
-        return "LACPDUs from the switch have stopped (expired)", "look whether the switch is alive"
-    fix = "look at the switch's LACP configuration and log for this port"
-    if port.partner & lacp.FAILED:
-        return f"the switch does not hear us ({' '.join(lacp.names(port.partner & lacp.FAILED))})", fix
-    if missing := lacp.names(lacp.CARRYING & ~port.partner):
-        return f"the switch lacks {', '.join(missing)}", fix
-    missing = lacp.names(lacp.CARRYING & ~port.actor)
-    return (
-        f"the bond lacks {', '.join(missing)}",
-        "wait some seconds; then look at the kernel's log for the bond",
-    )
+def _lacp(name: str, cause: Cause | None, bond: Master) -> Finding:
+    if cause is None:
+        return Finding(name, Verdict.PASSED, "LACP is up")
+    return Finding(name, Verdict.WARNING, f"LACP is down: {cause}", causes.fix(cause, name, bond.name))
 
 
 def as_json(lines: Iterable[Finding], coverage: Coverage) -> str:

@@ -46,10 +46,19 @@ class NoNetlink(Refused):
 
 
 def read_pfs(configuration: Config) -> dict[str, Facts]:
-    """Read the interfaces that a configuration means from the kernel, once. Raises NoNetlink."""
+    """Read the interfaces that a configuration means from the kernel, once. Raises NoNetlink.
+
+    Where LACP is down, that includes what explains it.
+    """
     try:
         with closing(RequestSocket()) as requests:
-            return requests.read_all(selection.select(configuration.interfaces, requests))
+            facts = requests.read_all(selection.select(configuration.interfaces, requests))
+            return {
+                name: requests.read_details(each)
+                if isinstance(each, PhysicalFunction) and not (each.lacp_up or not_ready_reason(each))
+                else each
+                for name, each in facts.items()
+            }
     except selection.NotListed as error:
         raise NoNetlink(f"the kernel does not list its interfaces: {error}") from None
     except OSError as error:

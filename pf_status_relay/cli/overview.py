@@ -15,7 +15,8 @@ from typing import Any
 from pf_status_relay.cli import diagnosis
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.names import Hint
-from pf_status_relay.core import lacp
+from pf_status_relay.core import causes, lacp
+from pf_status_relay.core.causes import Cause
 from pf_status_relay.core.decision import Readiness, not_ready_reason
 from pf_status_relay.core.facts import Absent, BondPort, Facts, Master, PhysicalFunction, VfLinkState
 from pf_status_relay.core.lacp import PortState
@@ -38,7 +39,8 @@ class Row:
     """One configured interface.
 
     `since` is when the service saw it become as it is (RFC 3339, UTC), empty where no service says
-    so. `problems` are what is wrong, each with what to do.
+    so. `cause` is why LACP is down, None while it is up or the PF is not ready. `problems` are what is wrong,
+    each with what to do.
     """
 
     interface: str
@@ -46,6 +48,7 @@ class Row:
     readiness: Readiness
     condition: Condition
     since: str
+    cause: Cause | None
     problems: tuple[Finding, ...]
 
     @property
@@ -117,34 +120,39 @@ def overview(
 
 
 def _row(name: str, facts: Facts, service: ServiceState | None, hint: Hint | None) -> Row:
-    readiness, condition = _judged(facts)
     told = service.interfaces.get(name) if service else None
+    told_cause = service.cause(name) if service else None
+    readiness, cause = _judged(facts, told_cause)
+    condition = Condition.NOT_READY
+    if readiness is Readiness.READY:
+        condition = Condition.DOWN if cause else Condition.UP
     word = str(condition) if readiness is Readiness.READY else None
     since = told.since if told and (told.readiness, told.lacp) == (readiness.value, word) else ""
-    lines = diagnosis.of_interface(name, facts, hint=hint)
+    lines = diagnosis.of_interface(name, facts, hint=hint, told=told_cause)
     problems = [line for line in lines if line.verdict is not Verdict.PASSED]
     if readiness is Readiness.READY and isinstance(facts, PhysicalFunction):
-        problems += _not_followed(name, facts)
-    return Row(name, facts, readiness, condition, since, tuple(problems))
+        problems += _not_followed(name, facts, condition)
+    return Row(name, facts, readiness, condition, since, cause, tuple(problems))
 
 
-def _judged(facts: Facts) -> tuple[Readiness, Condition]:
+def _judged(facts: Facts, told: Cause | None) -> tuple[Readiness, Cause | None]:
+    """Return how a PF stands, and why LACP is down if it is ready and LACP is."""
     if isinstance(facts, Absent):
-        return Readiness.ABSENT, Condition.NOT_READY
+        return Readiness.ABSENT, None
     if not isinstance(facts, PhysicalFunction):
-        return Readiness.UNKNOWN, Condition.NOT_READY
+        return Readiness.UNKNOWN, None
     if not_ready_reason(facts):
-        return Readiness.NOT_READY, Condition.NOT_READY
-    return Readiness.READY, Condition.UP if facts.lacp_up else Condition.DOWN
+        return Readiness.NOT_READY, None
+    return Readiness.READY, causes.cause_of(facts, told)
 
 
-def _not_followed(name: str, pf: PhysicalFunction) -> list[Finding]:
+def _not_followed(name: str, pf: PhysicalFunction, condition: Condition) -> list[Finding]:
     """Say of which VFs the link state is not what LACP says it should be."""
-    wrong = VfLinkState.DISABLE if pf.lacp_up else VfLinkState.AUTO
+    wrong = VfLinkState.DISABLE if condition is Condition.UP else VfLinkState.AUTO
     number = sum(vf.link_state is wrong for vf in pf.vfs)
     if not number:
         return []
-    found = f"LACP is {'up' if pf.lacp_up else 'down'} and {number} of {len(pf.vfs)} VFs in {wrong}"
+    found = f"LACP is {condition} and {number} of {len(pf.vfs)} VFs in {wrong}"
     fix = f"if it stays so: journalctl -x -u pf-status-relay PF_INTERFACE={name}"
     return [Finding(name, Verdict.WARNING, found, fix)]
 
@@ -167,6 +175,7 @@ def _interface(row: Row) -> dict[str, Any]:
         "condition": str(row.condition),
         "standing": row.readiness.value,
         "since": row.since or None,
+        "cause": str(row.cause) if row.cause else None,
         "carrier": row.pf.carrier if row.pf else None,
         "master": {"name": master.name, "kind": master.kind} if master else None,
         "actor": _port_state(port.actor) if port else None,

@@ -20,12 +20,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from pf_status_relay.core import interference, lacp, retries, unknown_states
+from pf_status_relay.core import causes, interference, lacp, retries, unknown_states
+from pf_status_relay.core.causes import Cause, Heard, Told
 from pf_status_relay.core.early_detection import Silence, observe, silence_events
 from pf_status_relay.core.events import (
     Event,
     FetchFailed,
     LacpDown,
+    LacpStillDown,
     LacpUp,
     NoVfs,
     PfNotReady,
@@ -84,9 +86,10 @@ class Pace(Enum):
 class Memory:
     """What is known of one configured interface.
 
-    It is empty at start, and nothing in it is needed to decide rightly. `up_since` (monotonic seconds) is
-    when LACP was first seen up, None while it is not; `delayed` tells whether VFs stay disabled for that.
-    `ifindex` is that of the PF that `attempts` are about.
+    It is empty at start, and nothing in it is needed to decide rightly. `told` is what was told of why LACP
+    is down, None while it is up, and `heard` what was heard of the partner when it last went down. `up_since`
+    (monotonic seconds) is when LACP was first seen up, None while it is not; `delayed` tells whether VFs stay
+    disabled for that. `ifindex` is that of the PF that `attempts` are about.
     """
 
     interface: str
@@ -94,6 +97,8 @@ class Memory:
     reason: str = ""
     unreadable: str = ""
     lacp_up: bool | None = None
+    told: Told | None = None
+    heard: tuple[Heard, ...] = ()
     up_since: float | None = None
     delayed: bool = False
     port: BondPort | None = None
@@ -174,6 +179,34 @@ def settle(
     return replace(memory, attempts=open_attempts, unknown=unknown, disabled=disabled), events + told
 
 
+def explain(
+    memory: Memory, events: tuple[Event, ...], pf: PhysicalFunction, now: float
+) -> tuple[Memory, tuple[Event, ...]]:
+    """Say in the events why LACP is down, by facts that are read after the writes; `now` is when.
+
+    `decide` has given the cause that shows without them. If it turns out to be the one that was told before,
+    there is nothing to tell.
+    """
+    if memory.told is None:
+        return memory, events
+    heard = memory.heard
+    if any(isinstance(event, LacpDown) for event in events):
+        heard = causes.remember(heard, now, pf.lacpdus_received)
+    known = Cause.SLOW_PARTNER if causes.sends_slowly(heard) else memory.told.cause
+    cause = causes.cause_of(pf, known) or memory.told.cause
+    explained: list[Event] = []
+    for event in events:
+        if isinstance(event, LacpDown):
+            explained.append(LacpDown(event.interface, event.actor, event.partner, event.carrier, str(cause)))
+        elif not isinstance(event, LacpStillDown):
+            explained.append(event)
+        elif cause is not memory.told.cause:
+            explained.append(
+                LacpStillDown(event.interface, str(cause), event.actor, event.partner, event.carrier)
+            )
+    return replace(memory, told=memory.told._replace(cause=cause), heard=heard), tuple(explained)
+
+
 def to_restore(facts: Facts) -> tuple[VirtualFunction, ...]:
     """Return what to write so that no VF of a PF that is relayed for is left disabled."""
     if not isinstance(facts, PhysicalFunction) or not_ready_reason(facts):
@@ -204,13 +237,14 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
 
     silence = observe(memory.silence, pf, now, policy.early_detection_s)
     events += silence_events(name, memory.silence, silence)
-    up = _follow_lacp(memory, pf, silence.late, events)
+    up = pf.lacp_up and not silence.late
+    told = _follow_lacp(memory, pf, up, now, events)
     slow = up and pf.port is not None and not lacp.is_fast(pf.port.actor)
     if slow and not memory.slow_warned:
         events.append(SlowLacpRate(name))
     _follow_vf_count(memory, pf, events)
-    unknown, told = unknown_states.follow(name, memory.unknown, pf)
-    events += told
+    unknown, about_unknown = unknown_states.follow(name, memory.unknown, pf)
+    events += about_unknown
 
     disabled = [vf for vf in pf.vfs if vf.link_state is VfLinkState.DISABLE]
     up_since = (memory.up_since if memory.up_since is not None else now) if up else None
@@ -233,6 +267,7 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
     memory = replace(
         memory,
         lacp_up=up,
+        told=told,
         up_since=up_since,
         delayed=delayed,
         port=pf.port,
@@ -252,15 +287,28 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
     return Decision(memory, tuple(events), writes, pace, wait_s if delayed else None)
 
 
-def _follow_lacp(memory: Memory, pf: PhysicalFunction, late: bool, events: list[Event]) -> bool:
-    name, port = memory.interface, pf.port
+def _follow_lacp(
+    memory: Memory, pf: PhysicalFunction, up: bool, now: float, events: list[Event]
+) -> Told | None:
+    """Return what is told of why LACP is down, None if it is up."""
+    name, port, told = memory.interface, pf.port, memory.told
     actor, partner = (port.actor, port.partner) if port else (None, None)
-    up = pf.lacp_up and not late
     if (memory.port, memory.carrier) != (port, pf.carrier):
         events.append(PortStateChanged(name, actor, partner, pf.carrier))
-    if up is not memory.lacp_up:
-        events.append(LacpUp(name, actor, partner) if up else LacpDown(name, actor, partner, pf.carrier))
-    return up
+    if up:
+        if memory.lacp_up is not True:
+            events.append(LacpUp(name, actor, partner))
+        return None
+    cause = causes.cause_of(pf) or Cause.EARLY_DETECTION  # the one that the port state does not show
+    if told is None:
+        events.append(LacpDown(name, actor, partner, pf.carrier, str(cause)))
+        return Told(cause, cause, cause, now)
+    if cause is not told.shows:
+        told = told._replace(shows=cause, since=now)
+    if told.is_settled(now):
+        events.append(LacpStillDown(name, str(cause), actor, partner, pf.carrier))
+        told = told._replace(showed=cause)
+    return told
 
 
 def _follow_vf_count(memory: Memory, pf: PhysicalFunction, events: list[Event]) -> None:

@@ -154,12 +154,26 @@ class LacpUp(Event):
 
 
 class LacpDown(Event):
-    """LACP is down on the PF. Without a carrier the port state can still read as up."""
+    """LACP is down on the PF, for a Cause. Without a carrier the port state can still read as up."""
 
     level = Level.INFO
     msg = "lacp is down"
     message_id = "5e3b18c5a56f406990832aaaa9d31e52"
     interface: str
+    actor: PortState | None = detail()
+    partner: PortState | None = detail()
+    carrier: bool = detail()
+    cause: str
+
+
+class LacpStillDown(Event):
+    """LACP has been down for another cause than was last told, for a while."""
+
+    level = Level.INFO
+    msg = "lacp is still down"
+    message_id = "999012f74b7d4cd48cfa808cf82b3e6a"
+    interface: str
+    cause: str
     actor: PortState | None = detail()
     partner: PortState | None = detail()
     carrier: bool = detail()

@@ -55,6 +55,8 @@ class Master:
     `up` is whether it is administratively up.
     `miimon_ms` is how often the bond looks at the carrier, in milliseconds, 0 if it does not.
     `lacp_fast` is whether it is set to the fast LACP rate. Both are None where it is no bond.
+    `lacp_active` is whether it sends LACPDUs before it hears any (its option lacp_active), None where it is
+    no bond, or the kernel is too old to say.
     """
 
     ifindex: int
@@ -65,17 +67,29 @@ class Master:
     up: bool = True
     miimon_ms: int | None = None
     lacp_fast: bool | None = None
+    lacp_active: bool | None = None
+
+
+class LinkSettings(NamedTuple):
+    """What the driver says of the link: `speed` in Mbit/s, None if it does not know, and `duplex`.
+
+    `duplex` is `full`, `half` or `unknown`.
+    """
+
+    speed: int | None
+    duplex: str
 
 
 @dataclass(frozen=True)
 class PhysicalFunction:
     """A PF as one read found it.
 
-    `carrier` is true when the PF is administratively up and has carrier.
+    `carrier` is true when the PF is administratively up and has carrier, `up` when it is administratively up.
     `port` is None where the kernel reports no LACP port state.
     `vf_count` is how many VFs the kernel counts (IFLA_NUM_VF), `vfs_listed` how many its list
     has by the list's own, 16-bit length, and `vfs` are those that could be read all the same.
     `lacpdus_received` is the bond port's counter, None where it was not asked for or is not kept.
+    `link_settings` are None where they were not asked for or cannot be read.
     """
 
     ifindex: int
@@ -86,6 +100,8 @@ class PhysicalFunction:
     vfs_listed: int
     vfs: tuple[VirtualFunction, ...]
     lacpdus_received: int | None = None
+    up: bool = True
+    link_settings: LinkSettings | None = None
 
     @property
     def list_has_wrapped(self) -> bool:

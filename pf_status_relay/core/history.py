@@ -202,6 +202,7 @@ _DISABLE = str(VfLinkState.DISABLE)
 _PF_STATES: dict[str, State] = {
     events.LacpUp.message_id: State.UP,
     events.LacpDown.message_id: State.DOWN,
+    events.LacpStillDown.message_id: State.DOWN,
     events.PfNotReady.message_id: State.NOT_READY,
     events.InterfaceDropped.message_id: State.UNKNOWN,
 }
@@ -210,6 +211,7 @@ _PF_STATES: dict[str, State] = {
 FIELDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(_PF_STATES, (_PF,)),
     events.LacpDown.message_id: (_PF, _CAUSE),
+    events.LacpStillDown.message_id: (_PF, _CAUSE),
     events.FetchFailed.message_id: (_PF,),
     events.InterfacesToMonitor.message_id: (_NAMES,),
     events.VfLinkStateSet.message_id: (_PF, _VF, _LINK_STATE, _TOOK),
@@ -284,6 +286,8 @@ class _Pf:
                 self.outage = None
         elif outage is None and state is State.DOWN:
             self.outage = _OpenOutage(self.interface, at, before, cause)
+        elif outage is not None and cause is not None:  # the one that stands is known only after a while
+            outage.cause = cause
         if state is not before:
             self.changes.append((at.time, state))
             self.state = state

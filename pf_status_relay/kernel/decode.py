@@ -46,7 +46,8 @@ class Link:
     interface that is down passes no traffic, whatever its driver says of the carrier.
     `name` is as a line may hold it: what cannot be seen is shown by its number.
     `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
-    `miimon_ms` and `lacp_fast` are a bond's settings, None where it is no bond.
+    `miimon_ms`, `lacp_fast` and `lacp_active` are a bond's settings, None where it is no bond, the last also
+    where the kernel is too old to say.
     `port` is None unless the interface is a port of an 802.3ad bond.
     """
 
@@ -63,6 +64,7 @@ class Link:
     vfs: tuple[VirtualFunction, ...]
     miimon_ms: int | None = None
     lacp_fast: bool | None = None
+    lacp_active: bool | None = None
 
 
 class LinkNames(NamedTuple):
@@ -103,6 +105,7 @@ def _decode_short(message: bytes) -> Link:
         bond: Any = info.get_attr("IFLA_INFO_DATA") if kind == "bond" else None
         master = _number(link.get_attr("IFLA_MASTER")) or 0
         up = bool(link["flags"] & _IFF_UP)
+        active = _number(bond.get_attr("IFLA_BOND_AD_LACP_ACTIVE")) if kind == "bond" else None
         if ifindex < 1 or master > _MAX_IFINDEX:  # no request could ask for it
             raise ValueError(f"no interface has these ifindexes, with the master's {master}")
         return Link(
@@ -119,6 +122,7 @@ def _decode_short(message: bytes) -> Link:
             vfs=(),
             miimon_ms=_number(bond.get_attr("IFLA_BOND_MIIMON")) if kind == "bond" else None,
             lacp_fast=bool(_number(bond.get_attr("IFLA_BOND_AD_LACP_RATE"))) if kind == "bond" else None,
+            lacp_active=None if active is None else bool(active),
         )
     # pyroute2 raises whatever its decoders run into: struct, key, index, Unicode errors.
     except Exception as error:

@@ -93,6 +93,7 @@ class link_info(nla):  # type: ignore[misc]
             (1, "IFLA_BOND_MODE", "uint8"),
             (3, "IFLA_BOND_MIIMON", "uint32"),
             (21, "IFLA_BOND_AD_LACP_RATE", "uint8"),
+            (29, "IFLA_BOND_AD_LACP_ACTIVE", "uint8"),
         )
 
     class bond_port(nla):  # type: ignore[misc]

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from pf_status_relay.core.facts import (
     BOND_MODE_8023AD,
@@ -19,7 +20,7 @@ from pf_status_relay.core.facts import (
     unless_named_twice,
 )
 from pf_status_relay.core.refusals import Refusal
-from pf_status_relay.kernel import decode, encode, messages
+from pf_status_relay.kernel import decode, encode, messages, sysfs
 from pf_status_relay.kernel.encode import NLM_F_DUMP, NLMSGHDR
 from pf_status_relay.kernel.event_socket import master_attribute, open_route_socket
 from pf_status_relay.text import one_line, reason_of
@@ -100,7 +101,20 @@ class RequestSocket:
             vfs_listed=pf.vfs_listed,
             vfs=pf.vfs,
             lacpdus_received=lacpdus,
+            up=pf.up,
         )
+
+    def read_details(self, pf: PhysicalFunction) -> PhysicalFunction:
+        """Return a PF with what explains an outage and takes requests of its own.
+
+        Those are the counter of its bond port and its link settings. Raises OSError if the socket is
+        unusable.
+        """
+        try:
+            lacpdus = self._lacpdus_received(pf.ifindex)
+        except decode.MalformedMessage:
+            lacpdus = None
+        return replace(pf, lacpdus_received=lacpdus, link_settings=sysfs.link_settings(pf.ifindex))
 
     def sole_lacp_ports(self) -> list[str]:
         """Return the names of the interfaces that are the one port of a bond in mode 802.3ad.
@@ -168,7 +182,15 @@ class RequestSocket:
         if ports == 0:
             return None
         return Master(
-            ifindex, link.name, link.kind, link.bond_mode, ports, link.up, link.miimon_ms, link.lacp_fast
+            ifindex=ifindex,
+            name=link.name,
+            kind=link.kind,
+            bond_mode=link.bond_mode,
+            port_count=ports,
+            up=link.up,
+            miimon_ms=link.miimon_ms,
+            lacp_fast=link.lacp_fast,
+            lacp_active=link.lacp_active,
         )
 
     def _lacpdus_received(self, ifindex: int) -> int | None:

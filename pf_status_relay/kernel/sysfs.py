@@ -1,9 +1,16 @@
-"""What only sysfs tells of an interface: whether it is an SR-IOV PF (Documentation/PCI/pci-iov-howto)."""
+"""What sysfs tells of an interface: whether it is an SR-IOV PF, and its speed and duplex.
+
+Linux Documentation/PCI/pci-iov-howto.rst and Documentation/ABI/testing/sysfs-class-net.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+from pathlib import Path
+
+from pf_status_relay.core.facts import LinkSettings
 
 _INTERFACES = "/sys/class/net"
 
@@ -30,6 +37,31 @@ def pf_of_vf(ifindex: int) -> str:
         return min(os.listdir(f"{_INTERFACES}/{name}/device/physfn/net"))
     except (OSError, ValueError):  # gone; no VF; a PF without interfaces
         return ""
+
+
+def link_settings(ifindex: int) -> LinkSettings | None:
+    """Return what the driver says of the link, None if that cannot be read.
+
+    A driver that does not say, and one whose interface is set down, make the files refuse with EINVAL.
+    """
+    try:
+        folder = Path(_INTERFACES, socket.if_indextoname(ifindex))
+        speed = _text(folder / "speed")
+        duplex = _text(folder / "duplex")
+    except OSError:  # it is gone, or sysfs is not there
+        return None
+    # SPEED_UNKNOWN is -1 (include/uapi/linux/ethtool.h)
+    return LinkSettings(int(speed) if speed.isdecimal() and int(speed) else None, duplex or "unknown")
+
+
+def _text(path: Path) -> str:
+    """Return what is in a file, an empty string if it refuses. Raises OSError."""
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
+            return ""
+        raise
 
 
 def interfaces() -> list[str]:

@@ -13,6 +13,7 @@ from pf_status_relay.core.decision import (
     Policy,
     Readiness,
     decide,
+    explain,
     settle,
     to_restore,
 )
@@ -23,6 +24,7 @@ from pf_status_relay.core.events import (
     InterfacesNotListed,
     InterfacesToMonitor,
     LacpDown,
+    LacpStillDown,
 )
 from pf_status_relay.core.facts import (
     Facts,
@@ -248,6 +250,17 @@ class Interface:
         if self.left is not None:
             self.due = self._clock() + PAUSE_S
         return replace(look, events=look.events + self._slow_events())
+
+    def explain(self, requests: RequestSocket, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        """Return the events of a look, with the cause of an outage that takes more requests to tell.
+
+        It is for after the writes. Raises OSError if the socket is unusable.
+        """
+        down = any(isinstance(event, (LacpDown, LacpStillDown)) for event in events)
+        if down and isinstance(self.facts, PhysicalFunction):
+            pf = requests.read_details(self.facts)
+            self.memory, events = explain(self.memory, events, pf, self._clock())
+        return events
 
     def restore(self, requests: RequestSocket) -> Iterator[Sequence[Event]]:
         """Set the VFs back that are disabled, whatever LACP says, and yield what is to be logged.

@@ -216,17 +216,26 @@ class Service:
     def _cycle(self, woken: set[str], requests: RequestSocket) -> bool:
         """Look at the PFs that are due or woken; return whether any could be read.
 
-        All VF states are written before anything is logged.
+        All VF states are written before the kernel is asked why LACP went down, and anything is logged.
         """
         self._select(requests)
         looks: list[tuple[Interface, Round]] = []
+        usable = False
         try:
             for interface, look in self._interfaces.look(woken, requests, self._policy, self._interval_s):
                 looks.append((interface, look))
                 if not isinstance(interface.facts, Unreadable):
                     self._notifier.busy(self._clock())
+            usable = True
         finally:
-            self._tell([event for _, look in looks for event in look.events])
+            for interface, look in looks:
+                events = look.events
+                if usable:
+                    try:
+                        events = interface.explain(requests, events)
+                    except OSError:  # the next look finds it, too; until then the others are not kept waiting
+                        usable = False
+                self._tell(events)
         for interface, look in looks:
             assert interface.facts is not None
             self._metrics.looked(interface.memory, interface.facts)

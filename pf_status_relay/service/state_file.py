@@ -5,10 +5,11 @@ alone: nothing is decided by it, the service does not read it, and a service tha
 relays all the same. systemd removes the folder when the service has ended, however it ended.
 
     {"pid": 812, "interfaces": {
-        "ens5f0": {"standing": "ready", "lacp": "up", "since": "2030-01-01T10:00:03Z"}}}
+        "ens5f0": {"standing": "ready", "lacp": "up", "since": "2030-01-01T10:00:03Z", "cause": null}}}
 
-`standing` is a Readiness, `lacp` is "up", "down" or null while the PF is not ready, and `since`
-(RFC 3339, UTC) is when the service saw it become so, at the earliest when it started.
+`standing` is a Readiness, `lacp` is "up", "down" or null while the PF is not ready, `since`
+(RFC 3339, UTC) is when the service saw it become so, at the earliest when it started, and `cause` is
+the Cause for which LACP is down, as it was last logged.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from pf_status_relay.core import causes
+from pf_status_relay.core.causes import Cause
 from pf_status_relay.core.decision import Memory, Readiness
 
 DIRECTORY_VARIABLE = "RUNTIME_DIRECTORY"
@@ -40,6 +43,7 @@ class InterfaceState:
     readiness: str
     lacp: str | None
     since: str
+    cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class ServiceState:
 
     pid: int
     interfaces: Mapping[str, InterfaceState]
+
+    def cause(self, interface: str) -> Cause | None:
+        """Return why LACP is down on a configured interface, None if the service does not say."""
+        state = self.interfaces.get(interface)
+        return causes.named(state.cause) if state else None
 
 
 class StateFile:
@@ -74,7 +83,12 @@ class StateFile:
     @staticmethod
     def _replace(path: Path, states: Mapping[str, InterfaceState]) -> None:
         interfaces = {
-            name: {"standing": state.readiness, "lacp": state.lacp, "since": state.since}
+            name: {
+                "standing": state.readiness,
+                "lacp": state.lacp,
+                "since": state.since,
+                "cause": state.cause,
+            }
             for name, state in states.items()
         }
         text = json.dumps({"pid": os.getpid(), "interfaces": interfaces})
@@ -103,7 +117,9 @@ def read(path: Path = PATH) -> ServiceState | None:
         state = ServiceState(
             int(content["pid"]),
             {
-                str(name): InterfaceState(str(each["standing"]), each["lacp"], str(each["since"]))
+                str(name): InterfaceState(
+                    str(each["standing"]), each["lacp"], str(each["since"]), each.get("cause")
+                )
                 for name, each in content["interfaces"].items()
             },
         )
@@ -117,11 +133,12 @@ def _state(memory: Memory, before: Mapping[str, InterfaceState]) -> InterfaceSta
     lacp = None
     if memory.readiness is Readiness.READY:
         lacp = "up" if memory.lacp_up else "down"
+    cause = str(memory.told.cause) if memory.told else None
     known = before.get(memory.interface)
     if known and (known.readiness, known.lacp) == (memory.readiness.value, lacp):
-        return known
+        return replace(known, cause=cause)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return InterfaceState(memory.readiness.value, lacp, now)
+    return InterfaceState(memory.readiness.value, lacp, now, cause)
 
 
 def _runs(pid: int) -> bool:

@@ -14,6 +14,8 @@ from tests.support.rtnetlink import IFF_UP, attribute, link_message, nest, text,
 def check(data: bytes) -> None:
     """Decode; and what was decoded, laid out anew as the kernel does, is decoded to the same."""
     try:
+        names = decode.decode_names(data)
+        lines.check(each for each in (names.name, names.kind, *names.altnames) if each)
         link = decode.decode(data)
     except MalformedMessage as error:
         lines.check([str(error)])
@@ -31,6 +33,7 @@ def laid_out(link: Link) -> bytes:
         bond = [u8(21, link.lacp_fast or 0)]
         bond += [] if link.bond_mode is None else [u8(1, link.bond_mode)]
         bond += [] if link.miimon_ms is None else [u32(3, link.miimon_ms)]
+        bond += [] if link.lacp_active is None else [u8(29, link.lacp_active)]
         info.append(nest(2, *bond))
     if link.port:
         info += [text(4, "bond"), nest(5, u8(7, int(link.port.actor)), u16(8, int(link.port.partner)))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 
@@ -52,6 +52,8 @@ class World:
         self.written: list[tuple[float, int, VfLinkState, int]] = []
         self.busy_at: list[float] = []
         self.listed_at: list[tuple[float, str]] = []
+        self.details: dict[str, Any] = {}
+        self.details_error: OSError | None = None
         self.happened: list[Happening] = []
         self.read_at: list[tuple[float, str]] = []
         self.link_events: list[tuple[int, bytes]] = []
@@ -90,6 +92,12 @@ class World:
                     world.listed_at.append((round(world.now - 100, 6), name))
                     world.spend(world.list_s)
                 return facts
+
+            def read_details(self, pf: PhysicalFunction) -> PhysicalFunction:
+                world.happened.append(("details", pf.ifindex))
+                if world.details_error:
+                    raise world.details_error
+                return replace(pf, **world.details)
 
             def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> Refusal | None:
                 world.happened.append(("write", (ifindex, {vf.id: str(vf.link_state) for vf in vfs})))

@@ -16,6 +16,7 @@ from pf_status_relay.config import load
 from pf_status_relay.core.facts import Facts, PhysicalFunction
 from pf_status_relay.kernel import sysfs
 from pf_status_relay.kernel.request_socket import RequestSocket
+from pf_status_relay.service import state_file
 from pf_status_relay.text import reason_of
 
 
@@ -80,10 +81,11 @@ def run(options: argparse.Namespace) -> int:
     except host.NoNetlink as error:
         found.append(diagnosis.netlink_failed(str(error)))
     probed = _probe(facts, *options.probe) if options.probe and facts else {}
-    hints = host.read_hints(facts)
+    hints, service = host.read_hints(facts), state_file.read()
     for name, each in facts.items():
         sriov = sysfs.is_pf(each.ifindex) if isinstance(each, PhysicalFunction) else None
-        found += diagnosis.of_interface(name, each, sriov, probed.get(name), hints.get(name))
+        told = service.cause(name) if service else None
+        found += diagnosis.of_interface(name, each, sriov, probed.get(name), hints.get(name), told)
     found += diagnosis.of_host(
         diagnosis.Host(capable, host.unit_has_net_admin(), host.find_rivals(), not host.sees_processes())
     )

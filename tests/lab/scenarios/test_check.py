@@ -71,9 +71,9 @@ def test_what_will_pass_by_itself_or_could_be_better_is_a_warning(lab: Lab) -> N
     ip("link set dev bond1 type bond miimon 0")
     done = lab.call("check", interfaces=["ens5f0", "ens5f1", "ens5f2"])
     assert judged(done)["warning"] == [
-        "ens5f0: LACP is down: the switch sends no LACPDUs (defaulted)",
+        "ens5f0: LACP is down: LACPDUs have stopped",
         "ens5f1: bond bond1 has no miimon: it does not notice a carrier that goes or comes",
-        "ens5f1: has no carrier, or is set down",
+        "ens5f1: LACP is down: no carrier",
         "ens5f2: has no VFs",
         "ens5f2: bond bond2 is on the slow LACP rate: a dead switch is noticed after 90 s, not 3",
     ]

@@ -73,8 +73,8 @@ def repetitions(case: Case, life: Life) -> Iterator[Violation]:
 
 
 def spoken(event: Event) -> dict[str, Any]:
-    """A line without its times."""
-    return {key: value for key, value in event.items() if key not in ("time", "at")}
+    """A line without its times, and without the cause: LACP that goes down twice in a row is said again."""
+    return {key: value for key, value in event.items() if key not in ("time", "at", "cause")}
 
 
 def lost_events(case: Case, life: Life) -> Iterator[Violation]:

@@ -11,14 +11,14 @@ from pf_status_relay.cli import diagnosis
 from pf_status_relay.cli.diagnosis import Coverage, Host
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.host import Rival
+from pf_status_relay.core.causes import Cause
 from pf_status_relay.core.facts import (
     Absent,
     Facts,
     Master,
     Unreadable,
 )
-from pf_status_relay.core.lacp import PortState, is_up
-from tests.support.facts import AUTO, ENABLE, FAST_BOND, GOOD, numbered, port
+from tests.support.facts import AUTO, ENABLE, FAST_BOND, GOOD, numbered
 
 PASSED, WARNING, FAILED = Verdict
 
@@ -70,7 +70,8 @@ def test_a_good_pf_passes_in_everything() -> None:
             WARNING,
             "the kernel lists 2 of its 400 VFs, the others are not relayed for",
         ),
-        (replace(GOOD, carrier=False), WARNING, "has no carrier, or is set down"),
+        (replace(GOOD, carrier=False), WARNING, "LACP is down: no carrier"),
+        (replace(GOOD, carrier=False, up=False), WARNING, "LACP is down: pf is set down"),
         (
             replace(GOOD, master=replace(FAST_BOND, lacp_fast=False)),
             WARNING,
@@ -81,7 +82,7 @@ def test_a_good_pf_passes_in_everything() -> None:
             WARNING,
             "bond bond0 has no miimon: it does not notice a carrier that goes or comes",
         ),
-        (replace(GOOD, port=None), WARNING, "the kernel reports no LACP port state"),
+        (replace(GOOD, port=None), WARNING, "LACP is down: not agreed yet"),
     ],
 )
 def test_each_thing_that_is_wrong_is_found_alone(facts: Facts, verdict: Verdict, found: str) -> None:
@@ -108,32 +109,20 @@ def test_a_driver_that_refuses_fails() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("actor", "partner", "found"),
-    [
-        (0x8F, 0x37, "LACPDUs from the switch have stopped (expired)"),
-        (0x4F, 0x00, "the switch sends no LACPDUs (defaulted)"),
-        (0x3F, 0x0F, "the switch lacks collecting, distributing"),
-        (0x3F, 0xBF, "the switch does not hear us (expired)"),
-        (0x07, 0x3F, "the bond lacks synchronization, collecting, distributing"),
-    ],
-)
-def test_lacp_down_is_told_in_words(actor: int, partner: int, found: str) -> None:
-    down = replace(GOOD, port=port(actor, partner))
-    assert wrong(down) == [(WARNING, f"LACP is down: {found}")]
+@pytest.mark.parametrize(("up", "found"), [(True, "has no carrier"), (False, "is set down")])
+def test_the_link_of_a_pf_that_is_not_ready_is_judged_too(up: bool, found: str) -> None:
+    assert wrong(replace(GOOD, master=None, carrier=False, up=up)) == [
+        (FAILED, "link has no master interface"),
+        (WARNING, found),
+    ]
 
 
-def test_a_bond_that_is_set_down_runs_no_lacp_whatever_the_port_state_says() -> None:
-    down = replace(GOOD, master=replace(FAST_BOND, up=False))
-    assert wrong(down) == [(WARNING, "LACP is down: bond bond0 is set down, whatever the port state says")]
-
-
-def test_every_port_state_can_be_told() -> None:
-    for actor in range(256):
-        for partner in range(256):
-            lines = diagnosis._lacp("ens5f0", port(actor, partner), FAST_BOND)
-            up = is_up(PortState(actor), PortState(partner))
-            assert [line.verdict for line in lines] == [PASSED if up else WARNING]
+@pytest.mark.parametrize("cause", Cause)
+def test_each_cause_has_a_fix_that_names_what_is_to_be_changed(cause: Cause) -> None:
+    line = diagnosis._lacp("ens5f0", cause, FAST_BOND)
+    assert line.found == f"LACP is down: {cause}"
+    assert len(line.fix) <= 100
+    assert "{" not in line.fix
 
 
 RIVAL = Rival(60, "the program pf-status-relay", certain=True)

@@ -13,6 +13,7 @@ import pytest
 from pf_status_relay.cli.overview import Condition, as_json, overview
 from pf_status_relay.cli.status_table import text
 from pf_status_relay.cli.terminal import Terminal
+from pf_status_relay.core.causes import Cause
 from pf_status_relay.core.facts import Absent, BondPort, Facts, PhysicalFunction, Unreadable
 from pf_status_relay.core.lacp import PortState
 from pf_status_relay.service.state_file import InterfaceState, ServiceState
@@ -65,8 +66,8 @@ def test_there_is_an_aligned_line_for_each_pf_and_then_what_is_wrong() -> None:
         "1 auto, 1 disable\n"
         "ens7f0     -     -      absent     2030-01-02 00:30:00  -                 -        -     -\n"
         "\n"
-        "enp94s0f1: LACP is down: the switch sends no LACPDUs (defaulted)\n"
-        "    look whether the switch is alive and runs LACP on this port\n"
+        "enp94s0f1: LACP is down: LACPDUs have stopped\n"
+        "    look whether the switch is alive, and still runs LACP on this port\n"
         "ens6f0: link has no master interface\n"
         "    make it the one port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100\n"
         "ens7f0: no interface has this name\n"
@@ -112,6 +113,28 @@ def test_the_service_is_believed_where_it_says_what_the_kernel_says(
 ) -> None:
     (row,) = overview({"a": facts}, service(a=InterfaceState(*told, "2030-01-01T10:00:03Z"))).rows
     assert row.since == ("2030-01-01T10:00:03Z" if believed else "")
+
+
+def test_what_only_the_service_can_know_is_taken_from_it() -> None:
+    """Early detection counts a port as down that reads as up, and its VFs are then as they should be."""
+    disabled = replace(UP, vfs=numbered([DISABLE, DISABLE]))
+    told = service(a=InterfaceState("ready", "down", "2030-01-01T10:00:03Z", "early detection"))
+    found = overview({"a": disabled}, told)
+    (row,) = found.rows
+    assert (row.condition, row.cause, row.since) == (
+        Condition.DOWN,
+        Cause.EARLY_DETECTION,
+        "2030-01-01T10:00:03Z",
+    )
+    assert [line.found for line in found.problems] == ["LACP is down: early detection"]
+    assert json.loads(as_json(found))["interfaces"][0]["cause"] == "early detection"
+
+
+def test_a_cause_of_the_service_that_the_kernel_contradicts_is_not_taken() -> None:
+    told = service(a=InterfaceState("ready", "down", "2030-01-01T10:00:03Z", "no carrier"))
+    assert overview({"a": UP}, told).condition is Condition.UP
+    (row,) = overview({"a": DOWN}, told).rows
+    assert row.cause is Cause.SILENT
 
 
 @pytest.mark.parametrize(
@@ -172,6 +195,7 @@ def test_a_program_reads_one_document() -> None:
                 "condition": "up",
                 "standing": "ready",
                 "since": "2030-01-01T10:00:03Z",
+                "cause": None,
                 "carrier": True,
                 "master": {"name": "bond0", "kind": "bond"},
                 "actor": {

@@ -85,7 +85,7 @@ def test_the_story_of_an_outage(watched: Watched) -> None:
     ]
     assert watched.look(pf(DOWN, AUTO, ENABLE)).events == (
         events.PortStateChanged("ens5f0", PortState(143), PortState(55), True),
-        events.LacpDown("ens5f0", PortState(143), PortState(55), True),
+        events.LacpDown("ens5f0", PortState(143), PortState(55), True, "LACPDUs have stopped"),
         events.VfLinkStateSet(0, DISABLE, "ens5f0", 0.0),
     )
     assert watched.look(pf(DOWN, DISABLE, ENABLE)).events == ()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pf_status_relay.core import events
+from pf_status_relay.core.causes import cause_of
 from pf_status_relay.core.decision import Decision, Memory, Pace, decide, settle
 from pf_status_relay.core.events import Event, VfsSetBySomebodyElse
 from pf_status_relay.core.facts import (
@@ -124,6 +125,7 @@ class _Life(RuleBasedStateMachine):
         self.missing = 0
         self.invented = False
         self.refused_for_good_at: list[float] = []
+        self.shown_since = 0.0
 
     # What the world does. The relay looks after each change, or after several.
 
@@ -178,7 +180,7 @@ class _Life(RuleBasedStateMachine):
     def the_relay_is_slow(self, changes: int) -> None:
         self.unseen = changes
 
-    @rule(seconds=SECONDS)
+    @rule(seconds=SECONDS | st.just(10.0))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
@@ -383,7 +385,15 @@ class _Life(RuleBasedStateMachine):
             if actor is not None and not actor & 2:
                 tell("slow", True, events.SlowLacpRate(NAME))
         else:
-            tell("lacp", "down", events.LacpDown(NAME, actor, partner, facts.carrier))
+            cause = cause_of(facts)
+            if self.told.get("lacp") != "down":
+                self.told["cause"] = cause
+            if self.told.get("lacp") != "down" or self.told["shown"] is not cause:
+                self.told["shown"], self.shown_since = cause, self.now
+            if self.now - self.shown_since >= 10:
+                still = events.LacpStillDown(NAME, str(cause), actor, partner, facts.carrier)
+                tell("cause", cause, still)
+            tell("lacp", "down", events.LacpDown(NAME, actor, partner, facts.carrier, str(cause_of(facts))))
             self.told["slow"] = False
         count, listed = facts.vf_count, facts.vfs_listed
         tell("count", count, events.VfsDetected(NAME, count) if count else events.NoVfs(NAME))

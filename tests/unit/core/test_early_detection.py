@@ -55,7 +55,7 @@ def test_the_port_state_that_follows_the_silence_is_no_second_outage() -> None:
     listener.look(10.0, 1)
     assert listener.look(12.5, 1) == ["lacp is late", "lacp is down"]
     assert listener.look(13.0, 1, DOWN) == []
-    assert listener.look(60.0, 9, DOWN) == []
+    assert listener.look(60.0, 9, DOWN) == ["lacp is still down"], "for a cause that others can see, too"
     assert listener.look(60.1, 9) == ["lacp is up"]
 
 

@@ -19,6 +19,7 @@ VOCABULARY = [
     ("PfNotReady", "ERROR", "pf is not ready", "f80831f549454dde8f1f44e6cc59330e"),
     ("LacpUp", "INFO", "lacp is up", "5c3c3aff39034ac9807219ada031df8c"),
     ("LacpDown", "INFO", "lacp is down", "5e3b18c5a56f406990832aaaa9d31e52"),
+    ("LacpStillDown", "INFO", "lacp is still down", "999012f74b7d4cd48cfa808cf82b3e6a"),
     ("LacpLate", "WARN", "lacp is late", "9f9212eb6134461d9a9dff57b880127d"),
     ("EarlyDetectionRefused", "WARN", "early detection is not possible", "262cad5cad8f4ee08185196a4668f7fc"),
     ("SlowLacpRate", "WARN", "pf is using slow lacp rate", "5bcc3fde10d344509cb89aced65f7fb9"),
@@ -106,13 +107,14 @@ def test_a_level_has_its_syslog_priority(level: str, priority: int) -> None:
 
 
 def test_what_is_for_the_journal_alone_is_no_key_of_the_log_line() -> None:
-    down = events.LacpDown("ens5f0", PortState(143), PortState(55), True)
-    assert list(down.keys()) == ["interface"]
+    down = events.LacpDown("ens5f0", PortState(143), PortState(55), True, "LACPDUs have stopped")
+    assert list(down.keys()) == ["interface", "cause"]
     assert down.journal() == {
         "PF_INTERFACE": "ens5f0",
         "ACTOR_STATE": PortState(143),
         "PARTNER_STATE": PortState(55),
         "PF_CARRIER": True,
+        "CAUSE": "LACPDUs have stopped",
     }
 
 

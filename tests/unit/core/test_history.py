@@ -34,7 +34,7 @@ START = 1_000_000.0
 """The time of second 0 of a story, in seconds since 1970: 5 s after the boot."""
 
 UP = events.LacpUp("ens5f0", None, None)
-DOWN = events.LacpDown("ens5f0", None, None, True)
+DOWN = events.LacpDown("ens5f0", None, None, True, "LACPDUs have stopped")
 STARTING = events.Starting()
 STOPPING = events.Stopping()
 MISSING = "entries before this are missing: the journal did not take them"
@@ -113,7 +113,7 @@ def outage(begin: float, end: float | None, duration_s: float, **other: Any) -> 
     values: dict[str, Any] = {
         "before": State.UP,
         "after": State.UP,
-        "cause": None,
+        "cause": "LACPDUs have stopped",
         "unwatched_s": 0.0,
         "vfs": (),
         "disabled_within_ms": None,
@@ -157,7 +157,7 @@ def test_total_and_longest_are_of_all_outages() -> None:
 
 
 def test_pfs_are_told_apart() -> None:
-    other = events.LacpDown("ens5f1", None, None, True)
+    other = events.LacpDown("ens5f1", None, None, True, "no carrier")
     found = told((0, STARTING), (0, UP), (10, other), (20, DOWN), (30, UP))
     assert [(pf.interface, len(pf.outages), pf.now.value) for pf in found.pfs] == [
         ("ens5f0", 1, "up"),
@@ -192,6 +192,13 @@ def test_the_cause_is_that_of_the_event() -> None:
     )
     pf = only(told((0, STARTING), (0, UP), (10, what)))
     assert pf.outages[0].cause == "no carrier"
+
+
+def test_the_cause_that_an_outage_has_come_to_have_counts() -> None:
+    later = events.LacpStillDown("ens5f0", "partner is individual", None, None, True)
+    pf = only(told((0, STARTING), (0, UP), (10, DOWN), (20, later), (30, UP)))
+    (outage,) = pf.outages
+    assert (outage.duration_s, outage.cause) == (20, "partner is individual")
 
 
 def test_a_restart_does_not_end_an_outage_and_what_nobody_saw_of_it_is_told() -> None:

@@ -142,6 +142,14 @@ def test_a_bond_without_miimon_and_on_the_slow_rate_says_so() -> None:
     assert (link.miimon_ms, link.lacp_fast) == (0, False)
 
 
+@pytest.mark.parametrize(("attributes", "active"), [(u8(29, 1), True), (u8(29, 0), False), (b"", None)])
+def test_a_bond_says_whether_it_is_active_unless_the_kernel_is_too_old(
+    attributes: bytes, active: bool | None
+) -> None:
+    info = nest(18, text(1, "bond"), nest(2, u8(1, 4), attributes))
+    assert decode(link_message(7, text(3, "bond0"), info)).lacp_active is active
+
+
 @pytest.mark.parametrize("kind", ["bridge", "team", "vlan", "netdevsim"])
 def test_another_interface_has_its_kind_and_no_mode(kind: str) -> None:
     info = nest(18, text(1, kind), nest(2, u8(1, 4)))

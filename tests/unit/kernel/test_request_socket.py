@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from pf_status_relay.core.facts import (
     Absent,
     BondPort,
+    LinkSettings,
     Master,
     PhysicalFunction,
     Unreadable,
@@ -22,6 +24,7 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
 )
 from pf_status_relay.core.lacp import PortState
+from pf_status_relay.kernel import sysfs
 from pf_status_relay.kernel.request_socket import RequestSocket
 from tests.support.netlink_socket import Answer, NetlinkSocket, done, error, link
 from tests.support.rtnetlink import (
@@ -320,6 +323,38 @@ def test_a_kernel_that_does_not_count_lacpdus_is_read_all_the_same(
     facts = requests.read("ens5f0", count_lacpdus=True)
     assert isinstance(facts, PhysicalFunction)
     assert facts.lacpdus_received is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "received"),
+    [
+        (counted(4711), 4711),
+        (error(errno.EOPNOTSUPP), None),
+        (lambda sequence: netlink(92, b"", sequence=sequence), None),
+    ],
+)
+def test_details_are_the_counter_and_the_link_settings(
+    kernel: NetlinkSocket,
+    requests: RequestSocket,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+    received: int | None,
+) -> None:
+    monkeypatch.setattr(sysfs, "link_settings", {5: LinkSettings(25_000, "full")}.get)
+    kernel.answers = [LONE_PF]
+    facts = requests.read("ens5f0")
+    assert isinstance(facts, PhysicalFunction)
+    kernel.answers = [answer]
+    details = requests.read_details(facts)
+    assert details == replace(facts, lacpdus_received=received, link_settings=LinkSettings(25_000, "full"))
+
+
+def test_a_pf_that_is_set_down_says_so(kernel: NetlinkSocket, requests: RequestSocket) -> None:
+    attributes = pf_attributes("ens5f0")
+    kernel.answers = [lambda sequence: link_message(5, attributes, link_flags=0, sequence=sequence)]
+    facts = requests.read("ens5f0")
+    assert isinstance(facts, PhysicalFunction)
+    assert (facts.up, facts.carrier) == (False, False)
 
 
 def test_the_ports_of_a_bridge_are_not_counted(kernel: NetlinkSocket, requests: RequestSocket) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from pathlib import Path
 
 import pytest
 
+from pf_status_relay.core.facts import LinkSettings
 from pf_status_relay.kernel import sysfs
 
 
@@ -21,6 +23,45 @@ def test_an_interface_is_a_pf_by_its_device(
         (device / "sriov_numvfs").touch()
     assert sysfs.is_pf("lo") is found
     assert sysfs.is_pf(socket.if_nametoindex("lo")) is found
+
+
+@pytest.mark.parametrize(
+    ("speed", "duplex", "settings"),
+    [
+        ("25000\n", "full\n", LinkSettings(25_000, "full")),
+        ("100\n", "half\n", LinkSettings(100, "half")),
+        ("-1\n", "unknown\n", LinkSettings(None, "unknown")),
+        ("0\n", "full\n", LinkSettings(None, "full")),
+    ],
+)
+def test_speed_and_duplex_are_what_the_driver_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: str, duplex: str, settings: LinkSettings
+) -> None:
+    monkeypatch.setattr(sysfs, "_INTERFACES", tmp_path)
+    (tmp_path / "lo").mkdir()
+    (tmp_path / "lo" / "speed").write_text(speed)
+    (tmp_path / "lo" / "duplex").write_text(duplex)
+    assert sysfs.link_settings(socket.if_nametoindex("lo")) == settings
+
+
+@pytest.mark.parametrize(
+    ("number", "settings"),
+    [
+        (errno.EINVAL, LinkSettings(None, "unknown")),
+        (errno.EOPNOTSUPP, LinkSettings(None, "unknown")),
+        (errno.EACCES, None),
+        (errno.ENOENT, None),
+    ],
+)
+def test_a_driver_that_refuses_knows_neither_and_a_file_that_is_not_readable_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, number: int, settings: LinkSettings | None
+) -> None:
+    def refuse(*arguments: object, **words: object) -> str:
+        raise OSError(number, "x")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert sysfs.link_settings(socket.if_nametoindex("lo")) == settings
+    assert sysfs.link_settings(0x7FFFFFFF) is None, "gone"
 
 
 def test_a_vf_leads_to_its_pf_by_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

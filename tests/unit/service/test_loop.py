@@ -29,8 +29,9 @@ def test_a_service_starts_serves_and_stops(world: World) -> None:
         ("open", None),
         ("log", events.InterfacesToMonitor(("ens5f0",))),
         ("write", (5, {0: "disable"})),
+        ("details", 5),
         ("log", events.PfReady("ens5f0")),
-        ("log", events.LacpDown("ens5f0", PortState(143), PortState(55), True)),
+        ("log", events.LacpDown("ens5f0", PortState(143), PortState(55), True, "LACPDUs have stopped")),
         ("log", events.VfsDetected("ens5f0", 1)),
         ("log", events.VfLinkStateSet(0, DISABLE, "ens5f0", 0.0)),
         ("status", "1 PF: 0 up, 1 down (ens5f0), 0 VFs disabled"),
@@ -46,6 +47,24 @@ def test_all_writes_of_a_cycle_come_before_anything_is_logged(world: World) -> N
     world.run(until=0.05)
     served = [what for what, value in world.happened if what in ("write", "log")][2:]
     assert served == ["write"] * 3 + ["log"] * (len(served) - 3)
+
+
+def test_why_lacp_went_down_is_asked_after_all_writes_and_once(world: World) -> None:
+    world.facts = {f"ens5f{n}": pf(n, DOWN, AUTO) for n in range(1, 4)}
+    world.details = {"lacpdus_received": 0}
+    world.run(until=0.95)
+    asked = [what for what, _ in world.happened if what in ("write", "details")]
+    assert asked == ["write"] * 3 + ["details"] * 3
+    causes = [event.cause for event in world.logged(events.LacpDown) if isinstance(event, events.LacpDown)]
+    assert causes == ["no LACPDU has come yet"] * 3
+
+
+def test_a_kernel_that_does_not_say_why_keeps_nobody_waiting(world: World) -> None:
+    world.facts = {f"ens5f{n}": pf(n, DOWN, AUTO) for n in range(1, 4)}
+    world.details_error = TimeoutError()
+    world.run(until=0.95)
+    assert len(world.all("details")) == 1, "the others are not asked for"
+    assert len(world.logged(events.LacpDown)) == 3
 
 
 def test_ready_is_told_once_and_life_after_every_cycle(world: World) -> None:

@@ -8,16 +8,23 @@ import re
 import stat
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pf_status_relay.core.causes import Cause, Told
 from pf_status_relay.core.decision import Memory, Readiness
 from pf_status_relay.service import state_file as statefile
 from pf_status_relay.service.state_file import InterfaceState, ServiceState, StateFile
 
 UP = Memory("ens5f0", Readiness.READY, lacp_up=True)
-DOWN = Memory("ens5f0", Readiness.READY, lacp_up=False)
+DOWN = Memory(
+    "ens5f0",
+    Readiness.READY,
+    lacp_up=False,
+    told=Told(Cause.NO_CARRIER, Cause.NO_CARRIER, Cause.NO_CARRIER, 0),
+)
 ABSENT = Memory("ens5f1", Readiness.ABSENT)
 
 
@@ -63,16 +70,42 @@ def test_it_says_of_each_interface_how_it_is_and_since_when(folder: Path, clock:
     clock.second = 5
     state_file.write([DOWN, ABSENT])
     assert written(folder) == {
-        "ens5f0": {"standing": "ready", "lacp": "down", "since": "2030-01-01T00:00:05Z"},
-        "ens5f1": {"standing": "absent", "lacp": None, "since": "2030-01-01T00:00:00Z"},
+        "ens5f0": {
+            "standing": "ready",
+            "lacp": "down",
+            "since": "2030-01-01T00:00:05Z",
+            "cause": "no carrier",
+        },
+        "ens5f1": {"standing": "absent", "lacp": None, "since": "2030-01-01T00:00:00Z", "cause": None},
     }
     assert statefile.read(folder / "state.json") == ServiceState(
         os.getpid(),
         {
-            "ens5f0": InterfaceState("ready", "down", "2030-01-01T00:00:05Z"),
+            "ens5f0": InterfaceState("ready", "down", "2030-01-01T00:00:05Z", "no carrier"),
             "ens5f1": InterfaceState("absent", None, "2030-01-01T00:00:00Z"),
         },
     )
+
+
+def test_another_cause_is_written_and_the_time_stays(folder: Path, clock: type[Clock]) -> None:
+    state_file = StateFile({"RUNTIME_DIRECTORY": str(folder)})
+    state_file.write([DOWN])
+    clock.second = 5
+    state_file.write([replace(DOWN, told=Told(Cause.SILENT, Cause.SILENT, Cause.SILENT, 9))])
+    state = statefile.read(folder / "state.json")
+    assert state is not None
+    assert state.interfaces["ens5f0"].since == "2030-01-01T00:00:00Z"
+    assert state.cause("ens5f0") is Cause.SILENT
+    assert state.cause("ens5f1") is None
+
+
+def test_a_cause_that_this_version_does_not_know_is_none(folder: Path) -> None:
+    told = {"standing": "ready", "lacp": "down", "since": "", "cause": "sunspots"}
+    document = {"pid": os.getpid(), "interfaces": {"ens5f0": told}}
+    (folder / "state.json").write_text(json.dumps(document))
+    state = statefile.read(folder / "state.json")
+    assert state is not None
+    assert state.cause("ens5f0") is None
 
 
 def test_the_time_is_that_of_the_day_in_utc(folder: Path) -> None:
