@@ -73,9 +73,20 @@ def follows(program: argparse.ArgumentParser) -> list[str]:
     return words
 
 
+def pattern(command: str, operands: bool) -> str:
+    """Return what bash matches a command by, with what it names if it takes operands."""
+    quoted = shlex.quote(command)
+    return f"{quoted} | {shlex.quote(f'{command} ')}*" if operands else quoted
+
+
 def script() -> str:
     """Return the completion as a script for bash."""
     commands = dict(parsers(parser()))
+    operands = {
+        command
+        for command, program in commands.items()
+        if any(not each.option_strings and not each.choices for each in program._actions)
+    }
     options = {
         action.option_strings[-1]: action
         for program in commands.values()
@@ -93,7 +104,8 @@ def script() -> str:
             if action.choices
         ),
         commands="\n".join(
-            f"            {shlex.quote(command)}) words={words} ;;" for command, words in branches.items()
+            f"            {pattern(command, command in operands)}) words={words} ;;"
+            for command, words in branches.items()
         ),
     )
 

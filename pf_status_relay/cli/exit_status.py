@@ -1,7 +1,8 @@
 """Exit statuses, and the one way in which a command ends without its result.
 
-2 is argparse's, 3 our own, 130 and 141 are what a shell says of a program that Ctrl-C has ended and of one
-whose reader has gone, the others are those of sysexits.h. `status` and `check` have 0, 1 and 2 of their own.
+2 is argparse's, 3 our own, 124 is timeout(1)'s, 130 and 141 are what a shell says of a program that Ctrl-C
+has ended and of one whose reader has gone, the others are those of sysexits.h. `status` and `check` have 0, 1
+and 2 of their own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ EX_TEMPFAIL = 75
 EX_NOPERM = 77
 EX_CONFIG = 78
 """The unit does not restart after this one."""
+EX_TIMED_OUT = 124
 EX_INTERRUPTED = 130
 EX_PIPE = 141
 

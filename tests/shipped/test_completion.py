@@ -105,6 +105,10 @@ def test_several_files_can_be_given_where_the_program_takes_several(tmp_path: Pa
     assert "--role" in completed(*words, "--", folder=tmp_path)
 
 
+def test_options_are_offered_after_what_a_command_names(tmp_path: Path) -> None:
+    assert completed("wait", "ens5f0", "ens5f1", "--") == COMMANDS[("wait",)]
+
+
 def test_a_command_after_an_option_is_still_known() -> None:
     assert completed("run", "--dry-run", "--log-level", "info", "") == COMMANDS[("run",)]
     assert completed("run", "--dry-run", "--log-level", "info", "--con") == {"--config"}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-WHAT_MAKES_IT = ("pf_status_relay", "etc", "systemd", "man", "packaging", "docs")
+WHAT_MAKES_IT = ("pf_status_relay", "etc", "systemd", "man", "packaging", "docs", "contrib")
 AND = ("LICENSE", "README.md", "CHANGELOG.md")
 
 pytestmark = pytest.mark.skipif(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pf_status_relay.core.events import LacpDown
 from tests.lab.guest.guest import CHECKOUT
 from tests.lab.kit import package
 from tests.lab.kit.commands import run
@@ -196,10 +197,11 @@ def test_the_journal_explains_an_event(lab: Lab) -> None:
     explained = run("journalctl", "--no-pager", "--catalog", "--unit", UNIT)
     assert "Subject: LACP is down on PF ens5f0" in explained
     assert "Documentation: man:pf-status-relay(8)" in explained
-    assert "ens5f0 has no working LACP with its switch. Carrier: yes." in explained
+    assert "ens5f0 has no working LACP with its switch: LACPDUs have stopped" in explained
     assert "Subject: VF 0 of PF ens5f0 was set to disable" in explained
 
-    (down,) = lab.journal(MESSAGE="lacp is down interface=ens5f0")
+    (down,) = lab.journal(event=LacpDown)
+    assert down["MESSAGE"] == 'lacp is down interface=ens5f0 cause="LACPDUs have stopped"'
     package.erase()
     listed = subprocess.run(
         ["journalctl", "--list-catalog", down["MESSAGE_ID"]], capture_output=True, text=True, check=False
@@ -234,9 +236,9 @@ def test_the_commands_of_the_install_page_work_as_written(lab: Lab) -> None:
             assert "ens5f0: LACP is down" in displayed.stdout
         else:
             done.append(run(*command.split()))
-        if command.startswith("systemctl enable"):
+        if command.startswith("systemctl enable --now"):
             disabled_by_the_service(lab, pf)
-    assert len(done) == 8, commands
+    assert len(done) == 11, commands
     assert "the driver sets" not in done[0], "check alone writes nothing"
     assert "passed   ens5f0: the driver sets VF link states\n" in done[1], "what check --probe shows"
     assert "1 down (ens5f0), 1 VF disabled" in done[3], "what systemctl status shows"

@@ -1,0 +1,49 @@
+"""Whether a PF is as pods need it: its path works, or nobody expects it to. Pure.
+
+Everything that counts as settled is in `settlement`; another way to be settled is a branch there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pf_status_relay.cli.overview import Row
+from pf_status_relay.core.decision import not_ready_reason
+from pf_status_relay.core.facts import Absent, Unreadable, VfLinkState
+
+
+class Settlement(NamedTuple):
+    """Whether one configured interface is settled; `found` says in what way it is, or why it is not."""
+
+    interface: str
+    settled: bool
+    found: str
+
+
+def settlement(row: Row) -> Settlement:
+    """Judge one interface. It is settled when LACP is up and no VF is left disabled."""
+    facts = row.facts
+    if isinstance(facts, Unreadable):
+        return Settlement(row.interface, False, f"cannot be read: {facts.error}")
+    if isinstance(facts, Absent):
+        same = facts.error.startswith("is the same")
+        return Settlement(row.interface, False, facts.error if same else "no interface has this name")
+    reason = not_ready_reason(facts)
+    if reason:
+        return Settlement(row.interface, False, reason)
+    if row.cause:
+        return Settlement(row.interface, False, f"LACP is down: {row.cause}")
+    disabled = sum(vf.link_state is VfLinkState.DISABLE for vf in facts.vfs)
+    if disabled:
+        return Settlement(
+            row.interface, False, f"LACP is up and {disabled} of {len(facts.vfs)} VFs in disable"
+        )
+    return Settlement(row.interface, True, "LACP is up")
+
+
+def as_json(settlements: Iterable[Settlement], settled: bool) -> str:
+    """Return what became of a wait as one JSON document, which pf-status-relay(8) describes."""
+    document = {"settled": settled, "interfaces": [each._asdict() for each in settlements]}
+    return f"{json.dumps(document, indent=2)}\n"
