@@ -20,6 +20,8 @@ REACTED_S = 0.2
 """How long it may take where it cannot have missed it: a lost carrier (S1), a VF back in auto (S5)."""
 RETRIED_S = 1.2
 """How long it may take to set a VF whose link state the driver refused before: it is tried each second."""
+STANDS_S = 10.0
+"""How long another cause of an outage has to have stood before the relay tells it (S3)."""
 BACK = "no VF was in auto"
 SEEN_S = 0.05
 """How long ago what the relay acts on may have been true (S2): that of two looks of the recorder."""
@@ -241,7 +243,8 @@ class Case:
         for life in self.lives:
             for event in life.relay.events():
                 last = bisect.bisect_right(changes, event["at"]) - 1
-                if event["at"] - changes[max(last, 0)] > limit:
+                stands_s = STANDS_S if event["msg"] == "lacp is still down" else 0.0
+                if event["at"] - changes[max(last, 0)] > limit + stands_s:
                     yield Violation("S3", event["at"], f"nothing has changed, and the relay says {event}")
 
 
