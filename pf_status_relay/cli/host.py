@@ -15,17 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from pf_status_relay.cli.exit_status import EX_OSERR, Refused
+from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.names import Hint, hints
 from pf_status_relay.config.keys import Config
 from pf_status_relay.core.decision import not_ready_reason
+from pf_status_relay.core.drain import Drains
 from pf_status_relay.core.facts import Facts, PhysicalFunction
 from pf_status_relay.kernel import sysfs
 from pf_status_relay.kernel.decode import MalformedMessage
 from pf_status_relay.kernel.request_socket import RequestSocket
-from pf_status_relay.service import selection
-from pf_status_relay.text import reason_of
+from pf_status_relay.service import drains, selection
+from pf_status_relay.text import one_line, reason_of
 
 UNIT = "pf-status-relay.service"
+
+DRAINS = "drains"
+"""What findings about the files of drains are about."""
 
 PROC = Path("/proc")
 
@@ -77,6 +82,35 @@ def read_hints(facts: Mapping[str, Facts]) -> dict[str, Hint]:
             return hints(facts, requests.names(), sysfs.pf_of_vf)
     except (OSError, MalformedMessage):
         return {}
+
+
+def read_drains(facts: Mapping[str, Facts]) -> tuple[dict[str, Drains], list[Finding]]:
+    """Return the drains in effect by the interfaces' configured names, and what is wrong with others.
+
+    Raises NoNetlink.
+    """
+    found, faults = drains.read()
+    by_name: dict[str, Drains] = {}
+    problems = [Finding(DRAINS, Verdict.WARNING, fault, "correct or remove the file") for fault in faults]
+    for each in found:
+        name = each.interface if each.interface in facts else configured_name(each.interface, facts)
+        by_name[name] = (*by_name.get(name, ()), each)
+        if name not in facts:
+            fix = f"if that is a mistake: pf-status-relay undrain {name} --owner {each.owner}"
+            wrong = f"{each.owner} drains {one_line(name)}, which is not relayed for"
+            problems.append(Finding(DRAINS, Verdict.WARNING, wrong, fix))
+    return by_name, problems
+
+
+def configured_name(name: str, facts: Mapping[str, Facts]) -> str:
+    """Return by which name an interface was read, the name itself if it was not. Raises NoNetlink."""
+    try:
+        with closing(RequestSocket()) as requests:
+            ifindex = requests.ifindex(name)
+    except OSError as error:
+        raise NoNetlink(f"the kernel cannot be asked by netlink: {reason_of(error)}") from None
+    read = ((each, pf.ifindex) for each, pf in facts.items() if isinstance(pf, PhysicalFunction))
+    return next((each for each, index in read if index == ifindex), name)
 
 
 def has_net_admin(proc: Path = PROC) -> bool:

@@ -12,7 +12,18 @@ from pf_status_relay.cli.exit_status import EX_CONFIG, EX_INTERRUPTED, EX_IOERR,
 from pf_status_relay.cli.shared_arguments import Parser
 from pf_status_relay.config.load import ConfigError
 
-COMMANDS = ("run", "status", "check", "wait", "history", "report", "machineconfig", "config")
+COMMANDS = (
+    "run",
+    "status",
+    "check",
+    "wait",
+    "drain",
+    "undrain",
+    "history",
+    "report",
+    "machineconfig",
+    "config",
+)
 """The commands, in the order of the help. Each has a module in `commands`."""
 
 

@@ -7,17 +7,19 @@ something is so comes from the service, and only where it and the kernel say the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from pf_status_relay.cli import diagnosis
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.names import Hint
-from pf_status_relay.core import causes, lacp
+from pf_status_relay.core import causes, drain, lacp
 from pf_status_relay.core.causes import Cause
 from pf_status_relay.core.decision import Readiness, not_ready_reason
+from pf_status_relay.core.drain import Drains
 from pf_status_relay.core.facts import Absent, BondPort, Facts, Master, PhysicalFunction, VfLinkState
 from pf_status_relay.core.lacp import PortState
 from pf_status_relay.service.state_file import ServiceState
@@ -40,7 +42,7 @@ class Row:
 
     `since` is when the service saw it become as it is (RFC 3339, UTC), empty where no service says
     so. `cause` is why LACP is down, None while it is up or the PF is not ready. `problems` are what is wrong,
-    each with what to do.
+    each with what to do. `drains` are those in effect.
     """
 
     interface: str
@@ -50,6 +52,7 @@ class Row:
     since: str
     cause: Cause | None
     problems: tuple[Finding, ...]
+    drains: Drains = ()
 
     @property
     def pf(self) -> PhysicalFunction | None:
@@ -84,10 +87,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Overview:
-    """All configured interfaces, and the service's process, None if none runs."""
+    """All configured interfaces, and the service's process, None if none runs.
+
+    `others` are what is wrong beside them.
+    """
 
     rows: tuple[Row, ...]
     service: int | None
+    others: tuple[Finding, ...] = ()
 
     @property
     def condition(self) -> Condition:
@@ -100,6 +107,7 @@ class Overview:
         problems = [line for row in self.rows for line in row.problems]
         if not self.rows:
             problems += diagnosis.of_configuration([], [])
+        problems += self.others
         if self.service is None:
             found = "does not run: no change of LACP is relayed"
             problems.append(
@@ -109,17 +117,23 @@ class Overview:
 
 
 def overview(
-    facts: Mapping[str, Facts], service: ServiceState | None, hints: Mapping[str, Hint] | None = None
+    facts: Mapping[str, Facts],
+    service: ServiceState | None,
+    hints: Mapping[str, Hint] = MappingProxyType({}),
+    drains: Mapping[str, Drains] = MappingProxyType({}),
+    others: Sequence[Finding] = (),
 ) -> Overview:
-    """Return how the interfaces are, in the order of `facts`.
+    """Return how the interfaces are, in the order of `facts`; `drains` are those of each.
 
     `hints` are what was probably meant by names that mean no PF.
     """
-    rows = tuple(_row(name, each, service, (hints or {}).get(name)) for name, each in facts.items())
-    return Overview(rows, service.pid if service else None)
+    rows = tuple(
+        _row(name, each, service, hints.get(name), drains.get(name, ())) for name, each in facts.items()
+    )
+    return Overview(rows, service.pid if service else None, tuple(others))
 
 
-def _row(name: str, facts: Facts, service: ServiceState | None, hint: Hint | None) -> Row:
+def _row(name: str, facts: Facts, service: ServiceState | None, hint: Hint | None, drains: Drains) -> Row:
     told = service.interfaces.get(name) if service else None
     told_cause = service.cause(name) if service else None
     readiness, cause = _judged(facts, told_cause)
@@ -131,8 +145,22 @@ def _row(name: str, facts: Facts, service: ServiceState | None, hint: Hint | Non
     lines = diagnosis.of_interface(name, facts, hint=hint, told=told_cause)
     problems = [line for line in lines if line.verdict is not Verdict.PASSED]
     if readiness is Readiness.READY and isinstance(facts, PhysicalFunction):
-        problems += _not_followed(name, facts, condition)
-    return Row(name, facts, readiness, condition, since, cause, tuple(problems))
+        problems += _not_followed(name, facts, condition, bool(drains))
+    problems += [_drained(name, each, facts) for each in drains]
+    return Row(name, facts, readiness, condition, since, cause, tuple(problems), drains)
+
+
+def _drained(name: str, drained: drain.Drain, facts: Facts) -> Finding:
+    """Say who drains a PF, since when, until when and why."""
+    found = f"is drained by {drained.owner}"
+    found += f" since {drained.since}" * bool(drained.since)
+    found += f" until {drained.until}" * bool(drained.until)
+    found += f": {drained.reason}" * bool(drained.reason)
+    vfs = facts.vfs if isinstance(facts, PhysicalFunction) else ()
+    enabled = sum(vf.link_state is VfLinkState.ENABLE for vf in vfs)
+    found += f"; its VFs in enable are not ({enabled} of {len(vfs)})" * bool(enabled)
+    fix = f"when the work is done: pf-status-relay undrain {name} --owner {drained.owner}"
+    return Finding(name, Verdict.WARNING, found, fix)
 
 
 def _judged(facts: Facts, told: Cause | None) -> tuple[Readiness, Cause | None]:
@@ -146,13 +174,14 @@ def _judged(facts: Facts, told: Cause | None) -> tuple[Readiness, Cause | None]:
     return Readiness.READY, causes.cause_of(facts, told)
 
 
-def _not_followed(name: str, pf: PhysicalFunction, condition: Condition) -> list[Finding]:
-    """Say of which VFs the link state is not what LACP says it should be."""
-    wrong = VfLinkState.DISABLE if condition is Condition.UP else VfLinkState.AUTO
+def _not_followed(name: str, pf: PhysicalFunction, condition: Condition, drained: bool) -> list[Finding]:
+    """Say of which VFs the link state is not what LACP, or a drain, says it should be."""
+    wrong = VfLinkState.DISABLE if condition is Condition.UP and not drained else VfLinkState.AUTO
     number = sum(vf.link_state is wrong for vf in pf.vfs)
     if not number:
         return []
-    found = f"LACP is {condition} and {number} of {len(pf.vfs)} VFs in {wrong}"
+    standing = "it is drained" if drained else f"LACP is {condition}"
+    found = f"{standing} and {number} of {len(pf.vfs)} VFs in {wrong}"
     fix = f"if it stays so: journalctl -x -u pf-status-relay PF_INTERFACE={name}"
     return [Finding(name, Verdict.WARNING, found, fix)]
 
@@ -181,6 +210,15 @@ def _interface(row: Row) -> dict[str, Any]:
         "actor": _port_state(port.actor) if port else None,
         "partner": _port_state(port.partner) if port else None,
         "lacp_rate": row.lacp_rate,
+        "drains": [
+            {
+                "owner": each.owner,
+                "reason": each.reason,
+                "since": each.since or None,
+                "until": each.until or None,
+            }
+            for each in row.drains
+        ],
         "vfs": {key.replace(" ", "_"): number for key, number in row.vf_states.items()} or None,
     }
 

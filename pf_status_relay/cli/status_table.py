@@ -40,7 +40,7 @@ def _cells(row: Row) -> list[str]:
         row.interface,
         ("up" if pf.carrier else "down") if pf else "",
         master.name if master else "",
-        str(row.condition) if ready else row.readiness.value,
+        (str(row.condition) if ready else row.readiness.value) + ", drained" * bool(row.drains),
         _local(row.since),
         lacp.letters(port.actor) if port else "",
         lacp.letters(port.partner) if port else "",

@@ -3,16 +3,24 @@
 Everything that decides over a VF's link state is in this file, and nothing else is: no I/O,
 no clock, no logging. The law:
 
-    the PF is ...        a VF in auto     in disable      in enable
-    not ready            is left alone    is left alone   is left alone
-    ready, LACP down     becomes disable  is left alone   is left alone
-    ready, LACP up       is left alone    becomes auto    is left alone
-    ... not for long     is left alone    is left alone   is left alone
+    the PF is ...            a VF in auto     in disable      in enable
+    not ready                is left alone    is left alone   is left alone
+    ready, LACP down         becomes disable  is left alone   is left alone
+    ready, drained           becomes disable  is left alone   is left alone
+    ready, LACP up, neither  is left alone    becomes auto    is left alone
+    ... but not for long     is left alone    is left alone   is left alone
 
-It is applied to what the last read found, at every look, so nothing depends on having seen a
-change. What is remembered between looks serves only to log each change once, to know for how long LACP
-has been up, to hold back from a VF that the driver has just refused (retries.py), and to notice somebody
-else who sets VFs (interference.py).
+What is a fact, what is policy, what is memory:
+
+    facts    what the last read found of the PF (facts.py), and the drains that are in effect (drain.py). Both
+             outlive the service.
+    policy   what the configuration says (Policy)
+    memory   what earlier looks found. It serves only to log each change once, to know for how long LACP has
+             been up, to hold back from a VF that the driver has just refused (retries.py), and to notice
+             somebody else who sets VFs (interference.py).
+
+The law is applied to the facts at every look, so nothing depends on having seen a change. A drain is no state
+of LACP: LACP stays up while the PF is drained, and the time for which it has been up goes on.
 """
 
 from __future__ import annotations
@@ -22,6 +30,7 @@ from enum import Enum
 
 from pf_status_relay.core import causes, interference, lacp, retries, unknown_states
 from pf_status_relay.core.causes import Cause, Heard, Told
+from pf_status_relay.core.drain import Drains, drain_events
 from pf_status_relay.core.early_detection import Silence, observe, silence_events
 from pf_status_relay.core.events import (
     Event,
@@ -112,6 +121,7 @@ class Memory:
     attempts: Attempts = field(default_factory=dict)
     unknown: UnknownStates = field(default_factory=UnknownStates)
     interference: Interference = field(default_factory=Interference)
+    drains: Drains = ()
 
 
 @dataclass(frozen=True)
@@ -128,8 +138,10 @@ class Decision:
     again_in_s: float | None = None
 
 
-def decide(memory: Memory, facts: Facts, now: float, policy: Policy = Policy()) -> Decision:
-    """Decide on one look at the interface.
+def decide(
+    memory: Memory, facts: Facts, now: float, policy: Policy = Policy(), drains: Drains = ()
+) -> Decision:
+    """Decide on one look at the interface, of which these drains are in effect.
 
     `now` is monotonic time in seconds: for early detection, for the delay of restoring VFs, and for
     the retries of refused ones.
@@ -148,7 +160,7 @@ def decide(memory: Memory, facts: Facts, now: float, policy: Policy = Policy()) 
         if (memory.readiness, memory.reason) != (Readiness.NOT_READY, reason):
             events.append(PfNotReady(name, reason))
         return Decision(Memory(name, Readiness.NOT_READY, reason), tuple(events), (), Pace.INTERVAL)
-    return _ready(memory, facts, now, policy)
+    return _ready(memory, facts, now, policy, drains)
 
 
 def not_ready_reason(pf: PhysicalFunction) -> str:
@@ -225,7 +237,7 @@ def _absent(memory: Memory, facts: Absent) -> Decision:
     return Decision(Memory(name, Readiness.ABSENT, facts.error), tuple(events), (), Pace.INTERVAL)
 
 
-def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> Decision:
+def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy, drains: Drains) -> Decision:
     name = memory.interface
     events: list[Event] = []
     if memory.readiness is not Readiness.READY:
@@ -245,15 +257,17 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
     _follow_vf_count(memory, pf, events)
     unknown, about_unknown = unknown_states.follow(name, memory.unknown, pf)
     events += about_unknown
+    events += drain_events(name, memory.drains, drains, pf.vfs)
+    may_carry = up and not drains
 
     disabled = [vf for vf in pf.vfs if vf.link_state is VfLinkState.DISABLE]
     up_since = (memory.up_since if memory.up_since is not None else now) if up else None
     wait_s = 0.0 if up_since is None else max(0.0, up_since + policy.restore_delay_s - now)
-    delayed = bool(disabled) and wait_s > 0
+    delayed = may_carry and bool(disabled) and wait_s > 0
     if delayed and not memory.delayed:
         events.append(RestoreDelayed(name, round(wait_s * 1000)))
 
-    if not up:
+    if not may_carry:
         wrong, right = [vf for vf in pf.vfs if vf.link_state is VfLinkState.AUTO], VfLinkState.DISABLE
     else:
         wrong, right = [] if delayed else disabled, VfLinkState.AUTO
@@ -280,6 +294,7 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy) -> 
         attempts=open_attempts,
         unknown=unknown,
         interference=others,
+        drains=drains,
     )
     listening = policy.early_detection_s is not None and not silence.refused
     settling = not up or retries.in_haste(open_attempts) or writes or listening

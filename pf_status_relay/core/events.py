@@ -102,6 +102,9 @@ _JOURNAL_FIELDS = {
     "partner": "PARTNER_STATE",
     "pid": "RELAY_PID",
     "lost": "EVENTS_LOST",
+    "enabled": "VF_ENABLED",
+    "owner": "DRAIN_OWNER",
+    "until": "DRAIN_UNTIL",
 }
 
 
@@ -207,6 +210,34 @@ class RestoreDelayed(Event):
     message_id = "84d18a427a20437d84d51e3c7e5a249a"
     interface: str
     wait_ms: int
+
+
+class PfDrained(Event):
+    """Somebody drains the PF: its VFs are disabled although LACP may be up.
+
+    `owner` and `reason` are those of all drains that are in effect, `until` (RFC 3339) is when the last of
+    them ends, empty if it has no end. `enabled` VFs are in link state enable, and so are not drained.
+    """
+
+    level = Level.INFO
+    msg = "pf is drained"
+    message_id = "c835de16ef464bbc9cbffa410b544a7d"
+    interface: str
+    owner: str
+    reason: str
+    until: str
+    enabled: int
+
+
+class PfUndrained(Event):
+    """No drain of the PF is in effect any longer: LACP alone decides again. `owner` had drained it last."""
+
+    level = Level.INFO
+    msg = "pf is no longer drained"
+    message_id = "9d3bfa853d5a41fcae5f5017ba0caaf2"
+    interface: str
+    owner: str
+    reason: str
 
 
 class SlowLacpRate(Event):
@@ -428,6 +459,15 @@ class ConfigurationRefused(Event):
     level = Level.ERROR
     msg = "configuration was refused"
     message_id = "deceb5284c79437d82b7a6cbb36ba63e"
+    error: str
+
+
+class DrainIgnored(Event):
+    """A file in the folder of drains is at fault and drains nothing; `error` names the file."""
+
+    level = Level.WARN
+    msg = "drain is ignored"
+    message_id = "a5c81c2a3ce74ab3800196968a27361e"
     error: str
 
 

@@ -116,6 +116,17 @@ class RequestSocket:
             lacpdus = None
         return replace(pf, lacpdus_received=lacpdus, link_settings=sysfs.link_settings(pf.ifindex))
 
+    def ifindex(self, name: str) -> int | None:
+        """Return the ifindex of the interface with this name or alternative name, None if it cannot be read.
+
+        Raises OSError if the socket is unusable.
+        """
+        try:
+            link = self._link(name=name)
+        except (Refused, decode.MalformedMessage):
+            return None
+        return link.ifindex if link else None
+
     def sole_lacp_ports(self) -> list[str]:
         """Return the names of the interfaces that are the one port of a bond in mode 802.3ad.
 

@@ -17,6 +17,7 @@ from pf_status_relay.core.decision import (
     settle,
     to_restore,
 )
+from pf_status_relay.core.drain import Drain, Drains
 from pf_status_relay.core.events import (
     DriverSlow,
     Event,
@@ -139,6 +140,21 @@ class Interfaces:
         for each in self:
             yield from each.restore(requests)
 
+    def drain(self, drains: Sequence[Drain], requests: RequestSocket) -> None:
+        """Take the drains that are in effect, and have the next cycle look at those whose drains changed.
+
+        A drain names its interface as the configuration does, or by another of its names. Raises OSError if
+        the socket is unusable.
+        """
+        by_name: dict[str, list[Drain]] = {}
+        for drain in drains:
+            name = self._configured_name(drain.interface, requests)
+            by_name.setdefault(name, []).append(drain)
+        for each in self:
+            now = tuple(by_name.get(each.name, ()))
+            if now != each.drains:
+                each.drains, each.due = now, 0.0
+
     def watched(self) -> Watched:
         """Return what link events concern which interface."""
         watched = Watched({}, {}, {})
@@ -151,6 +167,16 @@ class Interfaces:
         for each in self:
             if each.name in names:
                 each.forget_master()
+
+    def _configured_name(self, name: str, requests: RequestSocket) -> str:
+        """Return how the configuration calls an interface, the name itself if it does not mean it."""
+        if name in self._by_name:
+            return name
+        ifindex = requests.ifindex(name)
+        if ifindex is None:
+            return name
+        called = (each.name for each in self if (each.ifindex or requests.ifindex(each.name)) == ifindex)
+        return next(called, name)
 
     def _interface(self, name: str) -> Interface:
         return Interface(name, self._dry_run, self._clock)
@@ -184,6 +210,7 @@ class Interface:
         self.memory = Memory(name)
         self.facts: Facts | None = None
         self.due = 0.0
+        self.drains: Drains = ()
         self._dry_run = dry_run
         self._clock = clock
         self._master: Master | None = None  # of a PF that is ready
@@ -202,6 +229,11 @@ class Interface:
     def is_due(self, now: float, woken: bool) -> bool:
         """Whether to look at it now. What a portion left waits, so that others get the RTNL lock."""
         return self.due <= now or (woken and self.left is None)
+
+    @property
+    def ifindex(self) -> int | None:
+        """Its ifindex as last read, None if that failed or it was not there."""
+        return self.facts.ifindex if isinstance(self.facts, PhysicalFunction) else None
 
     def look(
         self,
@@ -225,7 +257,7 @@ class Interface:
         told: tuple[Event, ...] = ()
         if resolved:
             self.memory, told = settle(self.memory, resolved, now, now - self._wrong_since)
-        decision = decide(self.memory, self.facts, now, policy)
+        decision = decide(self.memory, self.facts, now, policy, self.drains)
         self.memory = decision.memory
         if any(isinstance(event, LacpDown) for event in decision.events):
             self._lost_at = now

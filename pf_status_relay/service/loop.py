@@ -10,6 +10,7 @@ What happens when a part of it fails:
     link events were lost        everything is read again
     metrics cannot be written    it is logged once and tried again when they change, or after 15 s
     the new configuration is bad it is logged, and the one before stays in effect
+    a drain's file is at fault   it is logged once and ignored
     another relay runs           it is logged, and nothing is done until that has ended
 """
 
@@ -45,7 +46,7 @@ from pf_status_relay.kernel.event_socket import Affected, LinkEvents
 from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.kernel.sockets import REOPEN_S, Netlink
 from pf_status_relay.log.output import Log
-from pf_status_relay.service import lock
+from pf_status_relay.service import drains, lock
 from pf_status_relay.service.interfaces import Clock, Interface, Interfaces, Round
 from pf_status_relay.service.lock import Lock
 from pf_status_relay.service.metrics import open_metrics
@@ -96,6 +97,7 @@ class Service:
         lock: Lock | None = None,
         clock: Clock = time.monotonic,
         poll: Poll = poll,
+        drain_folder: drains.Folder | None = None,
     ) -> None:
         self._log = log
         self._notifier = notifier
@@ -109,6 +111,8 @@ class Service:
         self._stop = False
         self._reload = False
         self._refused = False
+        self._drains_changed = False
+        self._drains = drain_folder or drains.Folder()
         self._interfaces = Interfaces(dry_run, clock)
         self._metrics = open_metrics(None if dry_run else config.metrics_textfile)
         self._netlink = Netlink()
@@ -120,7 +124,7 @@ class Service:
         with wakeup, self._wake:
             for end in (wakeup, self._wake):
                 end.setblocking(False)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, drains.CHANGED):
                 signal.signal(number, self._on_signal)
             signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
             try:
@@ -153,6 +157,7 @@ class Service:
                         self._notifier.ready()
                         ready = True
                     self._notifier.cycle_done()
+                self._look_at_drains(requests)
                 self._write_metrics(link_events)
                 woken = self._wait(link_events)
             except OSError as error:
@@ -166,6 +171,8 @@ class Service:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self._reload = True
+        elif number == drains.CHANGED:
+            self._drains_changed = True
         else:
             self._stop = True
 
@@ -218,7 +225,8 @@ class Service:
 
         All VF states are written before the kernel is asked why LACP went down, and anything is logged.
         """
-        self._select(requests)
+        if self._select(requests):
+            self._look_at_drains(requests)  # before an interface is looked at for the first time
         looks: list[tuple[Interface, Round]] = []
         usable = False
         try:
@@ -243,12 +251,23 @@ class Service:
                 self._metrics.wrote(interface.name, look.outcomes, look.reaction_s)
         return not looks or any(not isinstance(interface.facts, Unreadable) for interface, _ in looks)
 
-    def _select(self, requests: RequestSocket) -> None:
+    def _look_at_drains(self, requests: RequestSocket) -> None:
+        """Find out which drains are in effect, and have the next cycle look at PFs whose drains changed.
+
+        It comes after the writes: no reaction to LACP waits for it.
+        """
+        self._drains_changed = False
+        self._tell(self._drains.look())
+        self._interfaces.drain(self._drains.drains, requests)
+
+    def _select(self, requests: RequestSocket) -> bool:
+        """Find out which interfaces are meant, if that is due; return whether others are than before."""
         events = self._interfaces.select(self._config.interfaces, requests, self._interval_s)
         self._tell(events)
         for event in events:
             if isinstance(event, InterfaceDropped):
                 self._metrics.forget(event.interface)
+        return bool(events)
 
     def _restore(self) -> None:
         """Set back the VFs that are disabled, if the service is not to go on after this."""
@@ -293,7 +312,9 @@ class Service:
             return self._interfaces.names()  # of what changed before it was watched nothing was heard
         affected: set[Affected] = set()
         due = min(self._interfaces.due(), self._metrics.due)
-        while not self._stop and not self._reload and not affected:
+        if self._drains.ends_in_s is not None:
+            due = min(due, self._clock() + self._drains.ends_in_s)
+        while not (self._stop or self._reload or self._drains_changed or affected):
             left_s = due - self._clock()
             if left_s <= 0:
                 break

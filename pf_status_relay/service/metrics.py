@@ -129,6 +129,12 @@ class Textfile(Metrics):
         self._vfs = Gauge(
             f"{name}_vfs", "VFs of the PF by link state", ("interface", "link_state"), registry=registry
         )
+        self._drained = Gauge(
+            f"{name}_drained",
+            "Whether somebody drains the PF: its VFs are disabled although LACP may be up",
+            interface,
+            registry=registry,
+        )
         self._transitions = Counter(
             f"{name}_lacp_transitions_total",
             "Times that LACP was found to be up or down after it was not",
@@ -185,12 +191,13 @@ class Textfile(Metrics):
             return
         states = [vf.link_state for vf in facts.vfs] if isinstance(facts, PhysicalFunction) else []
         counts = tuple(states.count(state) for state in VfLinkState)
-        displayed = (memory.readiness, memory.lacp_up, port, counts)
+        displayed = (memory.readiness, memory.lacp_up, port, counts, bool(memory.drains))
         if displayed == self._displayed[name]:
             return
         self._displayed[name] = displayed
         self.changed = True
         self._ready.labels(name).set(memory.readiness is Readiness.READY)
+        self._drained.labels(name).set(bool(memory.drains))
         for gauge, value in (
             (self._lacp_up, memory.lacp_up),
             (self._actor, port.actor if port else None),
@@ -226,7 +233,7 @@ class Textfile(Metrics):
         """Drop every series of the interface."""
         self._displayed.pop(interface, None)
         self.changed = True
-        for gauge in (self._ready, self._lacp_up, self._actor, self._partner):
+        for gauge in (self._ready, self._lacp_up, self._actor, self._partner, self._drained):
             gauge.remove(interface)
         for state in VfLinkState:
             self._vfs.remove(interface, state)

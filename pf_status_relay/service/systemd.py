@@ -123,6 +123,9 @@ def status_line(memories: Iterable[Memory]) -> str:
         for what, group in (("down", down), ("not ready", rest))
         if group
     ]
+    drained = [memory.interface for memory in memories if memory.drains]
+    if drained:
+        parts.append(f"{len(drained)} drained ({', '.join(drained)})")
     disabled = sum(memory.disabled for memory in memories)
     parts.append(f"{disabled} VF{'s' * (disabled != 1)} disabled")
     return f"{len(memories)} PF{'s' * (len(memories) != 1)}: {', '.join(parts)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -16,12 +17,13 @@ from pf_status_relay.core.facts import BondPort, Facts, Master, PhysicalFunction
 from pf_status_relay.core.refusals import Refusal
 from pf_status_relay.kernel import event_socket, sockets
 from pf_status_relay.kernel.event_socket import Affected, Watched
+from pf_status_relay.service import drains
 from pf_status_relay.service.lock import Lock
 from pf_status_relay.service.loop import Readable, Service
 from pf_status_relay.service.systemd import Notifier
 from tests.support.facts import ERRORS, UP, numbered
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGURG)
 Happening = tuple[str, object]
 LINK_EVENTS = 9999
 """The descriptor of the event socket."""
@@ -61,6 +63,8 @@ class World:
         self.more = False
         self.loads: list[Config | ConfigError] = []
         self.known: list[Master | None] = []
+        self.other_names: dict[str, str] = {}
+        self.drain_folder = Path("/nonexistent")
         self.before_read: Callable[[str], None] = lambda name: None
         self.before_drain: Callable[[], None] = lambda: None
         self.before_open: Callable[[], None] = lambda: None
@@ -98,6 +102,10 @@ class World:
                 if world.details_error:
                     raise world.details_error
                 return replace(pf, **world.details)
+
+            def ifindex(self, name: str) -> int | None:
+                facts = world.facts.get(world.other_names.get(name, name))
+                return facts.ifindex if isinstance(facts, PhysicalFunction) else None
 
             def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> Refusal | None:
                 world.happened.append(("write", (ifindex, {vf.id: str(vf.link_state) for vf in vfs})))
@@ -232,7 +240,15 @@ class World:
         self.at(until, lambda: signal.raise_signal(signal.SIGTERM))
         config = configured or Config(tuple(self.facts), interval_ms, metrics_textfile=metrics_textfile)
         Service(
-            config, self._log, Systemd(), self._load, dry_run, lock, clock=lambda: self.now, poll=self.poll
+            config,
+            self._log,
+            Systemd(),
+            self._load,
+            dry_run,
+            lock,
+            clock=lambda: self.now,
+            poll=self.poll,
+            drain_folder=drains.Folder(self.drain_folder, now=lambda: self.now),
         ).run()
 
     def all(self, what: str) -> list[object]:

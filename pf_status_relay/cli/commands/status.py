@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
     def look() -> Overview:
         facts = host.read_pfs(configuration)
-        return overview(facts, state_file.read(), host.read_hints(facts))
+        return overview(facts, state_file.read(), host.read_hints(facts), *host.read_drains(facts))
 
     terminal = Terminal(sys.stdout, os.environ)
     found = look()

@@ -180,6 +180,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             },
             "partner": {"octet": 0, "letters": "------", "bits": []},
             "lacp_rate": "fast",
+            "drains": [],
             "vfs": {"auto": 2, "enable": 0, "disable": 0, "not_listed": 0},
         },
         {
@@ -193,6 +194,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             "actor": None,
             "partner": None,
             "lacp_rate": None,
+            "drains": [],
             "vfs": None,
         },
     ]

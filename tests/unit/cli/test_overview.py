@@ -14,6 +14,7 @@ from pf_status_relay.cli.overview import Condition, as_json, overview
 from pf_status_relay.cli.status_table import text
 from pf_status_relay.cli.terminal import Terminal
 from pf_status_relay.core.causes import Cause
+from pf_status_relay.core.drain import Drain
 from pf_status_relay.core.facts import Absent, BondPort, Facts, PhysicalFunction, Unreadable
 from pf_status_relay.core.lacp import PortState
 from pf_status_relay.service.state_file import InterfaceState, ServiceState
@@ -216,8 +217,44 @@ def test_a_program_reads_one_document() -> None:
                     ],
                 },
                 "lacp_rate": "slow",
+                "drains": [],
                 "vfs": {"auto": 2, "enable": 0, "disable": 0, "not_listed": 0},
             }
         ],
         "problems": [],
     }
+
+
+def test_a_drain_is_said_with_its_owner_time_and_reason() -> None:
+    drained = replace(GOOD, vfs=numbered([DISABLE, ENABLE]))
+    alice = Drain("ens5f0", "alice", "firmware", "2030-01-01T10:00:00Z", "2030-01-01T12:00:00Z")
+    found = overview(
+        {"ens5f0": drained, "ens5f1": UP}, service(), drains={"ens5f0": (alice, Drain("ens5f0", "bob"))}
+    )
+    assert found.condition is Condition.UP
+    displayed = text(found, Terminal(io.StringIO(), {}))
+    assert "  up, drained  " in displayed.splitlines()[1]
+    assert displayed.partition("\n\n")[2] == (
+        "ens5f0: is drained by alice since 2030-01-01T10:00:00Z until 2030-01-01T12:00:00Z: firmware; "
+        "its VFs in enable are not (1 of 2)\n"
+        "    when the work is done: pf-status-relay undrain ens5f0 --owner alice\n"
+        "ens5f0: is drained by bob; its VFs in enable are not (1 of 2)\n"
+        "    when the work is done: pf-status-relay undrain ens5f0 --owner bob\n"
+    )
+    assert json.loads(as_json(found))["interfaces"][0]["drains"] == [
+        {
+            "owner": "alice",
+            "reason": "firmware",
+            "since": "2030-01-01T10:00:00Z",
+            "until": "2030-01-01T12:00:00Z",
+        },
+        {"owner": "bob", "reason": "", "since": None, "until": None},
+    ]
+
+
+def test_vfs_that_do_not_follow_a_drain_are_said() -> None:
+    found = overview({"ens5f0": UP}, service(), drains={"ens5f0": (Drain("ens5f0", "bob"),)})
+    assert [line.found for line in found.problems] == [
+        "it is drained and 2 of 2 VFs in auto",
+        "is drained by bob",
+    ]

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pf_status_relay.core import events
 from pf_status_relay.core.causes import cause_of
 from pf_status_relay.core.decision import Decision, Memory, Pace, decide, settle
+from pf_status_relay.core.drain import Drain
 from pf_status_relay.core.events import Event, VfsSetBySomebodyElse
 from pf_status_relay.core.facts import (
     Absent,
@@ -116,10 +117,12 @@ class _Life(RuleBasedStateMachine):
         self.port: BondPort | None = GOOD_PORT
         self.carrier = True
         self.dry_run = False
+        self.drains: dict[str, Drain] = {}
 
         self.now = 1000.0
         self.memory = Memory(NAME)
         self.told: dict[str, object] = {}
+        self.told_drains: dict[str, Drain] = {}
         self.wrong: dict[int, Wrong] = {}
         self.unseen = 0
         self.missing = 0
@@ -176,6 +179,14 @@ class _Life(RuleBasedStateMachine):
             self.look()
             self.now += pause
 
+    @rule(owner=st.sampled_from(["alice", "bob"]), until=st.sampled_from(["", "2030-01-01T12:00:00Z"]))
+    def somebody_drains_it(self, owner: str, until: str) -> None:
+        self.drains[owner] = Drain(NAME, owner, f"for {owner}", until=until)
+
+    @rule(owner=st.sampled_from(["alice", "bob"]))
+    def somebody_ends_a_drain(self, owner: str) -> None:
+        self.drains.pop(owner, None)
+
     @rule(changes=st.integers(1, 3))
     def the_relay_is_slow(self, changes: int) -> None:
         self.unseen = changes
@@ -205,7 +216,8 @@ class _Life(RuleBasedStateMachine):
 
     def look(self) -> Decision:
         facts = self.facts()
-        decision = decide(self.memory, facts, self.now)
+        drains = tuple(drain for _, drain in sorted(self.drains.items()))
+        decision = decide(self.memory, facts, self.now, drains=drains)
         about_vfs = self.check_writes(facts, decision.writes)
         told = [event for event in decision.events if not isinstance(event, VfsSetBySomebodyElse)]
         assert told == self.expected_events(facts) + about_vfs  # of somebody else: test_interference.py
@@ -254,7 +266,8 @@ class _Life(RuleBasedStateMachine):
         target: dict[int, VfLinkState] = {}
         before, self.wrong = self.wrong, {}
         if isinstance(facts, PhysicalFunction) and facts.master not in NOT_READY:
-            wrong, right = (DISABLE, AUTO) if is_up(facts) else (AUTO, DISABLE)
+            carries = is_up(facts) and not self.drains
+            wrong, right = (DISABLE, AUTO) if carries else (AUTO, DISABLE)
             target = {vf.id: right for vf in facts.vfs if vf.link_state is wrong}
             states = dict(facts.vfs)
             self.wrong = {number: Wrong(right) for number in target}
@@ -407,7 +420,23 @@ class _Life(RuleBasedStateMachine):
         if self.invented and (facts.vfs or not self.missing):
             self.invented = bool(facts.vfs) and {vf.link_state for vf in facts.vfs} == {DISABLE}
             expected += [] if self.invented else [events.VfStatesKnown(NAME)]
+        expected += self.expected_of_drains(facts)
         return expected
+
+    def expected_of_drains(self, pf: PhysicalFunction) -> list[Event]:
+        """Who drains the PF and until when is told when it changes, and who did when nobody does any more."""
+        before = self.told_drains if "drains" in self.told else {}
+        self.told["drains"], self.told_drains = True, dict(self.drains)
+        if self.drains == before:
+            return []
+        said = self.drains or before
+        owner = ", ".join(sorted(said))
+        reason = "; ".join(f"for {each}" for each in sorted(said))
+        if not self.drains:
+            return [events.PfUndrained(NAME, owner, reason)]
+        ends = {drain.until for drain in said.values()}
+        until = "" if "" in ends else max(ends)
+        return [events.PfDrained(NAME, owner, reason, until, sum(vf.link_state is ENABLE for vf in pf.vfs))]
 
 
 TestLife = _Life.TestCase

@@ -147,6 +147,33 @@ LOG = [
         {"PF_INTERFACE": "ens5f0", "ERROR": "the LACP rate is slow"},
     ),
     (
+        events.PfDrained("ens5f0", "alice", "switch A: firmware", "2030-01-01T12:00:00Z", enabled=1),
+        'INFO","msg":"pf is drained","interface":"ens5f0","owner":"alice","reason":"switch A: firmware",'
+        '"until":"2030-01-01T12:00:00Z","enabled":1',
+        'pf is drained interface=ens5f0 owner=alice reason="switch A: firmware" until=2030-01-01T12:00:00Z '
+        "enabled=1",
+        {
+            "PF_INTERFACE": "ens5f0",
+            "DRAIN_OWNER": "alice",
+            "REASON": "switch A: firmware",
+            "DRAIN_UNTIL": "2030-01-01T12:00:00Z",
+            "VF_ENABLED": "1",
+        },
+    ),
+    (
+        events.PfUndrained("ens5f0", "alice", "switch A: firmware"),
+        'INFO","msg":"pf is no longer drained","interface":"ens5f0","owner":"alice",'
+        '"reason":"switch A: firmware"',
+        'pf is no longer drained interface=ens5f0 owner=alice reason="switch A: firmware"',
+        {"PF_INTERFACE": "ens5f0", "DRAIN_OWNER": "alice", "REASON": "switch A: firmware"},
+    ),
+    (
+        events.DrainIgnored("/run/a: no"),
+        'WARN","msg":"drain is ignored","error":"/run/a: no"',
+        'drain is ignored error="/run/a: no"',
+        {"ERROR": "/run/a: no"},
+    ),
+    (
         events.DriverSlow("ens5f0", "setting a VF", 150),
         'INFO","msg":"driver of pf is slow","interface":"ens5f0","operation":"setting a VF",'
         '"milliseconds":150',

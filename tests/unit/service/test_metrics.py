@@ -88,6 +88,7 @@ def test_an_interface_that_is_up(textfile: Textfile) -> None:
     assert of_interface(written(textfile), "ens5f0") == {
         "ready": 1,
         "lacp_up": 1,
+        "drained": 0,
         "actor_port_state": 63,
         "partner_port_state": 63,
         'vfs{link_state="auto"}': 2,

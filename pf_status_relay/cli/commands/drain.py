@@ -1,0 +1,142 @@
+"""`pf-status-relay drain`: have the pods leave a PF before its switch goes."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+
+from pf_status_relay.cli import draining, streams
+from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_OK, EX_UNAVAILABLE, EX_USAGE, Refused
+from pf_status_relay.cli.shared_arguments import Commands, Help
+from pf_status_relay.core.decision import not_ready_reason
+from pf_status_relay.core.drain import Drain
+from pf_status_relay.core.facts import Facts, PhysicalFunction, VfLinkState
+from pf_status_relay.service import drains, state_file
+from pf_status_relay.service.state_file import ServiceState
+from pf_status_relay.text import one_line
+
+NOT_FOLLOWED = 1
+"""Exit status if VFs are still in auto."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_S = 365 * 86400
+
+
+def add(commands: Commands) -> None:
+    """Add the command's arguments."""
+    command = commands.add_parser(
+        "drain",
+        help="have the pods leave a PF before its switch goes",
+        description="Set the PF's VFs from auto to disable although LACP is up, so that pods fail over to "
+        "their other VF, and keep them so until `undrain`, the end of the time, or the next boot. Then LACP "
+        f"alone decides again. The drain is a file in {drains.FOLDER}. Wait until the VFs are disabled.",
+        epilog=f"""Refused without --force: no other PF has LACP up, the service does not run, no such PF.
+
+Exit status:
+
+  0  the PF is drained
+  {NOT_FOLLOWED}  the drain is written, and VFs are not disabled, for the reason given
+  {EX_USAGE}  no such PF, or wrong arguments
+  {EX_CONFLICT}  no other PF has LACP up
+  {EX_UNAVAILABLE}  the service does not run
+
+Before the firmware of switch A is renewed:
+
+  pf-status-relay drain ens5f0 --reason "switch A: firmware" --for 2h""",
+        formatter_class=Help,
+    )
+    command.add_argument("interface", metavar="PF", help="the PF, by interface name or alternative name")
+    command.add_argument("--reason", type=_reason, required=True, help="why, for those who find it drained")
+    command.add_argument(
+        "--for",
+        dest="seconds",
+        type=_duration,
+        metavar="TIME",
+        help="how long: 90s, 30m, 2h, 1d (default: until `undrain`)",
+    )
+    draining.add_owner(command)
+    command.add_argument("--force", action="store_true", help="drain although it would be refused")
+    command.set_defaults(run=run)
+
+
+def _reason(text: str) -> str:
+    """Parse a reason. Raises argparse.ArgumentTypeError."""
+    if not text.strip() or len(text) > drains.MAX_REASON:
+        raise argparse.ArgumentTypeError(f"allowed: 1 to {drains.MAX_REASON} characters")
+    return text
+
+
+def _duration(text: str) -> int:
+    """Parse a time in seconds. Raises argparse.ArgumentTypeError."""
+    found = re.fullmatch("([0-9]{1,9})([smhd])", text)
+    seconds = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not 0 < seconds <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: a time such as 90s, 30m, 2h or 1d, up to 365d")
+    return seconds
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the drain, wake the service, and wait until it has followed."""
+    service = state_file.read()
+    name = _name(options.interface, service, options.force)
+    if service and not options.force:
+        _refuse_last(name, service)
+    now = time.time()
+    until = drains.rfc3339(now + options.seconds) if options.seconds else ""
+    owner = options.owner or draining.own_name()
+    try:
+        drains.write(Drain(name, owner, options.reason, drains.rfc3339(now), until))
+    except OSError as error:
+        raise draining.writing(name, error) from None
+    shown = one_line(name)
+    if service is None:
+        streams.put(f"{shown}: the drain is written; the service does not run, and follows when it does\n")
+        return NOT_FOLLOWED
+    draining.wake(service)
+    facts = draining.wait(name, lambda pf: not draining.count(pf, VfLinkState.AUTO))
+    done, line = _outcome(facts)
+    streams.put(f"{shown}: {line}\n")
+    return EX_OK if done else NOT_FOLLOWED
+
+
+def _name(given: str, service: ServiceState | None, force: bool) -> str:
+    """Return the name under which the PF is relayed for. Raises Refused."""
+    if service is None:
+        if not force:
+            fault = "the service does not run, so nothing would follow: systemctl start pf-status-relay"
+            raise Refused([f"{fault} (or --force)"], EX_UNAVAILABLE)
+        return given
+    name = draining.configured(given, service)
+    if not name and not force:
+        known = one_line(", ".join(service.interfaces)) or "none"
+        raise Refused([f"{one_line(given)} is not relayed for; the service's PFs: {known}"], EX_USAGE)
+    return name or given
+
+
+def _refuse_last(name: str, service: ServiceState) -> None:
+    """Refuse to drain the last PF that carries traffic."""
+    drained = {drain.interface for drain in drains.read()[0]}
+    others = {each: None for each in service.interfaces if each != name and each not in drained}
+    up = [other for other, facts in draining.read(others).items() if draining.is_up(facts)]
+    if not up:
+        which = (
+            "no other PF of the configuration, which may be another network, has LACP up and is not drained"
+        )
+        fault = f"{which}: the pods would have no way out. --force drains {one_line(name)} all the same"
+        raise Refused([fault], EX_CONFLICT)
+
+
+def _outcome(facts: Facts) -> tuple[bool, str]:
+    """Return whether the PF is drained, and a line for a person."""
+    if not isinstance(facts, PhysicalFunction):
+        return False, f"the drain is written; the PF cannot be read: {facts.error}"
+    reason = not_ready_reason(facts)
+    if reason:
+        return False, f"the drain is written; the PF is not relayed for: {reason}"
+    auto, enabled = draining.count(facts, VfLinkState.AUTO), draining.count(facts, VfLinkState.ENABLE)
+    if auto:
+        look = "journalctl -x -u pf-status-relay"
+        return False, f"the drain is written; {draining.vfs(auto)} still in auto: {look}"
+    line = f"drained, {draining.vfs(draining.count(facts, VfLinkState.DISABLE))} disabled"
+    return True, line + f"; {draining.vfs(enabled)} in enable not drained" * bool(enabled)
