@@ -12,7 +12,7 @@ from pf_status_relay.cli.host import Rival
 from pf_status_relay.cli.names import Hint
 from pf_status_relay.core import causes
 from pf_status_relay.core.causes import Cause
-from pf_status_relay.core.decision import not_ready_reason
+from pf_status_relay.core.decision import disabled_vfs, not_ready_reason
 from pf_status_relay.core.facts import (
     BOND_MODE_8023AD,
     Absent,
@@ -155,7 +155,13 @@ def of_interface(
         lines += _vfs(name, facts)
         lines += _probe(name, refused)
     lines.append(_bond(name, facts))
-    if lines[-1].verdict is Verdict.PASSED:
+    if lines[-1].verdict is Verdict.FAILED and disabled_vfs(facts):
+        found = (
+            f"{disabled_vfs(facts)} of {_count(len(facts.vfs), 'VF')} in disable, and nothing sets them back"
+        )
+        fix = f"if it is not to return to its bond: pf-status-relay restore {name}"
+        lines.append(Finding(name, Verdict.WARNING, found, fix))
+    elif lines[-1].verdict is Verdict.PASSED:
         assert facts.master is not None
         lines += _settings(name, facts.master)
     if facts.carrier or not_ready_reason(facts):

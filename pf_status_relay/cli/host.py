@@ -17,8 +17,8 @@ from pathlib import Path, PurePath
 from pf_status_relay.cli.exit_status import EX_OSERR, Refused
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.names import Hint, hints
-from pf_status_relay.config.keys import Config
-from pf_status_relay.core.decision import not_ready_reason
+from pf_status_relay.config.keys import AUTO, Config
+from pf_status_relay.core.decision import disabled_vfs, not_ready_reason
 from pf_status_relay.core.drain import Drains
 from pf_status_relay.core.facts import Facts, PhysicalFunction
 from pf_status_relay.kernel import sysfs
@@ -53,11 +53,14 @@ class NoNetlink(Refused):
 def read_pfs(configuration: Config) -> dict[str, Facts]:
     """Read the interfaces that a configuration means from the kernel, once. Raises NoNetlink.
 
-    Where LACP is down, that includes what explains it.
+    Where LACP is down, that includes what explains it. With "auto" a PF that has left its bond is not meant
+    any more. It is read all the same if VFs of it are in disable.
     """
     try:
         with closing(RequestSocket()) as requests:
             facts = requests.read_all(selection.select(configuration.interfaces, requests))
+            if configuration.interfaces == AUTO:
+                facts.update(_left(requests, facts))
             return {
                 name: requests.read_details(each)
                 if isinstance(each, PhysicalFunction) and not (each.lacp_up or not_ready_reason(each))
@@ -82,6 +85,35 @@ def read_hints(facts: Mapping[str, Facts]) -> dict[str, Hint]:
             return hints(facts, requests.names(), sysfs.pf_of_vf)
     except (OSError, MalformedMessage):
         return {}
+
+
+def read_left(facts: Mapping[str, Facts]) -> list[Finding]:
+    """Say on which other PFs of the host VFs are in disable, which nobody sets back. Raises NoNetlink."""
+    try:
+        with closing(RequestSocket()) as requests:
+            left = _left(requests, facts)
+    except OSError as error:
+        raise NoNetlink(f"the kernel cannot be asked by netlink: {reason_of(error)}") from None
+    return [
+        Finding(
+            one_line(name),
+            Verdict.WARNING,
+            f"is not configured, and {disabled_vfs(pf)} of {len(pf.vfs)} VFs are in disable",
+            f"if they are to be used: pf-status-relay restore {name}",
+        )
+        for name, pf in left.items()
+    ]
+
+
+def _left(requests: RequestSocket, facts: Mapping[str, Facts]) -> dict[str, PhysicalFunction]:
+    """Return the other SR-IOV PFs of the host that have VFs in disable. Raises OSError."""
+    known = {pf.ifindex for pf in facts.values() if isinstance(pf, PhysicalFunction)}
+    left: dict[str, PhysicalFunction] = {}
+    for name in selection.pfs():
+        pf = requests.read(name) if name not in facts else None
+        if isinstance(pf, PhysicalFunction) and pf.ifindex not in known and disabled_vfs(pf):
+            left[name] = pf
+    return left
 
 
 def read_drains(facts: Mapping[str, Facts]) -> tuple[dict[str, Drains], list[Finding]]:

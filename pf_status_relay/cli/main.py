@@ -19,6 +19,7 @@ COMMANDS = (
     "wait",
     "drain",
     "undrain",
+    "restore",
     "history",
     "report",
     "machineconfig",

@@ -10,6 +10,9 @@ no clock, no logging. The law:
     ready, LACP up, neither  is left alone    becomes auto    is left alone
     ... but not for long     is left alone    is left alone   is left alone
 
+VFs in disable of a PF that is not ready, or no longer monitored, are left disabled: nothing sets them back.
+The service says so as long as there are any, and `pf-status-relay restore` sets them to auto.
+
 What is a fact, what is policy, what is memory:
 
     facts    what the last read found of the PF (facts.py), and the drains that are in effect (drain.py). Both
@@ -46,6 +49,7 @@ from pf_status_relay.core.events import (
     SlowLacpRate,
     VfListIncomplete,
     VfsDetected,
+    VfsLeftDisabled,
 )
 from pf_status_relay.core.facts import (
     BOND_MODE_8023AD,
@@ -123,6 +127,11 @@ class Memory:
     interference: Interference = field(default_factory=Interference)
     drains: Drains = ()
 
+    @property
+    def left_disabled(self) -> int:
+        """How many VFs are disabled while the PF is not relayed for."""
+        return self.disabled if self.readiness is not Readiness.READY else 0
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -159,7 +168,11 @@ def decide(
         events = []
         if (memory.readiness, memory.reason) != (Readiness.NOT_READY, reason):
             events.append(PfNotReady(name, reason))
-        return Decision(Memory(name, Readiness.NOT_READY, reason), tuple(events), (), Pace.INTERVAL)
+        disabled = disabled_vfs(facts)
+        if disabled and not memory.left_disabled:
+            events.append(left_disabled_event(name, disabled))
+        after = Memory(name, Readiness.NOT_READY, reason, disabled=disabled)
+        return Decision(after, tuple(events), (), Pace.INTERVAL)
     return _ready(memory, facts, now, policy, drains)
 
 
@@ -219,9 +232,20 @@ def explain(
     return replace(memory, told=memory.told._replace(cause=cause), heard=heard), tuple(explained)
 
 
+def disabled_vfs(facts: Facts) -> int:
+    """Return how many VFs are in disable."""
+    vfs = facts.vfs if isinstance(facts, PhysicalFunction) else ()
+    return sum(vf.link_state is VfLinkState.DISABLE for vf in vfs)
+
+
+def left_disabled_event(interface: str, disabled: int) -> Event:
+    """Return what is to be logged of VFs that nobody sets back."""
+    return VfsLeftDisabled(interface, disabled, f"pf-status-relay restore {interface}")
+
+
 def to_restore(facts: Facts) -> tuple[VirtualFunction, ...]:
-    """Return what to write so that no VF of a PF that is relayed for is left disabled."""
-    if not isinstance(facts, PhysicalFunction) or not_ready_reason(facts):
+    """Return what to write so that no VF of a PF is left disabled, whether or not the PF is in a bond."""
+    if not isinstance(facts, PhysicalFunction):
         return ()
     disabled = (vf for vf in facts.vfs if vf.link_state is VfLinkState.DISABLE)
     return tuple(VirtualFunction(vf.id, VfLinkState.AUTO) for vf in disabled)

@@ -396,6 +396,20 @@ class VfLinkStateDoubtful(Event):
     state: VfLinkState = detail()
 
 
+class VfsLeftDisabled(Event):
+    """The service does not relay for the PF, or no longer: so many VFs stay disabled, whatever LACP says.
+
+    `command` sets them back.
+    """
+
+    level = Level.WARN
+    msg = "VFs are left disabled"
+    message_id = "37febcfb310746aaa17d5256e1ae748f"
+    interface: str
+    disabled: int
+    command: str
+
+
 class VfsSetBySomebodyElse(Event):
     """Somebody else sets link states of the PF's VFs back, this VF's three times in a minute."""
 

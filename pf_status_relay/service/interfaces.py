@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Callable
 
+from pf_status_relay.config import keys
 from pf_status_relay.core.decision import (
     Memory,
     Pace,
     Policy,
     Readiness,
     decide,
+    disabled_vfs,
     explain,
+    left_disabled_event,
     settle,
     to_restore,
 )
@@ -31,6 +34,7 @@ from pf_status_relay.core.facts import (
     Facts,
     Master,
     PhysicalFunction,
+    Unreadable,
     VfLinkState,
     VirtualFunction,
     unless_named_twice,
@@ -66,6 +70,8 @@ class Interfaces:
         self._selected = False
         self._select_due = 0.0
         self._not_listed = ""
+        self._dropped: dict[str, Interface] = {}
+        self._left_due = _NEVER
 
     def __iter__(self) -> Iterator[Interface]:
         """Go through the interfaces in the order of the configuration."""
@@ -77,7 +83,7 @@ class Interfaces:
 
     def due(self) -> float:
         """Return when there is next something to do, in monotonic seconds."""
-        return min([self._select_due, *(each.due for each in self)])
+        return min([self._select_due, self._left_due, *(each.due for each in self)])
 
     def look_now(self) -> None:
         """Let the next cycle select the interfaces and look at all of them."""
@@ -106,13 +112,55 @@ class Interfaces:
         self._not_listed = ""
         if self._selected and names == tuple(self._by_name):
             return ()
+        if not self._selected and configured == keys.AUTO:
+            self._left_due = 0.0
         self._selected = True
         dropped = [each for each in self if each.name not in names]
-        self._by_name = {name: self._by_name.get(name) or self._interface(name) for name in names}
-        return (
-            InterfacesToMonitor(names),
-            *(InterfaceDropped(each.name, each.memory.disabled) for each in dropped),
-        )
+        known = {**self._dropped, **self._by_name}
+        self._by_name = {name: known.get(name) or self._interface(name) for name in names}
+        self._dropped = {name: each for name, each in self._dropped.items() if name not in names}
+        events: list[Event] = [InterfacesToMonitor(names)]
+        for each in dropped:
+            events.append(InterfaceDropped(each.name, each.memory.disabled))
+            events += self._leave(each, each.memory.left_disabled)
+        return tuple(events)
+
+    def left(self) -> list[Memory]:
+        """Return what is known of interfaces that are no longer meant and have VFs in disable."""
+        return [each.memory for each in self._dropped.values() if each.memory.disabled]
+
+    def look_at_left(
+        self, configured: tuple[str, ...], requests: RequestSocket, interval_s: float
+    ) -> Sequence[Event]:
+        """Look, if that is due, whether VFs of interfaces that are not meant are still disabled.
+
+        With "auto" that is also found out once of all PFs of the host, as a PF that has left its bond is not
+        meant, whoever disabled its VFs. Raises OSError if the socket is unusable.
+        """
+        now = self._clock()
+        if now < self._left_due:
+            return ()
+        events: list[Event] = []
+        if configured == keys.AUTO and self._left_due == 0.0:
+            for name in selection.pfs():
+                if name not in self._by_name and name not in self._dropped:
+                    other = self._interface(name)
+                    other.look_at_left(requests)
+                    events += self._leave(other, 0)
+        else:
+            for each in self._dropped.values():
+                if each.memory.disabled:
+                    each.look_at_left(requests)
+        self._left_due = next_on_grid(now, interval_s) if self.left() else _NEVER
+        return events
+
+    def events_at_stop(self) -> list[Event]:
+        """Return what is to be logged of the VFs that stay disabled when the service ends.
+
+        Those of PFs that were not relayed for have been logged.
+        """
+        relayed = (each.memory for each in self if each.memory.readiness is Readiness.READY)
+        return [left_disabled_event(each.interface, each.disabled) for each in relayed if each.disabled]
 
     def look(
         self, woken: Collection[str], requests: RequestSocket, policy: Policy, interval_s: float
@@ -133,12 +181,15 @@ class Interfaces:
                 each.due = min(each.due, soon)
 
     def restore(self, requests: RequestSocket) -> Iterator[Sequence[Event]]:
-        """Set back the VFs of all that are disabled, and yield what is to be logged, portion by portion.
+        """Set back the disabled VFs of all that were ready in this run, and yield what is to be logged.
+
+        Whether they still are, or are still meant, does not matter. It yields after each portion.
 
         Raises OSError if the socket is unusable.
         """
-        for each in self:
-            yield from each.restore(requests)
+        for each in (*self, *self._dropped.values()):
+            if each.was_ready:
+                yield from each.restore(requests)
 
     def drain(self, drains: Sequence[Drain], requests: RequestSocket) -> None:
         """Take the drains that are in effect, and have the next cycle look at those whose drains changed.
@@ -181,6 +232,22 @@ class Interfaces:
     def _interface(self, name: str) -> Interface:
         return Interface(name, self._dry_run, self._clock)
 
+    def _leave(self, interface: Interface, told: int) -> list[Event]:
+        """Keep an interface that is not meant for its VFs in disable; return what is to be logged of them.
+
+        Nothing is if it has been `told` before that VFs are left disabled.
+        """
+        disabled = interface.memory.disabled
+        interface.forget_master()
+        interface.drains = ()
+        interface.memory = Memory(interface.name, disabled=disabled)
+        if disabled or interface.was_ready:
+            self._dropped[interface.name] = interface
+        if not disabled:
+            return []
+        self._left_due = min(self._left_due, self._clock() + QUICK_S)
+        return [] if told else [left_disabled_event(interface.name, disabled)]
+
     def _before(self, interface: Interface) -> Iterator[Interface]:
         """Go through the interfaces that are configured before this one."""
         return takewhile(lambda each: each is not interface, self)
@@ -211,6 +278,7 @@ class Interface:
         self.facts: Facts | None = None
         self.due = 0.0
         self.drains: Drains = ()
+        self.was_ready = False
         self._dry_run = dry_run
         self._clock = clock
         self._master: Master | None = None  # of a PF that is ready
@@ -259,6 +327,7 @@ class Interface:
             self.memory, told = settle(self.memory, resolved, now, now - self._wrong_since)
         decision = decide(self.memory, self.facts, now, policy, self.drains)
         self.memory = decision.memory
+        self.was_ready |= self.memory.readiness is Readiness.READY
         if any(isinstance(event, LacpDown) for event in decision.events):
             self._lost_at = now
         elif self.memory.lacp_up:
@@ -293,6 +362,15 @@ class Interface:
             pf = requests.read_details(self.facts)
             self.memory, events = explain(self.memory, events, pf, self._clock())
         return events
+
+    def look_at_left(self, requests: RequestSocket) -> None:
+        """Count the VFs in disable of an interface that is not relayed for.
+
+        Raises OSError if the socket is unusable.
+        """
+        facts = requests.read(self.name)
+        if not isinstance(facts, Unreadable):
+            self.memory = replace(self.memory, disabled=disabled_vfs(facts))
 
     def restore(self, requests: RequestSocket) -> Iterator[Sequence[Event]]:
         """Set the VFs back that are disabled, whatever LACP says, and yield what is to be logged.

@@ -28,7 +28,7 @@ from typing import Callable, Protocol
 
 from pf_status_relay.config.keys import RESTORE, Config
 from pf_status_relay.config.load import ConfigError
-from pf_status_relay.core.decision import Policy
+from pf_status_relay.core.decision import Memory, Policy
 from pf_status_relay.core.events import (
     ConfigurationLeftOut,
     ConfigurationRefused,
@@ -158,6 +158,7 @@ class Service:
                         ready = True
                     self._notifier.cycle_done()
                 self._look_at_drains(requests)
+                self._look_at_left(requests)
                 self._write_metrics(link_events)
                 woken = self._wait(link_events)
             except OSError as error:
@@ -166,6 +167,8 @@ class Service:
         self._notifier.stopping()
         if relays and self._config.on_stop == RESTORE:
             self._restore()
+        elif relays and not self._dry_run:
+            self._tell(self._interfaces.events_at_stop())
         self._tell([Stopping()])
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -260,6 +263,21 @@ class Service:
         self._tell(self._drains.look())
         self._interfaces.drain(self._drains.drains, requests)
 
+    def _look_at_left(self, requests: RequestSocket) -> None:
+        """Look, if that is due, for VFs that stay disabled on PFs that are not meant any more."""
+        before = self._interfaces.left()
+        self._tell(self._interfaces.look_at_left(self._config.interfaces, requests, self._interval_s))
+        if self._interfaces.left() != before:
+            self._show_left(before)
+            self._notifier.status(self._status())
+
+    def _show_left(self, before: Sequence[Memory]) -> None:
+        """Show in the metrics what is left disabled, where it was shown `before` and where it is new."""
+        now = {each.interface: each.disabled for each in self._interfaces.left()}
+        watched = self._interfaces.names()
+        for name in {*now, *(each.interface for each in before)} - watched:
+            self._metrics.left(name, now.get(name, 0))
+
     def _select(self, requests: RequestSocket) -> bool:
         """Find out which interfaces are meant, if that is due; return whether others are than before."""
         events = self._interfaces.select(self._config.interfaces, requests, self._interval_s)
@@ -267,6 +285,8 @@ class Service:
         for event in events:
             if isinstance(event, InterfaceDropped):
                 self._metrics.forget(event.interface)
+        if events:
+            self._show_left(())
         return bool(events)
 
     def _restore(self) -> None:
@@ -348,7 +368,7 @@ class Service:
             self._wake.recv(4096)
 
     def _status(self) -> str:
-        line = status_line(each.memory for each in self._interfaces)
+        line = status_line((each.memory for each in self._interfaces), self._interfaces.left())
         if self._refused:
             return f"{line}; the new configuration is refused, see the log"
         return (

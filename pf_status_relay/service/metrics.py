@@ -72,6 +72,9 @@ class Metrics:
     def forget(self, interface: str) -> None:
         """The interface is configured no more: nothing is shown of it any longer."""
 
+    def left(self, interface: str, disabled: int) -> None:
+        """So many VFs of an interface that is configured no more are in disable."""
+
     def write(self, now: float) -> Event | None:
         """Write the file at monotonic time `now`, and return what is to be logged of that, if anything.
 
@@ -132,6 +135,12 @@ class Textfile(Metrics):
         self._drained = Gauge(
             f"{name}_drained",
             "Whether somebody drains the PF: its VFs are disabled although LACP may be up",
+            interface,
+            registry=registry,
+        )
+        self._left = Gauge(
+            f"{name}_vfs_left_disabled",
+            "VFs in disable of a PF that is not relayed for: nothing sets them back",
             interface,
             registry=registry,
         )
@@ -198,6 +207,7 @@ class Textfile(Metrics):
         self.changed = True
         self._ready.labels(name).set(memory.readiness is Readiness.READY)
         self._drained.labels(name).set(bool(memory.drains))
+        self._left.labels(name).set(memory.left_disabled)
         for gauge, value in (
             (self._lacp_up, memory.lacp_up),
             (self._actor, port.actor if port else None),
@@ -233,7 +243,7 @@ class Textfile(Metrics):
         """Drop every series of the interface."""
         self._displayed.pop(interface, None)
         self.changed = True
-        for gauge in (self._ready, self._lacp_up, self._actor, self._partner, self._drained):
+        for gauge in (self._ready, self._lacp_up, self._actor, self._partner, self._drained, self._left):
             gauge.remove(interface)
         for state in VfLinkState:
             self._vfs.remove(interface, state)
@@ -242,6 +252,14 @@ class Textfile(Metrics):
         for state in _WRITABLE:
             self._writes.remove(interface, state)
             self._refused.remove(interface, state)
+
+    def left(self, interface: str, disabled: int) -> None:
+        """Show it as long as there are any."""
+        self.changed = True
+        if disabled:
+            self._left.labels(interface).set(disabled)
+        else:
+            self._left.remove(interface)
 
     def write(self, now: float) -> Event | None:
         """Write the file so that node_exporter, another user, can read it, whatever the umask is."""

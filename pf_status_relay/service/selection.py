@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fnmatch import fnmatchcase
 
 from pf_status_relay.config import keys
@@ -35,6 +36,13 @@ def select(configured: tuple[str, ...], requests: RequestSocket) -> tuple[str, .
     for each in configured:
         names += _matching(each) if keys.is_pattern(each) else [each]
     return tuple(dict.fromkeys(names))
+
+
+def pfs() -> list[str]:
+    """Return the names of all SR-IOV PFs of the host, none if they cannot be listed."""
+    with suppress(OSError):
+        return sorted(filter(sysfs.is_pf, sysfs.interfaces()))
+    return []
 
 
 def _matching(pattern: str) -> list[str]:

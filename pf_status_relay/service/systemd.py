@@ -111,8 +111,12 @@ def _watchdog_s(environment: Mapping[str, str]) -> float | None:
     return int(microseconds) / 1e6
 
 
-def status_line(memories: Iterable[Memory]) -> str:
-    """Say in one line what matters: `3 PFs: 2 up, 1 down (ens5f1), 8 VFs disabled`."""
+def status_line(memories: Iterable[Memory], others: Iterable[Memory] = ()) -> str:
+    """Say in one line what matters: `3 PFs: 2 up, 1 down (ens5f1), 8 VFs disabled`.
+
+    `others` are no longer monitored, and have VFs in disable. Nobody sets those back, nor those of PFs that
+    are not ready.
+    """
     memories = list(memories)
     up = [memory for memory in memories if memory.readiness is Readiness.READY and memory.lacp_up]
     down = [memory for memory in memories if memory.readiness is Readiness.READY and not memory.lacp_up]
@@ -128,6 +132,10 @@ def status_line(memories: Iterable[Memory]) -> str:
         parts.append(f"{len(drained)} drained ({', '.join(drained)})")
     disabled = sum(memory.disabled for memory in memories)
     parts.append(f"{disabled} VF{'s' * (disabled != 1)} disabled")
+    left = [memory for memory in (*memories, *others) if memory.left_disabled]
+    if left:
+        names = ", ".join(memory.interface for memory in left)
+        parts.append(f"{sum(memory.left_disabled for memory in left)} left disabled ({names})")
     return f"{len(memories)} PF{'s' * (len(memories) != 1)}: {', '.join(parts)}"
 
 

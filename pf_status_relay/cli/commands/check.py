@@ -71,11 +71,13 @@ def run(options: argparse.Namespace) -> int:
     if options.probe and not capable:
         raise Refused(["--probe needs CAP_NET_ADMIN: run it as root"], EX_NOPERM)
     found: list[findings.Finding] = []
+    others: list[findings.Finding] = []
     facts: dict[str, Facts] = {}
     try:
         configuration = load.from_files(options.config, os.environ)
         facts = host.read_pfs(configuration)
         found += diagnosis.of_configuration([], list(facts), configuration.warnings)
+        others += host.read_left(facts)
     except load.ConfigError as error:
         found += diagnosis.of_configuration(error.faults, [])
     except host.NoNetlink as error:
@@ -86,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
         sriov = sysfs.is_pf(each.ifindex) if isinstance(each, PhysicalFunction) else None
         told = service.cause(name) if service else None
         found += diagnosis.of_interface(name, each, sriov, probed.get(name), hints.get(name), told)
+    found += others
     found += diagnosis.of_host(
         diagnosis.Host(capable, host.unit_has_net_admin(), host.find_rivals(), not host.sees_processes())
     )

@@ -66,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
 
     def look() -> Overview:
         facts = host.read_pfs(configuration)
-        return overview(facts, state_file.read(), host.read_hints(facts), *host.read_drains(facts))
+        drains, others = host.read_drains(facts)
+        others += host.read_left(facts)
+        return overview(facts, state_file.read(), host.read_hints(facts), drains, others)
 
     terminal = Terminal(sys.stdout, os.environ)
     found = look()

@@ -21,6 +21,8 @@ from pf_status_relay.core.facts import (
 from tests.support.facts import AUTO, ENABLE, FAST_BOND, GOOD, numbered
 
 PASSED, WARNING, FAILED = Verdict
+CLEAR = replace(GOOD, vfs=numbered([AUTO, AUTO]))
+"""None of its VFs is in disable."""
 
 
 def wrong(facts: Facts, sriov: bool | None = True, refused: str | None = None) -> list[tuple[Verdict, str]]:
@@ -43,19 +45,19 @@ def test_a_good_pf_passes_in_everything() -> None:
         (Absent("Link not found"), FAILED, "no interface has this name"),
         (Absent("is the same interface as ens5f1"), FAILED, "is the same interface as ens5f1"),
         (Unreadable("No buffer space"), FAILED, "cannot be read: No buffer space"),
-        (replace(GOOD, master=None), FAILED, "link has no master interface"),
+        (replace(CLEAR, master=None), FAILED, "link has no master interface"),
         (
-            replace(GOOD, master=Master(7, "br0", "bridge", None, None)),
+            replace(CLEAR, master=Master(7, "br0", "bridge", None, None)),
             FAILED,
             "master interface br0 is not a bond (bridge)",
         ),
         (
-            replace(GOOD, master=replace(FAST_BOND, bond_mode=1)),
+            replace(CLEAR, master=replace(FAST_BOND, bond_mode=1)),
             FAILED,
             "bond bond0 does not have mode 802.3ad",
         ),
         (
-            replace(GOOD, master=replace(FAST_BOND, port_count=2)),
+            replace(CLEAR, master=replace(FAST_BOND, port_count=2)),
             FAILED,
             "bond bond0 has 2 ports instead of one",
         ),
@@ -89,6 +91,13 @@ def test_each_thing_that_is_wrong_is_found_alone(facts: Facts, verdict: Verdict,
     assert wrong(facts) == [(verdict, found)]
 
 
+def test_vfs_in_disable_of_a_pf_that_is_not_relayed_for_are_said() -> None:
+    assert wrong(replace(GOOD, master=None)) == [
+        (FAILED, "link has no master interface"),
+        (WARNING, "1 of 2 VFs in disable, and nothing sets them back"),
+    ]
+
+
 def test_an_interface_without_vfs_is_judged_by_its_device() -> None:
     bare = replace(GOOD, vf_count=0, vfs_listed=0, vfs=())
     assert wrong(bare, sriov=False) == [(FAILED, "is no SR-IOV PF")]
@@ -113,6 +122,7 @@ def test_a_driver_that_refuses_fails() -> None:
 def test_the_link_of_a_pf_that_is_not_ready_is_judged_too(up: bool, found: str) -> None:
     assert wrong(replace(GOOD, master=None, carrier=False, up=up)) == [
         (FAILED, "link has no master interface"),
+        (WARNING, "1 of 2 VFs in disable, and nothing sets them back"),
         (WARNING, found),
     ]
 

@@ -71,6 +71,8 @@ def test_there_is_an_aligned_line_for_each_pf_and_then_what_is_wrong() -> None:
         "    look whether the switch is alive, and still runs LACP on this port\n"
         "ens6f0: link has no master interface\n"
         "    make it the one port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100\n"
+        "ens6f0: 1 of 2 VFs in disable, and nothing sets them back\n"
+        "    if it is not to return to its bond: pf-status-relay restore ens6f0\n"
         "ens7f0: no interface has this name\n"
         "    correct the configuration, or plug in the NIC; it is picked up when it appears\n"
     )

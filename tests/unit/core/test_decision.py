@@ -11,7 +11,6 @@ from pf_status_relay.core.decision import Decision, Pace, not_ready_reason
 from pf_status_relay.core.events import Event
 from pf_status_relay.core.facts import (
     BondPort,
-    Facts,
     Master,
     Unreadable,
     VfLinkState,
@@ -72,7 +71,8 @@ def test_a_pf_that_is_not_ready_has_one_reason_and_its_vfs_are_left_alone(
     assert not_ready_reason(facts) == reason
     decision = watched.look(facts)
     assert decision.writes == ()
-    assert decision.events == (events.PfNotReady("ens5f0", reason),)
+    left = events.VfsLeftDisabled("ens5f0", 1, "pf-status-relay restore ens5f0")
+    assert decision.events == (events.PfNotReady("ens5f0", reason), left)
     assert decision.pace is Pace.INTERVAL
     assert watched.look(facts).events == ()
 
@@ -153,11 +153,20 @@ def test_the_vfs_in_disable_are_counted_for_the_status_line(watched: Watched) ->
     assert watched.memory.disabled == 2
 
 
-@pytest.mark.parametrize("facts", [GONE, replace(pf(UP, DISABLE), master=None)])
-def test_the_vfs_of_a_pf_that_is_not_relayed_for_are_not_counted(watched: Watched, facts: Facts) -> None:
-    watched.look(pf(DOWN, DISABLE))
-    watched.look(facts)
-    assert watched.memory.disabled == 0
+def test_vfs_that_are_left_disabled_are_counted_and_told_once(watched: Watched) -> None:
+    out = replace(pf(DOWN, DISABLE, DISABLE), master=None)
+    left = events.VfsLeftDisabled("ens5f0", 2, "pf-status-relay restore ens5f0")
+    watched.look(pf(DOWN, DISABLE, DISABLE))
+    assert watched.memory.left_disabled == 0, "the service sees to them"
+    assert left in watched.look(out).events
+    assert (watched.memory.disabled, watched.memory.left_disabled) == (2, 2)
+    assert watched.look(out).events == ()
+    assert watched.look(replace(pf(DOWN, AUTO, DISABLE), master=None)).events == ()
+    assert watched.memory.left_disabled == 1
+    watched.look(replace(pf(DOWN, AUTO, AUTO), master=None))
+    assert watched.look(out).events == (left,), "somebody has disabled them since"
+    watched.look(GONE)
+    assert watched.memory.left_disabled == 0
 
 
 def test_an_absent_interface_is_told_once(watched: Watched) -> None:

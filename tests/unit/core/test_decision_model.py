@@ -382,8 +382,12 @@ class _Life(RuleBasedStateMachine):
             return expected
         if facts.master in NOT_READY:
             reason = NOT_READY[facts.master]
+            left = sum(vf.link_state is DISABLE for vf in facts.vfs)
+            before = self.told.get("left", 0)
             tell("standing", reason, events.PfNotReady(NAME, reason))
-            self.told, self.missing, self.invented = {"standing": reason}, 0, False
+            if left and not before:
+                expected.append(events.VfsLeftDisabled(NAME, left, f"pf-status-relay restore {NAME}"))
+            self.told, self.missing, self.invented = {"standing": reason, "left": left}, 0, False
             return expected
         if self.told.get("standing") != "ready":
             self.told = {}

@@ -78,12 +78,10 @@ def test_leaving_the_bond_begins_the_delay_anew(watched: Watched) -> None:
         pytest.param(pf(DOWN, DISABLE, ENABLE, AUTO, DISABLE), (0, 3), id="LACP down"),
         pytest.param(pf(UP, DISABLE), (0,), id="LACP up"),
         pytest.param(pf(DOWN, AUTO, ENABLE), (), id="none is disabled"),
-        pytest.param(replace(pf(DOWN, DISABLE), master=None), (), id="not ready"),
+        pytest.param(replace(pf(DOWN, DISABLE), master=None), (0,), id="in no bond any more"),
         pytest.param(Absent("Link not found"), (), id="absent"),
         pytest.param(Unreadable("busy"), (), id="unreadable"),
     ],
 )
-def test_a_stop_restores_the_disabled_vfs_of_a_pf_that_is_ready(
-    facts: Facts, restored: tuple[int, ...]
-) -> None:
+def test_a_stop_restores_the_disabled_vfs_of_a_pf(facts: Facts, restored: tuple[int, ...]) -> None:
     assert to_restore(facts) == tuple(VirtualFunction(number, AUTO) for number in restored)

@@ -28,6 +28,7 @@ VOCABULARY = [
     ("PfDrained", "INFO", "pf is drained", "c835de16ef464bbc9cbffa410b544a7d"),
     ("PfUndrained", "INFO", "pf is no longer drained", "9d3bfa853d5a41fcae5f5017ba0caaf2"),
     ("DrainIgnored", "WARN", "drain is ignored", "a5c81c2a3ce74ab3800196968a27361e"),
+    ("VfsLeftDisabled", "WARN", "VFs are left disabled", "37febcfb310746aaa17d5256e1ae748f"),
     ("NoVfs", "INFO", "pf has no VFs", "b547e0b6de304f3faa3a35236c7693f2"),
     ("VfsDetected", "INFO", "VFs detected on interface", "05cddb078c6b41778f48d4445df4c082"),
     ("VfListIncomplete", "ERROR", "VF list is incomplete", "4806cfc275984b35a955fbab520e9288"),

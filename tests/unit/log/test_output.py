@@ -174,6 +174,17 @@ LOG = [
         {"ERROR": "/run/a: no"},
     ),
     (
+        events.VfsLeftDisabled("ens5f0", 2, "pf-status-relay restore ens5f0"),
+        'WARN","msg":"VFs are left disabled","interface":"ens5f0","disabled":2,'
+        '"command":"pf-status-relay restore ens5f0"',
+        'VFs are left disabled interface=ens5f0 disabled=2 command="pf-status-relay restore ens5f0"',
+        {
+            "PF_INTERFACE": "ens5f0",
+            "VF_DISABLED": "2",
+            "COMMAND": "pf-status-relay restore ens5f0",
+        },
+    ),
+    (
         events.DriverSlow("ens5f0", "setting a VF", 150),
         'INFO","msg":"driver of pf is slow","interface":"ens5f0","operation":"setting a VF",'
         '"milliseconds":150',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -31,12 +32,17 @@ def reload_at(world: World, seconds: float, loaded: Config | ConfigError) -> Non
     world.at(seconds, lambda: os.kill(os.getpid(), signal.SIGHUP))
 
 
+def left_disabled(interface: str, disabled: int) -> events.VfsLeftDisabled:
+    return events.VfsLeftDisabled(interface, disabled, f"pf-status-relay restore {interface}")
+
+
 class Host:
     """What there is to select from; `listed` is the answer to the next selection and those after it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *listed: str) -> None:
         self.listed: tuple[str, ...] | selection.NotListed = listed
         monkeypatch.setattr(selection, "select", self.select)
+        monkeypatch.setattr(selection, "pfs", list)
 
     def select(self, configured: tuple[str, ...], requests: object) -> tuple[str, ...]:
         """Select as the host is."""
@@ -64,7 +70,54 @@ def test_a_reload_takes_new_interfaces_and_leaves_the_vfs_of_those_that_go(world
         events.InterfaceDropped("ens5f0", 1),
     ]
     assert world.logged(events.LacpUp) == [events.LacpUp("ens5f1", UP.actor, UP.partner)], "it is known"
-    assert not [at for at, name in world.read_at if name == "ens5f0" and at > 0.55]
+    assert [at for at, name in world.read_at if name == "ens5f0" and at > 0.55] == [0.65, 1], (
+        "for its VFs alone"
+    )
+    assert world.logged(events.VfsLeftDisabled)[0] == left_disabled("ens5f0", 1)
+    assert world.all("status")[-1] == "2 PFs: 1 up, 1 down (ens5f2), 1 VF disabled, 1 left disabled (ens5f0)"
+
+
+def test_vfs_that_are_left_disabled_are_shown_as_long_as_there_are_any(world: World) -> None:
+    world.facts = {"ens5f0": pf(5, DOWN, AUTO), "ens5f1": pf(6)}
+    reload_at(world, 0.55, Config(("ens5f1",)))
+    world.at(2.5, lambda: world.facts.update(ens5f0=pf(5, DOWN, AUTO)))
+    world.run(until=5.05, configured=Config(("ens5f0", "ens5f1")))
+    told = list(dict.fromkeys(world.all("status")))
+    assert told[-2:] == ["1 PF: 1 up, 0 VFs disabled, 1 left disabled (ens5f0)", "1 PF: 1 up, 0 VFs disabled"]
+    assert [at for at, name in world.read_at if name == "ens5f0" and at > 0.6] == [0.65, 1, 2, 3], (
+        "and no more"
+    )
+    assert world.all("write") == [(5, {0: "disable"})]
+
+
+def test_an_interface_that_is_meant_again_is_relayed_for_again(world: World) -> None:
+    world.facts = {"ens5f0": pf(5, DOWN, AUTO), "ens5f1": pf(6)}
+    reload_at(world, 0.55, Config(("ens5f1",)))
+    world.at(1.1, lambda: world.facts.update(ens5f0=pf(5, UP, DISABLE)))
+    reload_at(world, 1.2, Config(("ens5f1", "ens5f0")))
+    world.run(until=2.05, configured=Config(("ens5f0", "ens5f1")))
+    assert world.all("write") == [(5, {0: "disable"}), (5, {0: "auto"})]
+    assert "left disabled" not in str(world.all("status")[-1])
+
+
+def test_with_auto_what_an_earlier_run_left_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    Host(monkeypatch, "ens5f0")
+    monkeypatch.setattr(selection, "pfs", lambda: ["ens5f0", "ens5f1", "ens5f2"])
+    out = replace(pf(6, UP, DISABLE), master=None)
+    world.facts = {"ens5f0": pf(5), "ens5f1": out, "ens5f2": replace(out, ifindex=7, vfs=())}
+    world.run(until=2.05, configured=Config(keys.AUTO))
+    assert world.logged(events.VfsLeftDisabled) == [left_disabled("ens5f1", 1)]
+    assert world.all("status")[-1] == "1 PF: 1 up, 0 VFs disabled, 1 left disabled (ens5f1)"
+    assert world.all("write") == []
+
+
+def test_a_stop_says_what_stays_disabled_unless_that_was_said(world: World) -> None:
+    world.facts = {"ens5f0": pf(5, DOWN, AUTO), "ens5f1": replace(pf(6, UP, DISABLE), master=None)}
+    world.run(until=1.05)
+    told = [
+        event for event in world.all("log") if isinstance(event, (events.VfsLeftDisabled, events.Stopping))
+    ]
+    assert told == [left_disabled("ens5f1", 1), left_disabled("ens5f0", 1), events.Stopping()]
 
 
 def test_systemd_is_told_of_a_reload_until_it_is_done(world: World) -> None:
@@ -198,6 +251,19 @@ def test_a_restart_restores_nothing_and_says_why(world: World, monkeypatch: pyte
     on_stop(world, monkeypatch, keys.RESTORE, reason="the service is restarted")
     assert world.all("write") == [(5, {0: "disable"})]
     assert world.logged(events.NotRestored) == [events.NotRestored("the service is restarted")]
+
+
+def test_a_stop_restores_those_too_that_have_left_their_bond_or_the_configuration(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "restart_reason", lambda environment: "")
+    world.facts = {f"ens5f{number}": pf(5 + number, DOWN, DISABLE) for number in range(3)}
+    world.facts["ens5f3"] = replace(pf(8, DOWN, DISABLE), master=None)  # it was never ready
+    out = replace(pf(6, DOWN, DISABLE), master=None)
+    world.at(0.3, lambda: world.facts.update(ens5f1=out))
+    reload_at(world, 1.55, Config(("ens5f0", "ens5f1", "ens5f3"), on_stop=keys.RESTORE))
+    world.run(until=2.05, configured=Config(tuple(world.facts), on_stop=keys.RESTORE))
+    assert world.all("write") == [(5, {0: "auto"}), (6, {0: "auto"}), (7, {0: "auto"})]
 
 
 def test_a_dry_run_restores_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
