@@ -7,11 +7,13 @@ doing from others'.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
 
 from tests.lab.kit import observer
 from tests.lab.kit.commands import ip
 from tests.lab.kit.lab import Lab
+from tests.lab.kit.personalities import ENA, IGB, IXGBE, Personality
 from tests.lab.kit.switch import DIRECTIONS
 from tests.lab.kit.topology import Pf
 from tests.lab.soak.history import History
@@ -30,9 +32,11 @@ class Model:
     `steps` has what was taken: the number in the stream, when, and what it did.
     """
 
-    def __init__(self, lab: Lab, polling_interval_ms: int) -> None:
+    def __init__(self, lab: Lab, polling_interval_ms: int, drivers: Mapping[str, Personality | None]) -> None:
         self.lab = lab
-        self.pfs = {name: lab.pf_with_lacp(name, vfs=VFS, wait=False) for name in PFS}
+        self.drivers = drivers
+        self.pfs = {name: lab.pf_with_lacp(name, vfs=VFS, driver=drivers[name], wait=False) for name in PFS}
+        self.episodes: dict[int, str] = {}
         second_port = lab.pf("ens7f0", vfs=0)
         self.steps: list[tuple[int, float, str]] = []
         for vf, state in enumerate(STATES_OF_DECOY):
@@ -40,6 +44,8 @@ class Model:
         for pf in self.pfs.values():
             pf.wait_for_lacp()
         self.history = History()
+        for name in PFS:
+            self._refuses_always(name)
         self.masters = Masters(lab, self.history, self.pfs, second_port)
         self.relay = Lives(lab, self.history, CONFIGURED, polling_interval_ms)
         self.relay.start()
@@ -145,7 +151,9 @@ class Model:
         pf = self.pfs[name]
         if pf.exists() or observer.read(pf.name):
             return ""
-        return self.history.act(f"{name} created anew as {pf.name}", pf.recreate)
+        story = self.history.act(f"{name} created anew as {pf.name}", pf.recreate)
+        self._refuses_always(name)
+        return story
 
     def rename_pf(self, name: str, to: str) -> str:
         """The PF gets another name, which may be a configured one, or loses one."""
@@ -187,6 +195,8 @@ class Model:
         pf = self.pfs[name]
         if not pf.exists() or vf >= len(pf.vf_states()) or vf in self._refused(pf):
             return ""
+        if state == "enable" and self.drivers[name] is IXGBE:
+            return ""
         return self.history.act(
             f"somebody sets VF {vf} of {name} to {state}",
             lambda: pf.set_vf_state(vf, state),
@@ -195,7 +205,7 @@ class Model:
             became=state,
         )
 
-    def refuse(self, name: str, vf: int, which: str) -> str:
+    def refuse(self, name: str, vf: int, which: str, error: int) -> str:
         """The driver refuses the link state of a VF or of all."""
         pf = self.pfs[name]
         if not pf.exists() or self._refused(pf):
@@ -203,7 +213,7 @@ class Model:
         vfs = (vf,) if which == "that VF" else ()
         return self.history.act(
             f"the driver of {name} refuses the link state of {f'VF {vf}' if vfs else which}",
-            lambda: pf.refuse_vf(*vfs),
+            lambda: pf.driver.refuse(*vfs, error=error),
             ifindex=pf.ifindex,
             vf=vf if vfs else None,
             accepts=False,
@@ -212,10 +222,50 @@ class Model:
     def accept(self, name: str) -> str:
         """The driver takes the link states of all VFs again."""
         pf = self.pfs[name]
-        if not pf.exists() or not self._refused(pf):
+        if not pf.exists() or not self._refused(pf) or pf.ifindex in self.episodes or self._never(name):
             return ""
         story = f"the driver of {name} takes link states again"
         return self.history.act(story, pf.accept_vfs, ifindex=pf.ifindex, accepts=True)
+
+    def begin_episode(self, name: str, which: int) -> str:
+        """The driver resets, or its firmware does not answer: it refuses VFs, hides them, forgets states."""
+        pf, driver = self.pfs[name], self.drivers[name]
+        if driver is None or not driver.episodes or not pf.exists() or self._refused(pf):
+            return ""
+        episode = list(driver.episodes)[which % len(driver.episodes)]
+        self.episodes[pf.ifindex] = episode
+        return self.history.act(
+            f"{driver.driver} of {name}: {episode} begins",
+            lambda: pf.driver.begin(episode),
+            ifindex=pf.ifindex,
+            accepts=False,
+        )
+
+    def end_episode(self, name: str) -> str:
+        """The driver is well again."""
+        pf, driver = self.pfs[name], self.drivers[name]
+        if driver is None or not pf.exists() or pf.ifindex not in self.episodes:
+            return ""
+        episode = self.episodes.pop(pf.ifindex)
+        return self.history.act(
+            f"{driver.driver} of {name}: {episode} ends",
+            lambda: pf.driver.end(episode),
+            ifindex=pf.ifindex,
+            became="auto" if driver.afterwards else "",
+            accepts=True,
+        )
+
+    def written_at(self) -> list[tuple[int, float]]:
+        """When the driver of each PF that can be set was last asked to set a VF, by ifindex."""
+        pfs = [pf for pf in self.pfs.values() if pf.exists() and not self._refused(pf)]
+        return [(pf.ifindex, pf.driver.written_at) for pf in pfs]
+
+    def _never(self, name: str) -> bool:
+        return self.drivers[name] in (IGB, ENA)
+
+    def _refuses_always(self, name: str) -> None:
+        if self._never(name):
+            self.history.act("", lambda: None, ifindex=self.pfs[name].ifindex, accepts=False)
 
     def _refused(self, pf: Pf) -> set[int]:
         refused: set[int] = set()
@@ -234,7 +284,7 @@ class Model:
             return ""
         if pf.name != name:
             mended.append(self.rename_pf(name, name))
-        mended += [self.accept(name), self.plug_cable(name), self.unblock_lacp(name)]
+        mended += [self.end_episode(name), self.accept(name), self.plug_cable(name), self.unblock_lacp(name)]
         mended.append(self.partner_aggregates_again(name))
         mended += self.masters.fix(name)
         mended = [*filter(None, [*mended, self.set_up(name)])]

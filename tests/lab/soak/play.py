@@ -10,7 +10,7 @@ from tests.lab.soak import sequences, tidiness
 from tests.lab.soak.model import Model
 from tests.lab.soak.properties import NOTICED_S, Case, Violation
 
-QUIET_S = 3.0
+QUIET_S = 6.0
 """How long nothing may happen at the end, once the relay has had its time to react."""
 
 
@@ -31,16 +31,21 @@ class Played(NamedTuple):
 def play(lab: Lab, seed: int, count: int, only: Collection[int] | None = None) -> Played:
     """Plays the first `count` steps of a seed that the host is in a state for, or `only` some, by number."""
     interval_ms = sequences.polling_interval_ms(seed)
-    model = Model(lab, interval_ms)
+    drivers = {name: sequences.personality(seed, name) for name in sequences.PFS}
+    model = Model(lab, interval_ms, drivers)
     for number, step in enumerate(sequences.stream(seed)):
         if len(model.steps) >= count or (only is not None and number > max(only, default=0)):
             break
         if only is None or number in only:
             model.take(number, step)
     quiet_since = model.come_to_rest(interval_ms / 1000 + NOTICED_S + QUIET_S)
+    written = model.written_at()
     model.history.stop()
     case = Case(model.history, model.relay.all, sequences.CONFIGURED, interval_ms / 1000, quiet_since)
-    found = sorted([*case.violations(), *tidiness.violations(case)], key=lambda violation: violation.time)
+    found = sorted(
+        [*case.violations(), *tidiness.violations(case), *case.idle_writes(written)],
+        key=lambda violation: violation.time,
+    )
     lines = [event for life in model.relay.all for event in life.relay.events()]
     figures = {
         "sequences": 1,

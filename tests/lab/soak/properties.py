@@ -1,4 +1,4 @@
-"""The safety properties S1 to S5, judged over the history of a sequence. docs/reliability.md states them.
+"""The safety properties S1 to S6, judged over the history of a sequence. docs/reliability.md states them.
 
 Nothing of the relay's code takes part: what is true comes from `history.py`, what the relay said from its
 log. Where the driver refuses a VF, where nobody asked for a PF, and while the relay does not run or is
@@ -11,6 +11,7 @@ import bisect
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from tests.lab.kit.observer import MISSING
 from tests.lab.soak.history import Act, History, Snapshot
 from tests.lab.soak.lives import Life
 
@@ -22,6 +23,10 @@ RETRIED_S = 1.2
 """How long it may take to set a VF whose link state the driver refused before: it is tried each second."""
 STANDS_S = 10.0
 """How long another cause of an outage has to have stood before the relay tells it (S3)."""
+REPEATED_S = 4.5
+"""How long a VF is written to after a refusal although it reads as right (S3, S6): three times in 3 s."""
+DRIVER_S = 0.5
+"""How much longer all of it may take, as drivers hold the RTNL lock: i40e 60 ms for each VF of two PFs."""
 BACK = "no VF was in auto"
 SEEN_S = 0.05
 """How long ago what the relay acts on may have been true (S2): that of two looks of the recorder."""
@@ -77,7 +82,7 @@ class Case:
         self.events = history.events
         self.lives = lives
         self.configured = configured
-        self.bound_s = interval_s + NOTICED_S
+        self.bound_s = interval_s + NOTICED_S + DRIVER_S
         self.quiet_since = quiet_since
         self.ended = history.ended
         self._times = [snapshot.time for snapshot in self.snapshots]
@@ -138,7 +143,8 @@ class Case:
 
     def vf_states(self) -> Iterator[Violation]:
         """No VF is in the wrong state for longer than it may; S5 where it is back in it, otherwise S1."""
-        limits = {"": self.bound_s, "the carrier is lost": REACTED_S, BACK: REACTED_S}
+        reacted_s = REACTED_S + DRIVER_S
+        limits = {"": self.bound_s, "the carrier is lost": reacted_s, BACK: reacted_s}
         since: dict[tuple[int, int, str, str], float] = {}
         told: set[tuple[object, ...]] = set()
         carrier: set[int] = set()
@@ -161,7 +167,11 @@ class Case:
                     cleared.add(index)
             since = {key: since.get(key, moment.since) for key in found}
             for (index, vf, state, why), begun in since.items():
-                limit = max(limits[why], RETRIED_S) if self.accepted_lately(index, begun) else limits[why]
+                limit = (
+                    max(limits[why], RETRIED_S + DRIVER_S)
+                    if self.accepted_lately(index, begun)
+                    else limits[why]
+                )
                 if moment.until - begun > limit and (index, vf, why, begun) not in told:
                     told.add((index, vf, why, begun))
                     name, up_or_down = links[index].name, "down" if state == "auto" else "up"
@@ -179,11 +189,17 @@ class Case:
 
     def changes(self) -> Iterator[Change]:
         """The changes of VFs' link states that nobody but the relay can have made."""
+        known: dict[tuple[int, int], str] = {}
         for before, now in zip(self.snapshots, self.snapshots[1:]):
             for index, link in now.links.items():
                 old = before.links[index].vf_states if index in before.links else ()
                 for vf, state in enumerate(link.vf_states):
                     was = old[vf] if vf < len(old) else "auto"
+                    if was == MISSING:
+                        was = known.get((index, vf), "auto")
+                    if state == MISSING:
+                        known[index, vf] = was
+                        continue
                     acts = [act.became for act in self.acts_on(index, vf, now.looked, now.time)]
                     if state not in (was, *acts):
                         yield Change(index, vf, acts[-1] if acts else was, state, now)
@@ -232,7 +248,7 @@ class Case:
 
     def quiet(self) -> Iterator[Violation]:
         """When the world has stopped changing, the relay soon writes and says nothing more."""
-        limit = max(self.bound_s, RETRIED_S)
+        limit = max(self.bound_s, REPEATED_S)
         since = self.quiet_since + limit
         pfs = {index for snapshot in self.in_force(since, self.ended) for index in snapshot.links}
         for time, index in self.events:
@@ -246,6 +262,19 @@ class Case:
                 stands_s = STANDS_S if event["msg"] == "lacp is still down" else 0.0
                 if event["at"] - changes[max(last, 0)] > limit + stands_s:
                     yield Violation("S3", event["at"], f"nothing has changed, and the relay says {event}")
+
+    # S6: no write without a reason
+
+    def idle_writes(self, written: Sequence[tuple[int, float]]) -> Iterator[Violation]:
+        """When the world has stopped changing, no driver is asked to set a VF, by the drivers' own clocks.
+
+        `written` has when each was last asked, but for those that refuse VFs.
+        """
+        for index, time in written:
+            if time > self.quiet_since + max(self.bound_s, REPEATED_S):
+                links = self.snapshots[-1].links
+                name = links[index].name if index in links else index
+                yield Violation("S6", time, f"a VF of {name} is written to, though nothing changes any more")
 
 
 def after(refused: frozenset[tuple[int, int]], act: Act) -> frozenset[tuple[int, int]]:

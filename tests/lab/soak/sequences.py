@@ -7,13 +7,23 @@ sequence can be played by the numbers of its steps in the stream, and a longer o
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Union
+
+from tests.lab.kit.personalities import BNXT, ENA, I40E, ICE, IGB, IONIC, IXGBE, MLX5, Personality
+
+ICE_DISABLED = replace(ICE, episodes={"VFs disabled": ICE.episodes["VFs disabled"]})
+"""ice without the reset that holds the RTNL lock."""
 
 Value = Union[str, int, bool]
 Draw = Callable[[random.Random], Value]
 
+PERSONALITIES = (None, None, I40E, I40E, ICE_DISABLED, IXGBE, MLX5, IONIC, BNXT, IGB, ENA)
+"""Not those that hold the RTNL lock for a second and more, for which the recorder waits, nor those that keep
+link states for new VFs, which cannot be told from what the relay does."""
 CONFIGURED = ("ens5f0", "ens5f1", "uplink2")
 """What the relay is told to monitor. The last is an alternative name that a PF bears at times."""
 DECOY = "ens6f0"
@@ -67,8 +77,10 @@ STEPS: tuple[tuple[int, str, tuple[Draw, ...]], ...] = (
     # Its VFs
     (4, "change_vfs", (A_PF, one_of(0, 1, 2, 3, 5))),
     (7, "set_vf", (A_PF, A_VF, one_of("auto", "auto", "disable", "disable", "enable"))),
-    (5, "refuse", (A_PF, A_VF, one_of("that VF", "every VF"))),
+    (5, "refuse", (A_PF, A_VF, one_of("that VF", "every VF"), one_of(errno.EBUSY, errno.EIO, errno.EINVAL))),
     (7, "accept", (A_PF,)),
+    (4, "begin_episode", (A_PF, one_of(0, 1))),
+    (7, "end_episode", (A_PF,)),
     # The relay and its events
     (2, "relay.stop", ()),
     (2, "relay.kill", ()),
@@ -91,6 +103,11 @@ def stream(seed: int) -> Iterator[Step]:
     while True:
         ((_, what, draws),) = source.choices(STEPS, weights)
         yield Step(what, tuple(draw(source) for draw in draws), source.choice(PAUSES_S))
+
+
+def personality(seed: int, name: str) -> Personality | None:
+    """As which real driver a PF's behaves in the sequence of a seed; None: quick and without errors."""
+    return None if name == DECOY else random.Random(f"{seed} {name}").choice(PERSONALITIES)
 
 
 def polling_interval_ms(seed: int) -> int:
