@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pf_status_relay.core.events import ConfigurationLeftOut, LacpDown
 from tests.lab.kit.lab import Lab
 from tests.lab.kit.waiting import wait_until
 
@@ -57,7 +58,7 @@ def test_events_are_native_journal_entries(lab: Lab) -> None:
     pf.wait_for_vfs(["disable"])
     lab.sleep(0.2)
 
-    (down,) = lab.journal(MESSAGE="lacp is down interface=ens5f0")
+    (down,) = lab.journal(event=LacpDown)
     assert down["PF_INTERFACE"] == "ens5f0"
     assert down["PRIORITY"] == "6"
     assert down["SYSLOG_IDENTIFIER"] == "pf-status-relay"
@@ -155,9 +156,10 @@ def test_an_environment_of_the_go_program_is_taken_as_it_is_and_the_journal_says
     )
     lab.systemctl("daemon-reload")
     lab.systemctl("start", "pf-status-relay")
-    assert lab.show("StatusText") == "2 PFs: 1 up, 1 not ready (ens5f9), 0 VFs disabled"
-    prefix = "pf-status-relay: warning: environment: "
-    said = [str(entry["MESSAGE"]) for entry in lab.journal()]
+    line = "2 PFs: 1 up, 1 not ready (ens5f9), 0 VFs disabled"
+    assert lab.show("StatusText") == f"{line}; part of the configuration is left out, see the log"
+    prefix = "environment: "
+    said = [str(entry["ERROR"]) for entry in lab.journal(event=ConfigurationLeftOut)]
     assert [line[len(prefix) :] for line in said if line.startswith(prefix)] == [
         "PF_STATUS_RELAY_INTERFACES: 1 empty entry is dropped",
         "PF_STATUS_RELAY_INTERFACES: named again and dropped: ens5f0",
