@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from pf_status_relay.cli.drivers import of_driver
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.host import Rival
 from pf_status_relay.cli.names import Hint
@@ -22,6 +23,7 @@ from pf_status_relay.core.facts import (
     Unreadable,
     VfLinkState,
 )
+from pf_status_relay.kernel.driver import Driver
 
 BOND_OPTIONS = "mode=802.3ad, lacp_rate=fast, miimon=100"
 
@@ -131,13 +133,14 @@ def of_interface(
     refused: str | None = None,
     hint: Hint | None = None,
     told: Cause | None = None,
+    driver: Driver | None = None,
 ) -> list[Finding]:
     """Judge what was read of a configured interface, as far as each thing can be judged.
 
     `sriov` says whether its device can have VFs, None if nobody asked. `refused` is why the driver
     did not set a VF to what it is, empty if it did, None if it was not asked to. `hint` is what was
     probably meant by a name that means no PF. `told` is why the running service says that LACP
-    is down.
+    is down. `driver` is None if nobody asked.
     """
     if isinstance(facts, Unreadable):
         return [Finding(name, Verdict.FAILED, f"cannot be read: {facts.error}", "look at the kernel's log")]
@@ -152,6 +155,7 @@ def of_interface(
     else:
         if sriov is not None:
             lines.append(Finding(name, Verdict.PASSED, "is an SR-IOV PF"))
+        lines += [of_driver(name, driver)] if driver else []
         lines += _vfs(name, facts)
         lines += _probe(name, refused)
     lines.append(_bond(name, facts))
@@ -184,7 +188,11 @@ def _vfs(name: str, pf: PhysicalFunction) -> list[Finding]:
         fix = "create them, for example by writing to sriov_numvfs; they are picked up when they appear"
         return [Finding(name, Verdict.WARNING, "has no VFs", fix)]
     lines = [Finding(name, Verdict.PASSED, f"has {_count(pf.vf_count, 'VF')}")]
-    if len(pf.vfs) < pf.vf_count:
+    if pf.vfs_missing:
+        found = f"the driver leaves {pf.vfs_missing} of its {pf.vf_count} VFs out of the list, as in a reset"
+        fix = "if it stays so, look for messages of the driver: journalctl -k"
+        lines.append(Finding(name, Verdict.WARNING, found, fix))
+    elif len(pf.vfs) < pf.vf_count:
         found = f"the kernel lists {len(pf.vfs)} of its {pf.vf_count} VFs, the others are not relayed for"
         lines.append(Finding(name, Verdict.WARNING, found, "have fewer VFs, up to 334"))
     if pf.vfs and enabled == len(pf.vfs):

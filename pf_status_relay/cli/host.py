@@ -21,8 +21,9 @@ from pf_status_relay.config.keys import AUTO, Config
 from pf_status_relay.core.decision import disabled_vfs, not_ready_reason
 from pf_status_relay.core.drain import Drains
 from pf_status_relay.core.facts import Facts, PhysicalFunction
-from pf_status_relay.kernel import sysfs
+from pf_status_relay.kernel import driver, sysfs
 from pf_status_relay.kernel.decode import MalformedMessage
+from pf_status_relay.kernel.driver import Driver
 from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.service import drains, selection
 from pf_status_relay.text import one_line, reason_of
@@ -143,6 +144,13 @@ def configured_name(name: str, facts: Mapping[str, Facts]) -> str:
         raise NoNetlink(f"the kernel cannot be asked by netlink: {reason_of(error)}") from None
     read = ((each, pf.ifindex) for each, pf in facts.items() if isinstance(pf, PhysicalFunction))
     return next((each for each, index in read if index == ifindex), name)
+
+
+def read_drivers(facts: Mapping[str, Facts]) -> dict[str, Driver]:
+    """Ask for the drivers of the PFs that were read, of those that have one."""
+    pfs = {name: each for name, each in facts.items() if isinstance(each, PhysicalFunction)}
+    asked = {name: driver.read(pf.ifindex) for name, pf in pfs.items()}
+    return {name: found for name, found in asked.items() if found}
 
 
 def has_net_admin(proc: Path = PROC) -> bool:

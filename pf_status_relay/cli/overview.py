@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pf_status_relay.cli import diagnosis
+from pf_status_relay.cli.drivers import of_driver
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.names import Hint
 from pf_status_relay.core import causes, drain, lacp
@@ -22,6 +23,7 @@ from pf_status_relay.core.decision import Readiness, not_ready_reason
 from pf_status_relay.core.drain import Drains
 from pf_status_relay.core.facts import Absent, BondPort, Facts, Master, PhysicalFunction, VfLinkState
 from pf_status_relay.core.lacp import PortState
+from pf_status_relay.kernel.driver import Driver
 from pf_status_relay.service.state_file import ServiceState
 
 
@@ -53,6 +55,7 @@ class Row:
     cause: Cause | None
     problems: tuple[Finding, ...]
     drains: Drains = ()
+    driver: Driver | None = None
 
     @property
     def pf(self) -> PhysicalFunction | None:
@@ -122,18 +125,27 @@ def overview(
     hints: Mapping[str, Hint] = MappingProxyType({}),
     drains: Mapping[str, Drains] = MappingProxyType({}),
     others: Sequence[Finding] = (),
+    drivers: Mapping[str, Driver] = MappingProxyType({}),
 ) -> Overview:
     """Return how the interfaces are, in the order of `facts`; `drains` are those of each.
 
-    `hints` are what was probably meant by names that mean no PF.
+    `hints` are what was probably meant by names that mean no PF, `drivers` those that were asked for.
     """
     rows = tuple(
-        _row(name, each, service, hints.get(name), drains.get(name, ())) for name, each in facts.items()
+        _row(name, each, service, hints.get(name), drains.get(name, ()), drivers.get(name))
+        for name, each in facts.items()
     )
     return Overview(rows, service.pid if service else None, tuple(others))
 
 
-def _row(name: str, facts: Facts, service: ServiceState | None, hint: Hint | None, drains: Drains) -> Row:
+def _row(
+    name: str,
+    facts: Facts,
+    service: ServiceState | None,
+    hint: Hint | None,
+    drains: Drains,
+    driver: Driver | None,
+) -> Row:
     told = service.interfaces.get(name) if service else None
     told_cause = service.cause(name) if service else None
     readiness, cause = _judged(facts, told_cause)
@@ -142,12 +154,12 @@ def _row(name: str, facts: Facts, service: ServiceState | None, hint: Hint | Non
         condition = Condition.DOWN if cause else Condition.UP
     word = str(condition) if readiness is Readiness.READY else None
     since = told.since if told and (told.readiness, told.lacp) == (readiness.value, word) else ""
-    lines = diagnosis.of_interface(name, facts, hint=hint, told=told_cause)
+    lines = diagnosis.of_interface(name, facts, hint=hint, told=told_cause, driver=driver)
     problems = [line for line in lines if line.verdict is not Verdict.PASSED]
     if readiness is Readiness.READY and isinstance(facts, PhysicalFunction):
         problems += _not_followed(name, facts, condition, bool(drains))
     problems += [_drained(name, each, facts) for each in drains]
-    return Row(name, facts, readiness, condition, since, cause, tuple(problems), drains)
+    return Row(name, facts, readiness, condition, since, cause, tuple(problems), drains, driver)
 
 
 def _drained(name: str, drained: drain.Drain, facts: Facts) -> Finding:
@@ -198,13 +210,14 @@ def as_json(overview: Overview) -> str:
 
 
 def _interface(row: Row) -> dict[str, Any]:
-    port, master = row.port, row.master
+    port, master, driver = row.port, row.master, row.driver
     return {
         "interface": row.interface,
         "condition": str(row.condition),
         "standing": row.readiness.value,
         "since": row.since or None,
         "cause": str(row.cause) if row.cause else None,
+        "driver": driver and {**driver._asdict(), "known": of_driver(row.interface, driver).found},
         "carrier": row.pf.carrier if row.pf else None,
         "master": {"name": master.name, "kind": master.kind} if master else None,
         "actor": _port_state(port.actor) if port else None,

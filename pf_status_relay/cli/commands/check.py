@@ -83,11 +83,18 @@ def run(options: argparse.Namespace) -> int:
     except host.NoNetlink as error:
         found.append(diagnosis.netlink_failed(str(error)))
     probed = _probe(facts, *options.probe) if options.probe and facts else {}
-    hints, service = host.read_hints(facts), state_file.read()
+    hints, service, drivers = host.read_hints(facts), state_file.read(), host.read_drivers(facts)
     for name, each in facts.items():
         sriov = sysfs.is_pf(each.ifindex) if isinstance(each, PhysicalFunction) else None
-        told = service.cause(name) if service else None
-        found += diagnosis.of_interface(name, each, sriov, probed.get(name), hints.get(name), told)
+        found += diagnosis.of_interface(
+            name,
+            each,
+            sriov,
+            probed.get(name),
+            hints.get(name),
+            service.cause(name) if service else None,
+            drivers.get(name),
+        )
     found += others
     found += diagnosis.of_host(
         diagnosis.Host(capable, host.unit_has_net_admin(), host.find_rivals(), not host.sees_processes())

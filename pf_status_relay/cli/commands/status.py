@@ -67,8 +67,14 @@ def run(options: argparse.Namespace) -> int:
     def look() -> Overview:
         facts = host.read_pfs(configuration)
         drains, others = host.read_drains(facts)
-        others += host.read_left(facts)
-        return overview(facts, state_file.read(), host.read_hints(facts), drains, others)
+        return overview(
+            facts,
+            state_file.read(),
+            host.read_hints(facts),
+            drains,
+            [*others, *host.read_left(facts)],
+            host.read_drivers(facts),
+        )
 
     terminal = Terminal(sys.stdout, os.environ)
     found = look()

@@ -44,6 +44,7 @@ def test_all_that_is_right_passes(lab: Lab) -> None:
             "configuration: is valid and means ens5f0",
             "ens5f0: exists",
             "ens5f0: is an SR-IOV PF",
+            "ens5f0: driver netdevsim, firmware 10.20.30, eswitch mode legacy: is a simulation and no NIC",
             "ens5f0: has 4 VFs",
             "ens5f0: no VF is in link state enable",
             "ens5f0: the driver sets VF link states",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 
 import pytest
 
@@ -418,3 +419,30 @@ def test_hinic_whose_mailbox_fails_is_found_out_and_set_when_it_works(lab: Lab) 
     relay.wait_for(FAILED, error=error, within=2)
     pf.driver.end("mailbox fails")
     pf.wait_for_vfs("disable", within=1.1)
+
+
+# What the commands say
+
+
+@pytest.mark.systemd
+def test_check_and_status_know_the_driver_and_a_user_without_rights_all_but_the_mode(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", driver=MLX5)
+    pf.driver.set(firmware="22.41.1000")
+    pf.driver.set_mode("switchdev")
+    lab.configure(["ens5f0"])
+    said = " ".join(lab.call("check", interfaces=["ens5f0"]).stdout.split())
+    assert "driver mlx5_core, firmware 22.41.1000, eswitch mode switchdev: in this mode it sets no" in said
+    pf.driver.set_mode("legacy")
+    (row,) = json.loads(lab.call("status", "--json", interfaces=["ens5f0"]).stdout)["interfaces"]
+    assert (row["driver"]["name"], row["driver"]["firmware"]) == ("mlx5_core", "22.41.1000")
+    assert row["driver"]["mode"] == "legacy"
+    (row,) = json.loads(lab.call("status", "--json", uid=65534).stdout)["interfaces"]
+    assert (row["driver"]["name"], row["driver"]["mode"]) == ("mlx5_core", "")
+
+
+def test_status_does_not_explain_a_reset_by_too_many_vfs(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", driver=ICE)
+    pf.driver.begin("VFs disabled")
+    said = " ".join(lab.call("status", interfaces=["ens5f0"]).stdout.split())
+    assert "the driver leaves 4 of its 4 VFs out of the list, as in a reset" in said
+    assert "334" not in said

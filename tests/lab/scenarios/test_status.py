@@ -171,6 +171,12 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             "standing": "ready",
             "since": None,
             "cause": "LACPDUs have stopped",
+            "driver": {
+                "name": "netdevsim",
+                "firmware": "10.20.30",
+                "mode": "legacy",
+                "known": "driver netdevsim, firmware 10.20.30, eswitch mode legacy: is a simulation and no NIC",
+            },
             "carrier": True,
             "master": {"name": "bond0", "kind": "bond"},
             "actor": {
@@ -189,6 +195,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             "standing": "absent",
             "since": None,
             "cause": None,
+            "driver": None,
             "carrier": None,
             "master": None,
             "actor": None,
