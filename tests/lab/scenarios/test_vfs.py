@@ -86,11 +86,11 @@ def test_a_vf_that_the_driver_refuses_is_reported_once_and_the_others_are_set(la
     assert sorted(event["id"] for event in relay.events("vf link state was set")) == [0, 1, 3, 4]
 
     pf.accept_vfs()
-    relay.wait_for("vf link state was set", id=2, within=2)
+    relay.wait_for("vf link state was set", id=2, within=6)  # tried 1, 3, 7 and 15 s after the first time
     assert pf.vf_states() == ["disable"] * 5
 
 
-def test_a_driver_without_vf_link_states_is_reported_once_per_vf(lab: Lab) -> None:
+def test_a_driver_without_vf_link_states_is_reported_once_for_all_vfs(lab: Lab) -> None:
     pf = lab.pf_with_lacp("ens5f0", vfs=3)
     pf.refuse_vf(error=errno.EOPNOTSUPP)
     relay = lab.relay(["ens5f0"])
@@ -98,5 +98,6 @@ def test_a_driver_without_vf_link_states_is_reported_once_per_vf(lab: Lab) -> No
     pf.cable.block_lacp()
     relay.wait_for("failed to set vf link state", within=6)
     lab.sleep(10)
-    assert [event["id"] for event in relay.events("failed to set vf link state")] == [0, 1, 2]
+    (failed,) = relay.events("failed to set vf link state")
+    assert (failed["id"], failed["error"]) == (0, "Operation not supported; so for 2 more VFs")
     assert not relay.events("vf link state was set")
