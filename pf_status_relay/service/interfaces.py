@@ -258,12 +258,15 @@ class Round:
     """What one round came to: `events` are to be logged, `outcomes` are those of the writes that were made.
 
     `reaction_s`: seconds from the read that found LACP down until the last VF was written, if this round
-    wrote that one; None otherwise.
+    wrote that one; None otherwise. `write_s` and `list_s`: seconds that writing VFs and reading the PF with
+    its VFs took, None if that was not done.
     """
 
     events: tuple[Event, ...]
     outcomes: tuple[Outcome, ...] = ()
     reaction_s: float | None = None
+    write_s: float | None = None
+    list_s: float | None = None
 
 
 class Interface:
@@ -284,6 +287,7 @@ class Interface:
         self._master: Master | None = None  # of a PF that is ready
         self._master_until = 0.0
         self._listing = VfListing()
+        self._list_s: float | None = None
         self._writer = VfWriter(clock)
         self._lost_at: float | None = None  # when LACP was found down, until all VFs are written for it
         self._wrong_since = 0.0  # when the VFs of the last message were read as wrong
@@ -342,7 +346,7 @@ class Interface:
             done = self._clock()
             self._wrong_since = now if self._lost_at is None else self._lost_at
             self.memory, settled = settle(self.memory, outcomes, done, done - self._wrong_since)
-            look = Round(look.events + settled, resolved + outcomes, self._reaction_s(done))
+            look = Round(look.events + settled, resolved + outcomes, self._reaction_s(done), done - now)
         self._keep_master(known, now)
         wait_s = min(QUICK_S, interval_s) if decision.pace is Pace.QUICK else interval_s
         self.due = next_on_grid(now, wait_s)
@@ -350,7 +354,7 @@ class Interface:
             self.due = min(self.due, now + decision.again_in_s)
         if self.left is not None:
             self.due = self._clock() + PAUSE_S
-        return replace(look, events=look.events + self._slow_events())
+        return replace(look, events=look.events + self._slow_events(), list_s=self._list_s)
 
     def explain(self, requests: RequestSocket, events: tuple[Event, ...]) -> tuple[Event, ...]:
         """Return the events of a look, with the cause of an outage that takes more requests to tell.
@@ -436,10 +440,12 @@ class Interface:
         if isinstance(facts, PhysicalFunction) and not listed and facts.ifindex != self._listing.ifindex:
             listed, began = True, self._clock()
             facts = requests.read(self.name, count_lacpdus, known)
+        self._list_s = None
         if not isinstance(facts, PhysicalFunction):
             self._listing = VfListing()
         elif listed:
             now = self._clock()
+            self._list_s = now - began
             self._listing = self._listing.read(facts, now, now - began)
         else:
             facts = self._listing.added_to(facts)

@@ -250,8 +250,10 @@ class Service:
         for interface, look in looks:
             assert interface.facts is not None
             self._metrics.looked(interface.memory, interface.facts)
+            if look.list_s is not None:
+                self._metrics.listed(interface.name, look.list_s)
             if look.outcomes:
-                self._metrics.wrote(interface.name, look.outcomes, look.reaction_s)
+                self._metrics.wrote(interface.name, look.outcomes, look.reaction_s, look.write_s)
         return not looks or any(not isinstance(interface.facts, Unreadable) for interface, _ in looks)
 
     def _look_at_drains(self, requests: RequestSocket) -> None:

@@ -27,6 +27,7 @@ from pf_status_relay.core.events import (
     WritingMetricsFailed,
 )
 from pf_status_relay.core.facts import Facts, PhysicalFunction, Unreadable, VfLinkState
+from pf_status_relay.core.refusals import Kind
 from pf_status_relay.core.retries import Outcome
 from pf_status_relay.text import reason_of
 
@@ -60,8 +61,20 @@ class Metrics:
     def looked(self, memory: Memory, facts: Facts) -> None:
         """An interface was looked at."""
 
-    def wrote(self, interface: str, outcomes: Sequence[Outcome], reaction_s: float | None) -> None:
-        """VFs of an interface were written, the last ones of a loss of LACP so long after it was read."""
+    def listed(self, interface: str, seconds: float) -> None:
+        """An interface was read with its VFs, which took so long."""
+
+    def wrote(
+        self,
+        interface: str,
+        outcomes: Sequence[Outcome],
+        reaction_s: float | None,
+        write_s: float | None = None,
+    ) -> None:
+        """VFs of an interface were written, the last ones of a loss of LACP so long after it was read.
+
+        `write_s` is how long the writes took, None if only what became of earlier ones has been learned.
+        """
 
     def cycle_done(self, seconds: float) -> None:
         """One more cycle is done, and took so long."""
@@ -162,6 +175,24 @@ class Textfile(Metrics):
             ("interface", "link_state"),
             registry=registry,
         )
+        self._refusals = Counter(
+            f"{name}_vf_refusals_total",
+            "VF link states that the driver refused to set, by what the refusal means",
+            ("interface", "kind"),
+            registry=registry,
+        )
+        self._write_times = Summary(
+            f"{name}_vf_write_seconds",
+            "Portions of VF link states that were set, and how long they took",
+            interface,
+            registry=registry,
+        )
+        self._lists = Summary(
+            f"{name}_vf_list_seconds",
+            "Reads of the PF with the list of its VFs, and how long they took",
+            interface,
+            registry=registry,
+        )
         self._reactions = Histogram(
             f"{name}_reaction_seconds",
             "From the port state read as down until the last VF of the PF was set",
@@ -220,12 +251,27 @@ class Textfile(Metrics):
         for state, count in zip(VfLinkState, counts):
             self._vfs.labels(name, state).set(count)
 
-    def wrote(self, interface: str, outcomes: Sequence[Outcome], reaction_s: float | None) -> None:
-        """Count writes and refusals, and measure the reaction if that is over."""
+    def listed(self, interface: str, seconds: float) -> None:
+        """Measure it; there is always a next look, so it alone is no reason to write."""
+        self._lists.labels(interface).observe(seconds)
+
+    def wrote(
+        self,
+        interface: str,
+        outcomes: Sequence[Outcome],
+        reaction_s: float | None,
+        write_s: float | None = None,
+    ) -> None:
+        """Count writes and refusals, and measure the writes, and the reaction if that is over."""
         for state in {outcome.vf.link_state for outcome in outcomes}:
             refused = [bool(outcome.error) for outcome in outcomes if outcome.vf.link_state is state]
             self._writes.labels(interface, state).inc(len(refused))
             self._refused.labels(interface, state).inc(sum(refused))
+        for outcome in outcomes:
+            if outcome.refusal:
+                self._refusals.labels(interface, outcome.refusal.kind.value).inc()
+        if write_s is not None:
+            self._write_times.labels(interface).observe(write_s)
         if reaction_s is not None:
             self._reactions.observe(reaction_s)
         self.changed = True
@@ -252,6 +298,10 @@ class Textfile(Metrics):
         for state in _WRITABLE:
             self._writes.remove(interface, state)
             self._refused.remove(interface, state)
+        for kind in Kind:
+            self._refusals.remove(interface, kind.value)
+        for summary in (self._write_times, self._lists):
+            summary.remove(interface)
 
     def left(self, interface: str, disabled: int) -> None:
         """Show it as long as there are any."""
@@ -292,6 +342,10 @@ class Textfile(Metrics):
         for state in _WRITABLE:
             self._writes.labels(interface, state)
             self._refused.labels(interface, state)
+        for kind in Kind:
+            self._refusals.labels(interface, kind.value)
+        for summary in (self._write_times, self._lists):
+            summary.labels(interface)
 
 
 def open_metrics(path: str | None) -> Metrics:

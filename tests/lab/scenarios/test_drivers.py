@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.lab.kit.lab import Lab
+from tests.lab.kit.lab import RESULTS, Lab
 from tests.lab.kit.personalities import (
     BE2NET,
     BNX2X,
@@ -28,7 +28,9 @@ from tests.lab.kit.personalities import (
 from tests.lab.kit.program import Relay
 from tests.lab.kit.topology import Pf
 from tests.lab.kit.waiting import ANNOUNCED_S, LOSS_S, NOTICED_S
+from tests.support.exposition import of_interface
 
+METRICS = RESULTS / "pf.prom"
 SET = "vf link state was set"
 FAILED = "failed to set vf link state"
 MISSING, LISTED_AGAIN = "VFs are missing in the list", "all VFs are listed again"
@@ -446,3 +448,20 @@ def test_status_does_not_explain_a_reset_by_too_many_vfs(lab: Lab) -> None:
     said = " ".join(lab.call("status", interfaces=["ens5f0"]).stdout.split())
     assert "the driver leaves 4 of its 4 VFs out of the list, as in a reset" in said
     assert "334" not in said
+
+
+def test_metrics_tell_refusals_by_kind_and_how_long_vfs_take(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", driver=I40E)
+    other = lab.pf_with_lacp("ens5f1", driver=IGB)
+    relay = start(lab, pf, other, text=f'metrics_textfile = "{METRICS}"\n')
+    pf.driver.begin("operation pending")
+    lose(relay, pf, other)
+    pf.wait_for_vfs("disable", within=ANNOUNCED_S)
+    pf.cable.unblock_lacp("to_host")
+    pf.wait_for_vfs("auto")
+    lab.sleep(16)
+    told = {pf.name: of_interface(METRICS.read_text(), pf.name) for pf in (pf, other)}
+    assert told["ens5f0"]['vf_refusals_total{kind="for_now"}'] == 3
+    assert told["ens5f1"]['vf_refusals_total{kind="for_good"}'] >= 4
+    assert 0.24 <= told["ens5f0"]["vf_write_seconds_sum"] < 0.3, "four times 60 ms"
+    assert told["ens5f0"]["vf_list_seconds_count"] > 10

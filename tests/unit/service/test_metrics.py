@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -18,7 +19,7 @@ from pf_status_relay import __version__
 from pf_status_relay.core import events
 from pf_status_relay.core.decision import Memory, decide
 from pf_status_relay.core.events import Event, LacpDown, MetricsWrittenAgain, WritingMetricsFailed
-from pf_status_relay.core.facts import Facts, Master, Unreadable, VfLinkState
+from pf_status_relay.core.facts import Facts, Master, Unreadable, VfLinkState, VirtualFunction
 from pf_status_relay.core.refusals import Refusal
 from pf_status_relay.core.retries import Outcome
 from pf_status_relay.service import metrics
@@ -101,6 +102,13 @@ def test_an_interface_that_is_up(textfile: Textfile) -> None:
         'vf_writes_total{link_state="disable"}': 0,
         'vf_writes_refused_total{link_state="auto"}': 0,
         'vf_writes_refused_total{link_state="disable"}': 0,
+        'vf_refusals_total{kind="for_now"}': 0,
+        'vf_refusals_total{kind="for_good"}': 0,
+        'vf_refusals_total{kind="other"}': 0,
+        "vf_write_seconds_count": 0,
+        "vf_write_seconds_sum": 0,
+        "vf_list_seconds_count": 0,
+        "vf_list_seconds_sum": 0,
     }
 
 
@@ -129,6 +137,28 @@ def test_a_refused_write_is_counted_at_every_try(textfile: Textfile) -> None:
     displayed = of_interface(written(textfile), "ens5f0")
     assert displayed['vf_writes_total{link_state="disable"}'] == 3
     assert displayed['vf_writes_refused_total{link_state="disable"}'] == 2
+
+
+def test_refusals_are_counted_by_kind(textfile: Textfile) -> None:
+    vf = VirtualFunction(0, DISABLE)
+    refusals = [Refusal(code, "") for code in (errno.EBUSY, errno.EINTR, errno.EPERM, errno.EIO)]
+    textfile.wrote("ens5f0", [Outcome(vf), *(Outcome(vf, each) for each in refusals)], None)
+    displayed = of_interface(written(textfile), "ens5f0")
+    counts = [displayed[f'vf_refusals_total{{kind="{kind}"}}'] for kind in ("for_now", "for_good", "other")]
+    assert counts == [2, 1, 1]
+
+
+def test_writing_and_listing_are_measured_and_forgotten_with_the_interface(textfile: Textfile) -> None:
+    Relayed(textfile).look(pf(5, UP, AUTO))
+    for _ in range(2):
+        textfile.wrote("ens5f0", [Outcome(VirtualFunction(0, DISABLE))], None, 0.06)
+        textfile.listed("ens5f0", 0.8)
+    textfile.wrote("ens5f0", [Outcome(VirtualFunction(0, DISABLE))], None)
+    displayed = of_interface(written(textfile), "ens5f0")
+    assert (displayed["vf_write_seconds_count"], displayed["vf_write_seconds_sum"]) == (2, 0.12)
+    assert (displayed["vf_list_seconds_count"], displayed["vf_list_seconds_sum"]) == (2, 1.6)
+    textfile.forget("ens5f0")
+    assert of_interface(written(textfile), "ens5f0") == {}
 
 
 @pytest.mark.parametrize("facts", [TWO_PORTS, GONE])
