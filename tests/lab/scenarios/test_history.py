@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pf_status_relay.core.causes import Cause
 from pf_status_relay.core.events import LacpDown, LacpUp
 from tests.lab.kit import service
 from tests.lab.kit.commands import run
@@ -74,6 +75,7 @@ def test_an_outage_and_its_end_are_as_journalctl_has_them(lab: Lab) -> None:
     assert outage["duration_s"] == pytest.approx(up - down, abs=0.002)
     assert outage["duration_s"] > 7
     assert (outage["before"], outage["after"], outage["unwatched_s"]) == ("up", "up", 0)
+    assert outage["cause"] == str(Cause.SILENT)
     assert outage["vfs_disabled"] == [0, 1, 2, 3]
     # In virtual time computing takes none; what is tested is that the field is there and believed.
     assert 0 <= outage["disabled_within_ms"] < 100

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pf_status_relay.core import events
+from pf_status_relay.core.causes import Cause
 from pf_status_relay.core.events import Event
 from pf_status_relay.core.facts import VfLinkState
 from pf_status_relay.core.history import (
@@ -192,6 +193,13 @@ def test_the_cause_is_that_of_the_event() -> None:
     )
     pf = only(told((0, STARTING), (0, UP), (10, what)))
     assert pf.outages[0].cause == "no carrier"
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_each_cause_is_told_as_the_log_tells_it(cause: Cause) -> None:
+    down = events.LacpDown("ens5f0", None, None, True, str(cause))
+    (found,) = only(told((0, STARTING), (0, UP), (10, down), (30, UP))).outages
+    assert found.cause == str(cause)
 
 
 def test_the_cause_that_an_outage_has_come_to_have_counts() -> None:
