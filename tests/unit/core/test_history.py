@@ -295,6 +295,11 @@ def test_before_the_journal_begins_nothing_is_known() -> None:
     assert only(found).unknown_s == 201
 
 
+def test_an_entry_older_than_the_systems_is_where_the_journal_begins() -> None:
+    found = told((50, STARTING), (50, UP), begins=100)  # journald has a file for each user
+    assert gaps(found) == [(0, 50, "the journal does not go back further", False)]
+
+
 @pytest.mark.parametrize("begins", [-100, None])
 def test_without_any_entry_all_is_unknown(begins: float | None) -> None:
     found = told(begins=begins)
@@ -367,6 +372,12 @@ def test_after_lost_entries_a_pf_is_unknown_until_the_next(lost: Any) -> None:
     )
     assert only(found).outages == (outage(10, 40, 30, unwatched_s=20),)
     assert spans(only(found))[2:] == [(20, 40, "unknown"), (40, 1000, "up")]
+
+
+def test_entries_lost_while_netlink_failed_leave_a_pf_unknown() -> None:
+    failed, again = events.NetlinkFailed("x"), events.NetlinkReopened("x")
+    found = told((0, STARTING), (0, UP), (10, failed), (12, events.LogEventsLost(1)), (15, again))
+    assert only(found).now is State.UNKNOWN
 
 
 def test_failed_writes_with_one_reason_are_one() -> None:
