@@ -21,7 +21,7 @@ from pf_status_relay import __version__
 from pf_status_relay.cli.exit_status import Refused
 from pf_status_relay.cli.host import UNIT
 from pf_status_relay.config import files, load
-from pf_status_relay.service import state_file
+from pf_status_relay.service import drains, state_file
 from pf_status_relay.text import one_line, reason_of
 
 JOURNAL_SINCE = "-7d"
@@ -72,6 +72,7 @@ class Places:
     state: Path = state_file.PATH
     configuration: Path = load.DEFAULT_PATH
     drop_ins: tuple[Path, ...] = files.DROP_IN_FOLDERS
+    drains: Path = drains.FOLDER
 
 
 def collect(run: Run, config: Sequence[str], places: Places) -> Iterator[Part | Absent]:
@@ -113,12 +114,14 @@ def _part(name: str, about: str, get: Callable[[], bytes]) -> Part | Absent:
 
 
 def _files(places: Places) -> Iterator[tuple[str, Path]]:
-    """Yield the files of the configuration as they are, and of each bond, with their names in the report."""
+    """Yield the files of configuration, drains and bonds, as they are, with their names in the report."""
     yield f"config{places.configuration}", places.configuration
     for folder in places.drop_ins:
         for path in _listed(folder):
             if path.suffix == ".toml":
                 yield f"config{path}", path
+    for path in _listed(places.drains):
+        yield f"drains/{path.name}", path
     bonds = _listed(places.bonds)
     for path in bonds:
         yield f"bonds/{path.name}.txt", path

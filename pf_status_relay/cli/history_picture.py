@@ -1,5 +1,7 @@
 """What `history --svg` draws: a row for each PF, and when it was in which state. It needs no other file.
 
+Below the bar of a PF is a line for as long as it was drained.
+
 A column is a pixel wide, and shows the worst state of all that fall into its time: an outage of a second in a
 month is seen. States differ in shape as well as in colour. The colours follow the reader's choice of light or
 dark.
@@ -14,7 +16,7 @@ from xml.sax.saxutils import escape
 
 from pf_status_relay.cli.terminal import printable
 from pf_status_relay.cli.times import duration, local
-from pf_status_relay.core.history import History, PfHistory, State
+from pf_status_relay.core.history import History, Kind, PfHistory, State
 
 WORST_LAST = (State.UP, State.UNKNOWN, State.NOT_READY, State.DOWN)
 """All states that a column can show; of several in one, the last of these."""
@@ -22,6 +24,9 @@ WORST_LAST = (State.UP, State.UNKNOWN, State.NOT_READY, State.DOWN)
 _RANK = {state: rank for rank, state in enumerate(WORST_LAST)}
 _CLASSES = {state: state.value.replace(" ", "-") for state in WORST_LAST}
 _HEIGHTS = {State.UP: 6, State.UNKNOWN: 18, State.NOT_READY: 18, State.DOWN: 22}
+
+_LINE_BELOW = 12
+"""Pixels from the middle of a row to its lines."""
 
 _WIDTH = 1000
 _LEFT, _RIGHT = 130, 190
@@ -34,9 +39,11 @@ _STEPS_DAYS = (1, 2, 7, 14, 28, 91, 365, 3650)
 
 _STYLE = """
 svg { --ground: #ffffff; --ink: #1f2328; --faint: #59636e; --line: #d1d9e0;
+      --drained: #0969da;
       --up: #1a7f37; --down: #cf222e; --not-ready: #9a6700; --unknown: #818b98; background: var(--ground) }
 @media (prefers-color-scheme: dark) {
   svg { --ground: #0d1117; --ink: #f0f6fc; --faint: #9198a1; --line: #3d444d;
+        --drained: #58a6ff;
         --up: #3fb950; --down: #f85149; --not-ready: #d29922; --unknown: #656c76 }
 }
 text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink) }
@@ -48,6 +55,7 @@ text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink) }
 .ground { fill: var(--ground) }
 .up { fill: var(--up) }
 .down { fill: var(--down) }
+.drained { fill: var(--drained) }
 .not-ready { fill: url(#not-ready) }
 .unknown { fill: url(#unknown) }
 .not-ready-ink { stroke: var(--not-ready) }
@@ -89,6 +97,10 @@ def _legend() -> Iterator[str]:
         yield _bar(x, 24, 52, state)
         yield f'<text class="faint" x="{x + 30}" y="56">{state.value}</text>'
         x += 60 + 7 * len(state.value)
+    for kind in Kind:
+        yield _line(x, 24, 51 - _LINE_BELOW, kind)
+        yield f'<text class="faint" x="{x + 30}" y="56">{kind.value}</text>'
+        x += 60 + 7 * len(kind.value)
     yield f'<text class="faint" x="{x}" y="56">a column shows the worst state in its time</text>'
 
 
@@ -102,6 +114,12 @@ def _row(pf: PfHistory, history: History, middle: int) -> Iterator[str]:
         width = len(list(run))
         yield _bar(_LEFT + column, width, middle, state)
         column += width
+    scale = _COLUMNS / max(history.until - history.since, 1e-6)
+    for each in pf.overrides:
+        first = min(max(0, int((each.begin - history.since) * scale)), _COLUMNS - 1)
+        end = each.begin + each.duration_s if each.end is None else each.end
+        last = max(first + 1, min(_COLUMNS, round((end - history.since) * scale)))
+        yield _line(_LEFT + first, last - first, middle, each.kind)
     number = len(pf.outages)
     found = f"{number} outage{'s' * (number != 1)}, {duration(pf.total_s)}" if number else "no outage seen"
     yield f'<text class="faint" x="{_WIDTH - _RIGHT + 12}" y="{middle + 5}">{found}</text>'
@@ -112,6 +130,11 @@ def _bar(x: int, width: int, middle: int, state: State) -> str:
     return (
         f'<rect class="{_CLASSES[state]}" x="{x}" y="{middle - high // 2}" width="{width}" height="{high}"/>'
     )
+
+
+def _line(x: int, width: int, middle: int, kind: Kind) -> str:
+    name = kind.value.replace(" ", "-")
+    return f'<rect class="{name}" x="{x}" y="{middle + _LINE_BELOW}" width="{width}" height="3"/>'
 
 
 def _columns(pf: PfHistory, history: History) -> list[State]:

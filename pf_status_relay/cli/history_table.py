@@ -8,7 +8,7 @@ from typing import Any
 
 from pf_status_relay.cli.terminal import Colour, Terminal, columns, printable
 from pf_status_relay.cli.times import duration, local, rfc3339
-from pf_status_relay.core.history import FailedWrites, Gap, History, Outage, PfHistory, State
+from pf_status_relay.core.history import FailedWrites, Gap, History, Kind, Outage, Override, PfHistory, State
 
 _NOTHING = "-"
 _COLOURS = {State.UP: Colour.GREEN, State.DOWN: Colour.RED}
@@ -22,6 +22,7 @@ def text(history: History, terminal: Terminal) -> str:
     parts = [
         [f"From {local(history.since)} to {local(history.until)}:"],
         _outages(history.outages),
+        *(_overrides(kind, history.overrides, terminal) for kind in Kind),
         _gaps(history.gaps, terminal),
         _failed_writes(history.failed_writes, terminal),
         _pfs(history.pfs, terminal),
@@ -76,6 +77,18 @@ def _note(outage: Outage) -> str:
     if outage.end is not None and outage.after is State.NOT_READY:
         notes.append("ended as the PF was no longer ready")
     return "; ".join(notes)
+
+
+def _overrides(kind: Kind, overrides: Iterable[Override], terminal: Terminal) -> list[str]:
+    lines = []
+    for each in overrides:
+        if each.kind is kind:
+            still = " (still so)" if each.still else " (its end is not known)" if each.end is None else ""
+            by = f" by {each.owner}" if each.owner else ""
+            why = f": {each.reason}" if each.reason else ""
+            when = f"{local(each.begin)}, for {duration(each.duration_s)}{still}"
+            lines += terminal.wrap(f"{when}: {each.interface}{by}{why}", indent="  ")
+    return [f"PFs that were {kind.value}:", *lines] if lines else []
 
 
 def _gaps(gaps: Iterable[Gap], terminal: Terminal) -> list[str]:
@@ -136,6 +149,10 @@ def as_json(history: History) -> str:
         "until": rfc3339(history.until),
         "interfaces": [_pf(pf) for pf in history.pfs],
         "outages": [_outage(each) for each in history.outages],
+        **{
+            kind.value.replace(" ", "_"): [_override(each) for each in history.overrides if each.kind is kind]
+            for kind in Kind
+        },
         "gaps": [_gap(each) for each in history.gaps],
         "failed_writes": [_failed(each) for each in history.failed_writes],
     }
@@ -170,6 +187,18 @@ def _outage(outage: Outage) -> dict[str, Any]:
         "unwatched_s": round(outage.unwatched_s, 3),
         "vfs_disabled": list(outage.vfs),
         "disabled_within_ms": outage.disabled_within_ms,
+    }
+
+
+def _override(override: Override) -> dict[str, Any]:
+    return {
+        "interface": override.interface,
+        "begin": rfc3339(override.begin),
+        "end": _time(override.end),
+        "duration_s": round(override.duration_s, 3),
+        "still": override.still,
+        "owner": override.owner,
+        "reason": override.reason,
     }
 
 

@@ -7,8 +7,9 @@ failed, after events were lost, and before the journal begins, the state of a PF
 An outage is the time in which LACP is down on a PF that is ready. A restart of the service does not end it if
 the PF is found down again and the host was not restarted; `unwatched_s` says for how long nobody looked.
 
-To add an event: a line in `_PF_STATES` or a method in `Chronicle._TAKERS`, and in `FIELDS` what is read of
-it.
+To add an event that says how a PF is: a line in `_PF_STATES`. One by which something else than LACP decides
+over its VFs, or no longer: a line in `_OVERRIDES`. Any other: a method in `Chronicle._TAKERS`, and in
+`FIELDS` what is read of it.
 """
 
 from __future__ import annotations
@@ -70,12 +71,19 @@ class State(Enum):
     UNKNOWN = "unknown"
 
 
+class Kind(Enum):
+    """What decided over a PF's VFs in place of LACP; the value is the word for it."""
+
+    DRAINED = "drained"
+
+
 @dataclass(frozen=True)
 class Known:
-    """What the running service says of a PF now: its state, and since when (seconds since 1970)."""
+    """What the running service says of a PF now: its state, since when (seconds since 1970), and why."""
 
     state: State
     since: float
+    cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,24 @@ class Outage:
     unwatched_s: float
     vfs: tuple[int, ...]
     disabled_within_ms: float | None
+
+
+@dataclass(frozen=True)
+class Override:
+    """For a while something else than LACP decided over a PF's VFs. Times are in seconds since 1970.
+
+    `end` is None while it is so (`still`), and where its end is unknown. `owner` and `reason` are the last
+    that were told; either may be empty.
+    """
+
+    interface: str
+    kind: Kind
+    begin: float
+    end: float | None
+    duration_s: float
+    still: bool
+    owner: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -146,6 +172,7 @@ class PfHistory:
     since: float | None
     outages: tuple[Outage, ...]
     periods: tuple[Period, ...]
+    overrides: tuple[Override, ...] = ()
 
     @property
     def total_s(self) -> float:
@@ -178,6 +205,11 @@ class History:
         """All outages, in the order in which they began."""
         return tuple(sorted((each for pf in self.pfs for each in pf.outages), key=lambda each: each.begin))
 
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """All drains and their like, in the order in which they began."""
+        return tuple(sorted((each for pf in self.pfs for each in pf.overrides), key=lambda each: each.begin))
+
     def of(self, interface: str) -> History:
         """Return the same for one PF alone; the gaps concern every PF."""
         return History(
@@ -197,6 +229,8 @@ _LINK_STATE = journal_field("state")
 _TOOK = journal_field("took_ms")
 _NAMES = journal_field("interfaces")
 _LOST = journal_field("lost")
+_OWNER = journal_field("owner")
+_REASON = journal_field("reason")
 _DISABLE = str(VfLinkState.DISABLE)
 
 _PF_STATES: dict[str, State] = {
@@ -208,8 +242,15 @@ _PF_STATES: dict[str, State] = {
 }
 """The events that say how a PF is from then on."""
 
+_OVERRIDES: dict[str, tuple[Kind, bool]] = {
+    events.PfDrained.message_id: (Kind.DRAINED, True),
+    events.PfUndrained.message_id: (Kind.DRAINED, False),
+}
+"""The events that say that something else than LACP decides over the VFs of a PF, or no longer."""
+
 FIELDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(_PF_STATES, (_PF,)),
+    **dict.fromkeys(_OVERRIDES, (_PF, _OWNER, _REASON)),
     events.LacpDown.message_id: (_PF, _CAUSE),
     events.LacpStillDown.message_id: (_PF, _CAUSE),
     events.FetchFailed.message_id: (_PF,),
@@ -257,6 +298,37 @@ class _OpenOutage:
         )
 
 
+@dataclass
+class _OpenOverride:
+    """An override that has not ended. `interrupted` is as in an outage; `seen`: somebody looked again."""
+
+    begin: Moment
+    owner: str
+    reason: str
+    interrupted: Moment | None = None
+    seen: Moment | None = None
+
+    def goes_on(self, at: Moment) -> bool:
+        """Tell whether one that is told at a moment is this one: the first look that somebody takes tells."""
+        if self.interrupted is None:
+            return True
+        told = self.seen or at
+        return self.interrupted.boot == at.boot and at.seconds_since(told) * 1000 <= _SAME_LOOK_MS
+
+    def ended(self, interface: str, kind: Kind, at: Moment, *, known: bool, still: bool = False) -> Override:
+        """Return it as it is at a moment, with or without an end that is known."""
+        return Override(
+            interface,
+            kind,
+            self.begin.time,
+            at.time if known else None,
+            at.seconds_since(self.begin),
+            still,
+            self.owner,
+            self.reason,
+        )
+
+
 class _Pf:
     """What is known of one PF so far."""
 
@@ -267,6 +339,8 @@ class _Pf:
         self.changes: list[tuple[float, State]] = []
         self.outages: list[Outage] = []
         self.outage: _OpenOutage | None = None
+        self.overrides: list[Override] = []
+        self.override: dict[Kind, _OpenOverride] = {}
 
     def become(self, state: State, at: Moment, cause: str | None = None) -> None:
         """Take in how the PF is from a moment on."""
@@ -288,20 +362,48 @@ class _Pf:
             self.outage = _OpenOutage(self.interface, at, before, cause)
         elif outage is not None and cause is not None:  # the one that stands is known only after a while
             outage.cause = cause
+        if state is State.NOT_READY:
+            for kind in tuple(self.override):
+                self.end_override(kind, at)
+        for each in self.override.values():
+            if state is State.UNKNOWN:
+                each.interrupted, each.seen = each.interrupted or at, None
+            else:
+                each.seen = each.seen or at
         if state is not before:
             self.changes.append((at.time, state))
             self.state = state
+
+    def begin_override(self, kind: Kind, at: Moment, owner: str, reason: str) -> None:
+        """Take in that something else than LACP decides over the VFs."""
+        found = self.override.get(kind)
+        if found is not None and found.goes_on(at):
+            found.owner, found.reason = owner, reason
+            found.interrupted = found.seen = None
+            return
+        if found is not None:
+            assert found.interrupted is not None
+            self.overrides.append(found.ended(self.interface, kind, found.interrupted, known=False))
+        self.override[kind] = _OpenOverride(at, owner, reason)
+
+    def end_override(self, kind: Kind, at: Moment) -> None:
+        """Take in that it does so no longer."""
+        found = self.override.pop(kind, None)
+        if found is not None:
+            self.overrides.append(found.ended(self.interface, kind, at, known=True))
 
     def lose_sight(self, at: Moment) -> None:
         """Take in that nobody looks from a moment on."""
         if self.state is not State.UNKNOWN:
             self.before_gap = self.state
-            self.become(State.UNKNOWN, at)
+        self.become(State.UNKNOWN, at)
 
     def see_again(self, at: Moment) -> None:
         """Take in that the same process looks again, and has said nothing: the PF is as it was."""
-        if self.state is State.UNKNOWN:
+        if self.state is State.UNKNOWN and self.before_gap is not State.UNKNOWN:
             self.become(self.before_gap, at)
+            for each in self.override.values():
+                each.interrupted = each.seen = None
 
     def vf_set(self, number: int, state: str, took_ms: float | None, at: Moment) -> None:
         """Take in that a VF was set."""
@@ -320,12 +422,18 @@ class _Pf:
             at = self.outage.interrupted or now
             outages.append(self.outage.ended(at, self.state, open_end=True))
             begin = self.outage.begin.time if self.state is State.DOWN else None
+        overrides = list(self.overrides)
+        for kind, each in self.override.items():
+            still = each.interrupted is None
+            at = each.interrupted or now
+            overrides.append(each.ended(self.interface, kind, at, known=False, still=still))
         return PfHistory(
             self.interface,
             self.state,
             begin,
             tuple(each for each in outages if each.begin + each.duration_s >= since),
             tuple(self._periods(since, now.time)),
+            tuple(each for each in overrides if each.begin + each.duration_s >= since),
         )
 
     def _periods(self, since: float, until: float) -> Iterable[Period]:
@@ -358,6 +466,8 @@ class Chronicle:
         if state is not None:
             self._see(at)
             self._pf(entry).become(state, at, entry.fields.get(_CAUSE))
+        elif entry.message_id in _OVERRIDES:
+            self._override(entry, at)
         else:
             self._TAKERS[entry.message_id](self, entry, at)
 
@@ -373,7 +483,8 @@ class Chronicle:
             if pf.state is State.UNKNOWN:
                 begin = max([each.since, *(time for time, _ in pf.changes[-1:])])
                 ago_s = max(0.0, now.time - begin)
-                pf.become(each.state, Moment(now.time - ago_s, now.monotonic - ago_s, now.boot))
+                at = Moment(now.time - ago_s, now.monotonic - ago_s, now.boot)
+                pf.become(each.state, at, each.cause)
         if self._gap:
             self._gaps.append(self._ended_gap(now, restarted=False, open_end=True))
         names = [*known, *(name for name in self._pfs if name not in known)]
@@ -484,6 +595,14 @@ class Chronicle:
         pf = self._pf(entry)
         if pf.state is State.UNKNOWN:
             pf.become(State.NOT_READY, at)
+
+    def _override(self, entry: Entry, at: Moment) -> None:
+        kind, begins = _OVERRIDES[entry.message_id]
+        if begins:
+            owner, reason = entry.fields.get(_OWNER, ""), entry.fields.get(_REASON, "")
+            self._pf(entry).begin_override(kind, at, owner, reason)
+        else:
+            self._pf(entry).end_override(kind, at)
 
     def _vf_set(self, entry: Entry, at: Moment) -> None:
         fields = entry.fields

@@ -27,10 +27,11 @@ def add(commands: Commands) -> None:
     """Add the command's arguments."""
     command = commands.add_parser(
         "history",
-        help="show what happened: outages, restarts, failed writes, gaps",
+        help="show what happened: outages, drains, restarts, failed writes, gaps",
         description="Show when LACP was down on a PF, for how long and why, how many VFs were disabled and "
-        "how quickly, when the service did not run, and which VFs a driver refused to set. All of it "
-        f"comes from the journal's entries of {UNIT}. What the journal cannot know is named as such.",
+        "how quickly, which PFs were drained, when the service did not run, and which VFs a driver refused "
+        f"to set. All of it comes from the journal's entries of {UNIT}. What the journal cannot know is "
+        "named as such.",
         epilog=f"""TIME is one of {times.ALLOWED}, in local time.
 
 Exit status:
@@ -123,7 +124,7 @@ def _known() -> Mapping[str, Known]:
             state = State.UP if each.lacp == "up" else State.DOWN
         else:
             state = State.UNKNOWN if each.readiness == Readiness.UNKNOWN.value else State.NOT_READY
-        found[interface] = Known(state, since)
+        found[interface] = Known(state, since, each.cause)
     return found
 
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pf_status_relay.core.causes import Cause
-from pf_status_relay.core.events import LacpDown, LacpUp
+from pf_status_relay.core.events import LacpDown, LacpUp, PfDrained, PfUndrained
 from tests.lab.kit import service
 from tests.lab.kit.commands import run
 from tests.lab.kit.lab import RESULTS, Lab
@@ -163,6 +163,29 @@ def test_what_happens_while_the_service_does_not_run_is_not_known(lab: Lab) -> N
     assert found["gaps"][-1]["restarted"]
     assert found["gaps"][-1]["duration_s"] > 20
     assert found["interfaces"][0]["unknown_s"] > 20
+
+
+def test_a_drain_is_told_with_its_owner_and_over_a_restart(lab: Lab) -> None:
+    pf, _ = lab.pf_with_lacp("ens5f0", vfs=2), lab.pf_with_lacp("ens5f1", vfs=2)
+    lab.start_service("ens5f0", "ens5f1")
+    lab.sleep(5)
+    lab.call("drain", "ens5f0", "--owner", "alice", "--reason", "switch A: firmware")
+    pf.wait_for_vfs("disable")
+    lab.sleep(10)
+    lab.systemctl("restart", "pf-status-relay")
+    lab.sleep(10)
+    assert [each["still"] for each in document(lab)["drained"]] == [True]
+    lab.call("undrain", "ens5f0", "--owner", "alice")
+    pf.wait_for_vfs("auto")
+    lab.sleep(1)
+
+    found = document(lab)
+    (drain,) = found["drained"]
+    (begin, _), (end,) = lab.journal(event=PfDrained), lab.journal(event=PfUndrained)
+    assert (drain["interface"], drain["owner"], drain["reason"]) == ("ens5f0", "alice", "switch A: firmware")
+    assert seconds(drain["begin"]) == pytest.approx(int(begin["__REALTIME_TIMESTAMP"]) / 1e6, abs=0.001)
+    assert seconds(drain["end"]) == pytest.approx(int(end["__REALTIME_TIMESTAMP"]) / 1e6, abs=0.001)
+    assert found["outages"] == [], "a drain is no outage"
 
 
 def test_a_driver_that_refuses_is_told_with_its_vfs(lab: Lab) -> None:

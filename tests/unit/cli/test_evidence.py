@@ -21,7 +21,7 @@ from pf_status_relay.config.load import ConfigError
 def places(tmp_path: Path) -> Places:
     """A host that has nothing."""
     missing = tmp_path / "missing"
-    return Places(missing, missing, missing, missing, missing, missing, (missing,))
+    return Places(missing, missing, missing, missing, missing, missing, (missing,), missing)
 
 
 @pytest.fixture
@@ -134,7 +134,12 @@ def test_files_are_taken_as_they_are_and_of_a_long_one_the_end(
     bonds = tmp_path / "bonds"
     bonds.mkdir()
     (bonds / "bond0").write_text("x" * 50 + "y" * 100)
-    found = parts(list(collect(nothing, (), replace(places, drop_ins=(folder,), bonds=bonds))))
+    drains = tmp_path / "drains"
+    drains.mkdir()
+    (drains / "ens5f0@alice.toml").write_text("reason = 'x'\n")
+    there = replace(places, drop_ins=(folder,), bonds=bonds, drains=drains)
+    found = parts(list(collect(nothing, (), there)))
+    assert found["drains/ens5f0@alice.toml"] == b"reason = 'x'\n"
     assert found[f"config{folder}/10-a.toml"] == b"\xff"
     assert found["bonds/bond0.txt"] == b"y" * 100
     assert [name for name in found if "notes" in name] == []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from pf_status_relay.cli.history_picture import WORST_LAST, svg
-from pf_status_relay.core.history import History, Outage, Period, PfHistory, State
+from pf_status_relay.core.history import History, Kind, Outage, Override, Period, PfHistory, State
 
 DAY = 1_893_456_000.0
 """2030-01-01, in seconds since 1970."""
@@ -67,6 +68,18 @@ def test_a_row_is_covered_from_end_to_end_in_the_states_of_the_pf() -> None:
     assert "1 outage, 50.5 s" in texts(picture)
 
 
+def test_a_drain_is_a_line_below_the_bar() -> None:
+    def drain(begin: float, end: float | None, duration_s: float) -> Override:
+        until = None if end is None else DAY + end
+        return Override("ens5f0", Kind.DRAINED, DAY + begin, until, duration_s, end is None, "a", "")
+
+    drains = (drain(-50, 20, 70), drain(100, 100.2, 0.2), drain(600, None, 80))
+    picture = drawn(replace(pf((0, 680, State.UP)), overrides=drains))
+    assert bars(picture) == [("up", 0, 680), ("drained", 0, 20), ("drained", 100, 1), ("drained", 600, 80)]
+    (up, line, *_) = [rect for rect in picture.iter(f"{SVG}rect") if int(rect.attrib.get("y", 0)) > 70]
+    assert int(line.attrib["y"]) >= int(up.attrib["y"]) + int(up.attrib["height"])
+
+
 def test_an_outage_of_a_second_in_a_year_is_seen() -> None:
     year = 365 * 86400.0
     half = pf((0, year / 2, State.UP), (year / 2, year / 2 + 1, State.DOWN), (year / 2 + 1, year, State.UP))
@@ -117,5 +130,5 @@ def test_it_needs_nothing_from_elsewhere_and_knows_the_dark() -> None:
     assert "prefers-color-scheme: dark" in text
     assert set(re.findall(r"https?://[^\"' ]+", text)) == {"http://www.w3.org/2000/svg"}
     assert set(re.findall(r"url\((.*?)\)", text)) == {"#not-ready", "#unknown"}
-    for state in WORST_LAST:
+    for state in (*WORST_LAST, *Kind):
         assert text.count(f"--{state.value.replace(' ', '-')}:") == 2, "in light and in dark"

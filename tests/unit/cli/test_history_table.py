@@ -11,7 +11,17 @@ import pytest
 
 from pf_status_relay.cli.history_table import as_json, text
 from pf_status_relay.cli.terminal import Terminal
-from pf_status_relay.core.history import FailedWrites, Gap, History, Outage, Period, PfHistory, State
+from pf_status_relay.core.history import (
+    FailedWrites,
+    Gap,
+    History,
+    Kind,
+    Outage,
+    Override,
+    Period,
+    PfHistory,
+    State,
+)
 
 DAY = 1_893_456_000.0
 """2030-01-01, in seconds since 1970."""
@@ -41,12 +51,17 @@ OUTAGES = (
     outage(600, 610, 10, before=State.NOT_READY, after=State.NOT_READY, vfs=(0,)),
     outage(3000, None, 600, after=State.DOWN),
 )
+DRAINS = (
+    Override("ens5f1", Kind.DRAINED, DAY + 30, DAY + 90, 60.0, False, "alice", "switch A: firmware"),
+    Override("ens5f1", Kind.DRAINED, DAY + 400, None, 5.0, False, "bob", ""),
+    Override("ens5f1", Kind.DRAINED, DAY + 3590, None, 10.0, True, "", "x\x1b[2J"),
+)
 HISTORY = History(
     DAY,
     DAY + 3600,
     (
         PfHistory("ens5f0", State.UP, DAY + 1, (), (Period(DAY, DAY + 3600, State.UP),)),
-        PfHistory("ens5f1", State.DOWN, DAY + 3000, OUTAGES, (Period(DAY, DAY + 8, State.UNKNOWN),)),
+        PfHistory("ens5f1", State.DOWN, DAY + 3000, OUTAGES, (Period(DAY, DAY + 8, State.UNKNOWN),), DRAINS),
         PfHistory("ens5f2", State.UNKNOWN, None, (), ()),
     ),
     (
@@ -74,6 +89,11 @@ def test_a_person_reads_outages_gaps_and_failed_writes_and_last_how_the_pfs_are(
         "ens5f1  2030-01-01 00:10:00  2030-01-01 00:10:10  10.0 s      -           1\n"
         "    down since the PF is ready; ended as the PF was no longer ready\n"
         "ens5f1  2030-01-01 00:50:00  still down           10 min      -           -\n"
+        "\n"
+        "PFs that were drained:\n"
+        "  2030-01-01 00:00:30, for 1 min: ens5f1 by alice: switch A: firmware\n"
+        "  2030-01-01 00:06:40, for 5.0 s (its end is not known): ens5f1 by bob\n"
+        "  2030-01-01 00:59:50, for 10.0 s (still so): ens5f1: x?[2J\n"
         "\n"
         "Not known, as nobody looked or the entries are missing:\n"
         "  2030-01-01 00:00:00, for 7.0 s: the journal does not go back further\n"
@@ -129,7 +149,7 @@ def test_on_a_terminal_the_state_is_coloured_and_nothing_moves() -> None:
 
 def test_a_program_reads_one_document() -> None:
     document = json.loads(as_json(HISTORY))
-    assert set(document) == {"since", "until", "interfaces", "outages", "gaps", "failed_writes"}
+    assert set(document) == {"since", "until", "interfaces", "outages", "drained", "gaps", "failed_writes"}
     assert (document["since"], document["until"]) == ("2030-01-01T00:00:00.000Z", "2030-01-01T01:00:00.000Z")
     assert document["interfaces"][1] == {
         "interface": "ens5f1", "now": "down", "since": "2030-01-01T00:50:00.000Z",
@@ -141,6 +161,11 @@ def test_a_program_reads_one_document() -> None:
         "vfs_disabled": [0, 1, 3], "disabled_within_ms": 0.412,
     }  # fmt: skip
     assert document["outages"][3]["end"] is None
+    assert document["drained"][0] == {
+        "interface": "ens5f1", "begin": "2030-01-01T00:00:30.000Z", "end": "2030-01-01T00:01:30.000Z",
+        "duration_s": 60.0, "still": False, "owner": "alice", "reason": "switch A: firmware",
+    }  # fmt: skip
+    assert (document["drained"][2]["end"], document["drained"][2]["still"]) == (None, True)
     assert document["gaps"][3] == {
         "begin": "2030-01-01T00:58:20.000Z", "end": None, "duration_s": 100.0,
         "reason": "the service was stopped", "restarted": False,

@@ -22,9 +22,11 @@ from pf_status_relay.core.history import (
     FailedWrites,
     Gap,
     History,
+    Kind,
     Known,
     Moment,
     Outage,
+    Override,
     PfHistory,
     State,
     history,
@@ -310,13 +312,15 @@ def test_without_any_entry_all_is_unknown(begins: float | None) -> None:
 
 
 def test_a_service_that_runs_for_longer_than_the_journal_says_how_its_pfs_are() -> None:
-    known = {"ens5f0": Known(State.UP, START - 5000), "ens5f1": Known(State.DOWN, START + 700)}
+    known = {"ens5f0": Known(State.UP, START - 5000), "ens5f1": Known(State.DOWN, START + 700, "no carrier")}
     found = told(begins=100, known=known)
     up, down = found.pfs
     assert (up.now, up.since) == (State.UP, START - 5000)
     assert spans(up) == [(0, 1000, "up")]
     assert spans(down) == [(0, 700, "unknown"), (700, 1000, "down")]
-    assert [(each.begin, each.duration_s) for each in down.outages] == [(START + 700, 300)]
+    assert [(each.begin, each.duration_s, each.cause) for each in down.outages] == [
+        (START + 700, 300, "no carrier")
+    ]
     assert [gap.reason for gap in found.gaps] == ["the journal does not go back further"]
 
 
@@ -414,11 +418,71 @@ def test_a_clock_that_is_set_changes_no_duration() -> None:
     assert found.duration_s == 20
 
 
+DRAINED = events.PfDrained("ens5f0", "alice", "firmware", "", 0)
+UNDRAINED = events.PfUndrained("ens5f0", "alice", "firmware")
+
+
+def drain(begin: float, end: float | None, duration_s: float, **other: Any) -> Override:
+    values: dict[str, Any] = {"still": False, "owner": "alice", "reason": "firmware", **other}
+    until = None if end is None else START + end
+    return Override("ens5f0", Kind.DRAINED, START + begin, until, duration_s, **values)
+
+
+def test_a_drain_begins_and_ends_beside_what_lacp_is() -> None:
+    pf = only(told((0, STARTING), (0, UP), (10, DRAINED), (20, DOWN), (30, UP), (50, UNDRAINED)))
+    assert pf.overrides == (drain(10, 50, 40),)
+    assert [(each.begin - START, each.duration_s) for each in pf.outages] == [(20, 10)]
+
+
+def test_a_drain_that_goes_on_is_told_with_its_last_owner() -> None:
+    both = events.PfDrained("ens5f0", "alice, bob", "firmware, cabling", "", 0)
+    found = told((0, STARTING), (0, UP), (10, DRAINED), (20, both))
+    assert found.overrides == (
+        drain(10, None, 990, still=True, owner="alice, bob", reason="firmware, cabling"),
+    )
+    assert found.of("ens5f1").overrides == ()
+
+
+@pytest.mark.parametrize(
+    ("after", "drains"),
+    [
+        ([(23, STARTING), (23, UP), (23.01, DRAINED)], [drain(10, None, 990, still=True)]),
+        ([(23, STARTING), (23, UP)], [drain(10, None, 10)]),  # it ended while nobody looked
+        ([(23, STARTING), (23, UP), (60, DRAINED)], [drain(10, None, 10), drain(60, None, 940, still=True)]),
+        ([], [drain(10, None, 10)]),
+    ],
+)
+def test_a_drain_goes_on_over_a_restart_if_the_first_look_says_so(
+    after: list[Told], drains: list[Override]
+) -> None:
+    pf = only(told((0, STARTING), (0, UP), (10, DRAINED), (20, STOPPING), *after))
+    assert pf.overrides == tuple(drains)
+
+
+def test_a_drain_goes_on_over_a_failure_of_netlink_which_says_nothing_of_it() -> None:
+    failed, again = events.NetlinkFailed("x"), events.NetlinkReopened("x")
+    pf = only(told((0, STARTING), (0, UP), (10, DRAINED), (20, failed), (30, again), (50, UNDRAINED)))
+    assert pf.overrides == (drain(10, 50, 40),)
+
+
+@pytest.mark.parametrize(
+    ("what", "ended"),
+    [(NOT_READY, drain(10, 30, 20)), (events.InterfaceDropped("ens5f0", 0), drain(10, None, 20))],
+)
+def test_a_pf_that_is_not_relayed_for_is_not_drained(what: Event, ended: Override) -> None:
+    assert only(told((0, STARTING), (0, UP), (10, DRAINED), (30, what))).overrides == (ended,)
+
+
+def test_a_drain_that_ended_before_the_time_asked_for_is_left_out() -> None:
+    assert told((-90, STARTING), (-90, UP), (-80, DRAINED), (-70, UNDRAINED)).overrides == ()
+
+
 ANYTHING = st.sampled_from(
     [
         STARTING, STOPPING, killed(), UP, DOWN, NOT_READY, MONITORED, disabled(0),
         events.NetlinkFailed("x"), events.NetlinkReopened("x"), events.LogEventsLost(1),
-        events.InterfaceDropped("ens5f0", 0), events.FetchFailed("ens5f0", "x"), events.AnotherRelayRuns(1),
+        DRAINED, UNDRAINED, events.InterfaceDropped("ens5f0", 0),
+        events.FetchFailed("ens5f0", "x"), events.AnotherRelayRuns(1),
     ]
 )  # fmt: skip
 
@@ -438,6 +502,9 @@ def test_whatever_is_logged_the_time_is_covered_once_and_what_was_seen_down_is_t
         assert all(one.end == other.begin for one, other in zip(pf.periods, pf.periods[1:]))
         seen = sum(each.end - each.begin for each in pf.periods if each.state is State.DOWN)
         assert seen == pytest.approx(sum(each.duration_s - each.unwatched_s for each in pf.outages))
+        for each in pf.overrides:
+            assert each.duration_s >= 0
+            assert not (each.still and each.end is not None)
     for gap in found.gaps:
         assert gap.duration_s >= 0
         assert gap.end is None or gap.end >= gap.begin
