@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pf_status_relay.cli.overview import Row
 from pf_status_relay.core.decision import not_ready_reason
+from pf_status_relay.core.drain import owners
 from pf_status_relay.core.facts import Absent, Unreadable, VfLinkState
 
 
@@ -23,7 +24,7 @@ class Settlement(NamedTuple):
 
 
 def settlement(row: Row) -> Settlement:
-    """Judge one interface. It is settled when LACP is up and no VF is left disabled."""
+    """Judge one interface: settled is one that is drained, or has LACP up and no VF left disabled."""
     facts = row.facts
     if isinstance(facts, Unreadable):
         return Settlement(row.interface, False, f"cannot be read: {facts.error}")
@@ -33,6 +34,11 @@ def settlement(row: Row) -> Settlement:
     reason = not_ready_reason(facts)
     if reason:
         return Settlement(row.interface, False, reason)
+    if row.drains:
+        auto = sum(vf.link_state is VfLinkState.AUTO for vf in facts.vfs)
+        if auto:
+            return Settlement(row.interface, False, f"is drained and {auto} of {len(facts.vfs)} VFs in auto")
+        return Settlement(row.interface, True, f"is drained by {owners(row.drains)}")
     if row.cause:
         return Settlement(row.interface, False, f"LACP is down: {row.cause}")
     disabled = sum(vf.link_state is VfLinkState.DISABLE for vf in facts.vfs)

@@ -132,7 +132,9 @@ def _check_named(configuration: Config, named: Sequence[str]) -> None:
 
 def _look(configuration: Config, named: Sequence[str]) -> list[Settlement]:
     """Look at all interfaces once, or at the named ones, of which some may not be there to be meant yet."""
-    rows = {row.interface: row for row in overview(host.read_pfs(configuration), state_file.read()).rows}
+    facts = host.read_pfs(configuration)
+    found = overview(facts, state_file.read(), drains=host.read_drains(facts)[0])
+    rows = {row.interface: row for row in found.rows}
     absent = "is not among the interfaces that the configuration means now"
     return [
         settlement(rows[name]) if name in rows else Settlement(name, False, absent)

@@ -56,6 +56,20 @@ def test_it_gives_up_when_the_time_is_over_and_looks_once_with_none(lab: Lab) ->
     assert done.returncode == 0
 
 
+@pytest.mark.systemd
+def test_a_pf_that_is_drained_is_not_waited_for_and_is_named(lab: Lab) -> None:
+    pf, other = lab.pf_with_lacp("ens5f0", vfs=2), lab.pf_with_lacp("ens5f1", vfs=2)
+    lab.start_service("ens5f0", "ens5f1")
+    drained = lab.call("drain", "ens5f0", "--reason", "switch A", "--owner", "alice")
+    assert drained.returncode == 0, drained.stderr
+    pf.cable.block_lacp()
+    lab.sleep(10)
+    done = lab.call("wait", "--timeout", "5")
+    assert done.stdout == "ens5f0: is drained by alice\nens5f1: LACP is up\n"
+    assert done.returncode == 0
+    assert other.in_state("auto")
+
+
 def install_example(lab: Lab) -> None:
     """Install the example as it says, before a kubelet that only runs."""
     shutil.copy(EXAMPLE, UNITS)

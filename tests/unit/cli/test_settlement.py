@@ -9,6 +9,7 @@ import pytest
 
 from pf_status_relay.cli.overview import overview
 from pf_status_relay.cli.settlement import Settlement, as_json, settlement
+from pf_status_relay.core.drain import Drain
 from pf_status_relay.core.facts import Absent, Facts, Unreadable
 from pf_status_relay.service.state_file import InterfaceState, ServiceState
 from tests.support.facts import AUTO, DISABLE, ENABLE, GOOD, numbered, port
@@ -34,6 +35,21 @@ def test_a_pf_is_settled_when_lacp_is_up_and_no_vf_is_left_disabled(
     facts: Facts, settled: bool, found: str
 ) -> None:
     (row,) = overview({"ens5f0": facts}, None).rows
+    assert settlement(row) == Settlement("ens5f0", settled, found)
+
+
+@pytest.mark.parametrize(
+    ("facts", "settled", "found"),
+    [
+        (replace(UP, vfs=numbered([DISABLE, ENABLE])), True, "is drained by alice, bob"),
+        (replace(UP, carrier=False, vfs=numbered([DISABLE])), True, "is drained by alice, bob"),
+        (UP, False, "is drained and 1 of 2 VFs in auto"),
+        (replace(UP, master=None), False, "link has no master interface"),
+    ],
+)
+def test_a_pf_that_is_drained_is_settled_once_its_vfs_follow(facts: Facts, settled: bool, found: str) -> None:
+    drains = (Drain("ens5f0", "alice"), Drain("ens5f0", "bob"))
+    (row,) = overview({"ens5f0": facts}, None, drains={"ens5f0": drains}).rows
     assert settlement(row) == Settlement("ens5f0", settled, found)
 
 
