@@ -56,6 +56,7 @@ class Row:
     problems: tuple[Finding, ...]
     drains: Drains = ()
     driver: Driver | None = None
+    delay_ms: int | None = None
 
     @property
     def pf(self) -> PhysicalFunction | None:
@@ -159,7 +160,16 @@ def _row(
     if readiness is Readiness.READY and isinstance(facts, PhysicalFunction):
         problems += _not_followed(name, facts, condition, bool(drains))
     problems += [_drained(name, each, facts) for each in drains]
-    return Row(name, facts, readiness, condition, since, cause, tuple(problems), drains, driver)
+    delay_ms = told.delay_ms if told else None
+    if delay_ms:
+        problems.append(_damped(name, delay_ms))
+    return Row(name, facts, readiness, condition, since, cause, tuple(problems), drains, driver, delay_ms)
+
+
+def _damped(name: str, delay_ms: int) -> Finding:
+    """Say that restoring is delayed for longer than configured."""
+    found = f"LACP flaps: after it is up, its VFs stay disabled for {delay_ms / 1000:g} s"
+    return Finding(name, Verdict.WARNING, found, "look at cable, transceiver and the switch's log")
 
 
 def _drained(name: str, drained: drain.Drain, facts: Facts) -> Finding:
@@ -217,6 +227,7 @@ def _interface(row: Row) -> dict[str, Any]:
         "standing": row.readiness.value,
         "since": row.since or None,
         "cause": str(row.cause) if row.cause else None,
+        "delay_ms": row.delay_ms,
         "driver": driver and {**driver._asdict(), "known": of_driver(row.interface, driver).found},
         "carrier": row.pf.carrier if row.pf else None,
         "master": {"name": master.name, "kind": master.kind} if master else None,

@@ -187,6 +187,13 @@ KEYS: Mapping[str, Key] = {
         "How long LACP must be up before VFs return to auto.",
         "milliseconds",
     ),
+    "restore_delay_max_ms": Key(
+        "whole number",
+        Milliseconds(1, 3_600_000),
+        None,
+        "To what the delay grows on a link that flaps.",
+        "milliseconds",
+    ),
     "on_stop": Key(
         "string",
         Choice(LEAVE, RESTORE),
@@ -215,6 +222,7 @@ class Config:
     polling_interval_ms: int = 1000
     early_detection_ms: int | None = None
     restore_delay_ms: int = 0
+    restore_delay_max_ms: int | None = None
     on_stop: str = LEAVE
     metrics_textfile: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)

@@ -94,6 +94,8 @@ def from_files(
         origins.update(dict.fromkeys(checked, where))
     if readable and "interfaces" not in values and INTERFACES_VARIABLE not in environment:
         faults.append(f"{one_line(str(main))}: interfaces is missing; {INTERFACES_ALLOWED}")
+    if not faults:
+        _check_delays(values, origins, faults if strict else left_out)
     return _overridden(values, origins, environment, faults, left_out)
 
 
@@ -116,6 +118,18 @@ def _checked(
         else:
             left_out.append(f"{said}; the key is left out")
     return checked
+
+
+def _check_delays(values: dict[str, Any], origins: Mapping[str, str], told: list[str]) -> None:
+    """Take a limit out to which the delay cannot grow, and add a line to `told`. Relaying is worth more."""
+    most, least = values.get("restore_delay_max_ms"), values.get("restore_delay_ms") or 0
+    if most is not None and not 0 < least <= most:
+        told.append(
+            f"{origins['restore_delay_max_ms']}: restore_delay_max_ms is {most} "
+            f"and restore_delay_ms is {least}; "
+            "allowed: a restore_delay_ms from 1 up to that; the limit is left out"
+        )
+        values["restore_delay_max_ms"] = None
 
 
 def resembled(key: str, known: Iterable[str] = KEYS) -> str | None:

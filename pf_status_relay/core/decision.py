@@ -33,6 +33,7 @@ from enum import Enum
 
 from pf_status_relay.core import causes, interference, lacp, retries, unknown_states
 from pf_status_relay.core.causes import Cause, Heard, Told
+from pf_status_relay.core.damping import Damping
 from pf_status_relay.core.drain import Drains, drain_events
 from pf_status_relay.core.early_detection import Silence, observe, silence_events
 from pf_status_relay.core.events import (
@@ -46,6 +47,7 @@ from pf_status_relay.core.events import (
     PfReady,
     PortStateChanged,
     RestoreDelayed,
+    RestoreDelayGrown,
     SlowLacpRate,
     VfListIncomplete,
     VfsDetected,
@@ -73,10 +75,12 @@ class Policy:
     `early_detection_s`: seconds without a LACPDU after which LACP counts as down, although the
     port state does not say so yet. None leaves it to the port state.
     `restore_delay_s`: seconds for which LACP has to have been up before VFs go back to auto.
+    `restore_delay_max_s`: seconds to which that grows on a link that flaps. None leaves it as it is.
     """
 
     early_detection_s: float | None = None
     restore_delay_s: float = 0.0
+    restore_delay_max_s: float | None = None
 
 
 class Readiness(Enum):
@@ -114,6 +118,7 @@ class Memory:
     heard: tuple[Heard, ...] = ()
     up_since: float | None = None
     delayed: bool = False
+    damping: Damping = field(default_factory=Damping)
     port: BondPort | None = None
     carrier: bool | None = None
     slow_warned: bool = False
@@ -286,7 +291,9 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy, dra
 
     disabled = [vf for vf in pf.vfs if vf.link_state is VfLinkState.DISABLE]
     up_since = (memory.up_since if memory.up_since is not None else now) if up else None
-    wait_s = 0.0 if up_since is None else max(0.0, up_since + policy.restore_delay_s - now)
+    damping = _damped(memory, up, now, policy, events)
+    delay_s = damping.delay(policy.restore_delay_s)
+    wait_s = 0.0 if up_since is None else max(0.0, up_since + delay_s - now)
     delayed = may_carry and bool(disabled) and wait_s > 0
     if delayed and not memory.delayed:
         events.append(RestoreDelayed(name, round(wait_s * 1000)))
@@ -308,6 +315,7 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy, dra
         told=told,
         up_since=up_since,
         delayed=delayed,
+        damping=damping,
         port=pf.port,
         carrier=pf.carrier,
         silence=silence,
@@ -348,6 +356,21 @@ def _follow_lacp(
         events.append(LacpStillDown(name, str(cause), actor, partner, pf.carrier))
         told = told._replace(showed=cause)
     return told
+
+
+def _damped(memory: Memory, up: bool, now: float, policy: Policy, events: list[Event]) -> Damping:
+    """Return the damping after this look, and log that the delay has grown."""
+    before, least_s, most_s = memory.damping, policy.restore_delay_s, policy.restore_delay_max_s
+    if most_s is None:
+        return Damping()
+    if up:
+        return before.calmed(now, least_s) if memory.lacp_up else before.up(now, least_s)
+    if not memory.lacp_up:
+        return before
+    damping = before.down(now, least_s, most_s)
+    if damping.delay(least_s) > before.calmed(now, least_s).delay(least_s):
+        events.append(RestoreDelayGrown(memory.interface, round(damping.delay_s * 1000)))
+    return damping
 
 
 def _follow_vf_count(memory: Memory, pf: PhysicalFunction, events: list[Event]) -> None:

@@ -240,6 +240,16 @@ class PfUndrained(Event):
     reason: str
 
 
+class RestoreDelayGrown(Event):
+    """LACP was lost again soon: after the next return VFs stay disabled for so many milliseconds."""
+
+    level = Level.WARN
+    msg = "VFs will stay disabled for longer, as lacp flaps"
+    message_id = "ddf608ba2fb145e3b6bcd042b8aa1c4e"
+    interface: str
+    delay_ms: int
+
+
 class SlowLacpRate(Event):
     """The actor asks for one LACPDU in 30 s: a dead switch is noticed after 90 s, not 3 s."""
 

@@ -183,11 +183,12 @@ class Service:
 
     def _configure(self, config: Config) -> None:
         """Take a configuration, and look at everything at once."""
-        early_ms = config.early_detection_ms
+        early_ms, delay_max_ms = config.early_detection_ms, config.restore_delay_max_ms
         self._config = config
         self._policy = Policy(
             early_detection_s=None if early_ms is None else early_ms / 1000,
             restore_delay_s=config.restore_delay_ms / 1000,
+            restore_delay_max_s=None if delay_max_ms is None else delay_max_ms / 1000,
         )
         self._interval_s = config.polling_interval_ms / 1000
         if self._notifier.watchdog_s is not None:

@@ -5,11 +5,13 @@ alone: nothing is decided by it, the service does not read it, and a service tha
 relays all the same. systemd removes the folder when the service has ended, however it ended.
 
     {"pid": 812, "interfaces": {
-        "ens5f0": {"standing": "ready", "lacp": "up", "since": "2030-01-01T10:00:03Z", "cause": null}}}
+        "ens5f0": {"standing": "ready", "lacp": "up", "since": "2030-01-01T10:00:03Z", "cause": null,
+                   "delay_ms": null}}}
 
 `standing` is a Readiness, `lacp` is "up", "down" or null while the PF is not ready, `since`
-(RFC 3339, UTC) is when the service saw it become so, at the earliest when it started, and `cause` is
-the Cause for which LACP is down, as it was last logged.
+(RFC 3339, UTC) is when the service saw it become so, at the earliest when it started, `cause` is
+the Cause for which LACP is down, as it was last logged, and `delay_ms` is for how long LACP has to be up
+before VFs go back, where flapping has made that longer.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ class InterfaceState:
     lacp: str | None
     since: str
     cause: str | None = None
+    delay_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class StateFile:
                 "lacp": state.lacp,
                 "since": state.since,
                 "cause": state.cause,
+                "delay_ms": state.delay_ms,
             }
             for name, state in states.items()
         }
@@ -118,7 +122,11 @@ def read(path: Path = PATH) -> ServiceState | None:
             int(content["pid"]),
             {
                 str(name): InterfaceState(
-                    str(each["standing"]), each["lacp"], str(each["since"]), each.get("cause")
+                    str(each["standing"]),
+                    each["lacp"],
+                    str(each["since"]),
+                    each.get("cause"),
+                    int(each["delay_ms"]) if each.get("delay_ms") else None,
                 )
                 for name, each in content["interfaces"].items()
             },
@@ -134,11 +142,12 @@ def _state(memory: Memory, before: Mapping[str, InterfaceState]) -> InterfaceSta
     if memory.readiness is Readiness.READY:
         lacp = "up" if memory.lacp_up else "down"
     cause = str(memory.told.cause) if memory.told else None
+    delay_ms = round(memory.damping.delay_s * 1000) or None
     known = before.get(memory.interface)
     if known and (known.readiness, known.lacp) == (memory.readiness.value, lacp):
-        return replace(known, cause=cause)
+        return replace(known, cause=cause, delay_ms=delay_ms)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return InterfaceState(memory.readiness.value, lacp, now, cause)
+    return InterfaceState(memory.readiness.value, lacp, now, cause, delay_ms)
 
 
 def _runs(pid: int) -> bool:

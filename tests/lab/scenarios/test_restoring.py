@@ -126,3 +126,23 @@ def test_a_stop_restores_the_vfs_of_a_slow_driver_however_long_that_takes(lab: L
     assert lab.now - asked_at > 9, "longer than TimeoutStopSec="
     assert lab.show("Result") == "success"
     assert pf.in_state("auto")
+
+
+def test_a_link_that_flaps_for_long_drags_the_pod_along_no_more(lab: Lab) -> None:
+    pf = lab.pf_with_lacp("ens5f0", vfs=1)
+    config = 'interfaces = ["ens5f0"]\nrestore_delay_ms = 5000\nrestore_delay_max_ms = 60000\n'
+    relay = lab.relay(config_text=config)
+    relay.wait_for("lacp is up")
+    for _ in range(7):  # LACP is up for 7.2 to 8.2 s each time: LACP itself takes three to notice the silence
+        pf.cable.block_lacp()
+        relay.wait_for("lacp is down", since=lab.now, within=6)
+        pf.cable.unblock_lacp()
+        relay.wait_for("lacp is up", since=lab.now, within=6)
+        lab.sleep(5)
+    grown = [event["delay_ms"] for event in relay.events("VFs will stay disabled for longer, as lacp flaps")]
+    assert grown == [10_000, 20_000, 40_000, 60_000]
+    back = [event for event in relay.events("vf link state was set") if event["state"] == "auto"]
+    assert len(back) == 1, "after the first return alone"
+    lab.sleep(50)
+    assert pf.in_state("disable")
+    pf.wait_for_vfs("auto", within=10)

@@ -201,6 +201,7 @@ def test_a_program_reads_one_document() -> None:
                 "standing": "ready",
                 "since": "2030-01-01T10:00:03Z",
                 "cause": None,
+                "delay_ms": None,
                 "driver": {
                     "name": "i40e",
                     "firmware": "9.20 0x8000d8c5",
@@ -234,6 +235,15 @@ def test_a_program_reads_one_document() -> None:
         ],
         "problems": [],
     }
+
+
+def test_a_delay_that_flapping_has_made_longer_is_said() -> None:
+    told = service(a=InterfaceState("ready", "up", "2030-01-01T10:00:03Z", delay_ms=20_000))
+    found = overview({"a": UP}, told)
+    assert [line.found for line in found.problems] == [
+        "LACP flaps: after it is up, its VFs stay disabled for 20 s"
+    ]
+    assert json.loads(as_json(found))["interfaces"][0]["delay_ms"] == 20_000
 
 
 def test_a_drain_is_said_with_its_owner_time_and_reason() -> None:

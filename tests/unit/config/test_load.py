@@ -484,3 +484,22 @@ def test_what_is_not_set_delays_nothing_and_restores_nothing(file: Path) -> None
     assert (from_files(file, {}).restore_delay_ms, from_files(file, {}).on_stop) == (0, "leave")
     file.write_text(f'{A}restore_delay_ms = 600000\non_stop = "restore"')
     assert (from_files(file, {}).restore_delay_ms, from_files(file, {}).on_stop) == (600_000, "restore")
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "taken"), [(1, 1, True), (10_000, 300_000, True), (0, 5, False), (6, 5, False)]
+)
+def test_a_limit_to_which_the_delay_cannot_grow_is_left_out_with_a_warning(
+    file: Path, least: int, most: int, taken: bool
+) -> None:
+    file.write_text(f"{A}restore_delay_ms = {least}\nrestore_delay_max_ms = {most}")
+    config = from_files(file, {})
+    assert config.restore_delay_max_ms == (most if taken else None)
+    assert [line.split(":")[-1] for line in config.warnings] == (
+        [] if taken else [" a restore_delay_ms from 1 up to that; the limit is left out"]
+    )
+    if not taken:
+        with pytest.raises(
+            ConfigError, match=f"restore_delay_max_ms is {most} and restore_delay_ms is {least}"
+        ):
+            from_files(file, {}, strict=True)

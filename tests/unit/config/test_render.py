@@ -23,15 +23,21 @@ def milliseconds(key: str) -> st.SearchStrategy[int]:
     return st.integers(check.least, check.most)
 
 
-configurations = st.builds(
+def takes_the_limit(config: Config) -> bool:
+    limit = config.restore_delay_max_ms
+    return limit is None or 0 < config.restore_delay_ms <= limit
+
+
+configurations: st.SearchStrategy[Config] = st.builds(
     Config,
     st.lists(names, min_size=1, unique=True, max_size=4).map(tuple) | st.just(keys.AUTO),
     milliseconds("polling_interval_ms"),
     st.none() | milliseconds("early_detection_ms"),
     milliseconds("restore_delay_ms"),
+    st.none() | milliseconds("restore_delay_max_ms"),
     st.sampled_from([keys.LEAVE, keys.RESTORE]),
     st.none() | st.just("/run/pf.prom"),
-)
+).filter(takes_the_limit)
 
 
 @settings(deadline=None)
@@ -62,6 +68,8 @@ def test_what_is_shown_says_of_each_key_where_its_value_is_from(tmp_path: Path) 
         "# early_detection_ms is off",
         "# default",
         "restore_delay_ms = 0",
+        "# default",
+        "# restore_delay_max_ms is off",
         f"# {path}",
         'on_stop = "restore"',
         "# default",

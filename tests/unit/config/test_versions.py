@@ -46,9 +46,9 @@ TEXTFILE = "/var/lib/node_exporter/textfile_collector/pf-status-relay.prom"
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ('interfaces = ["ens5f0"]', Config(("ens5f0",), 1000, None, 0, "leave", None)),
+        ('interfaces = ["ens5f0"]', Config(("ens5f0",), 1000, None, 0, None, "leave", None)),
         ('interfaces = "auto"', Config(("auto",))),
-        (LEAST, Config(("ens5f0",), 100, 1500, 0, "leave", "/a.prom")),
+        (LEAST, Config(("ens5f0",), 100, 1500, 0, None, "leave", "/a.prom")),
         (
             MOST,
             Config(
@@ -56,6 +56,7 @@ TEXTFILE = "/var/lib/node_exporter/textfile_collector/pf-status-relay.prom"
                 60000,
                 3000,
                 600000,
+                None,
                 "restore",
                 TEXTFILE,
             ),
@@ -136,6 +137,7 @@ KEYS_OF_0_1_0 = (
     "polling_interval_ms",
     "early_detection_ms",
     "restore_delay_ms",
+    "restore_delay_max_ms",
     "on_stop",
     "metrics_textfile",
 )

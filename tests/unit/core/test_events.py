@@ -23,6 +23,12 @@ VOCABULARY = [
     ("LacpLate", "WARN", "lacp is late", "9f9212eb6134461d9a9dff57b880127d"),
     ("EarlyDetectionRefused", "WARN", "early detection is not possible", "262cad5cad8f4ee08185196a4668f7fc"),
     ("SlowLacpRate", "WARN", "pf is using slow lacp rate", "5bcc3fde10d344509cb89aced65f7fb9"),
+    (
+        "RestoreDelayGrown",
+        "WARN",
+        "VFs will stay disabled for longer, as lacp flaps",
+        "ddf608ba2fb145e3b6bcd042b8aa1c4e",
+    ),
     ("DriverSlow", "INFO", "driver of pf is slow", "67f3a4ef987a4a45b451d47804eb07c0"),
     ("PortStateChanged", "DEBUG", "lacp port state changed", "0c4fc77cc6ce434c814e151c76e9e72b"),
     ("PfDrained", "INFO", "pf is drained", "c835de16ef464bbc9cbffa410b544a7d"),

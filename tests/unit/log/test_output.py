@@ -185,6 +185,13 @@ LOG = [
         },
     ),
     (
+        events.RestoreDelayGrown("ens5f0", delay_ms=20_000),
+        'WARN","msg":"VFs will stay disabled for longer, as lacp flaps","interface":"ens5f0",'
+        '"delay_ms":20000',
+        "VFs will stay disabled for longer, as lacp flaps interface=ens5f0 delay_ms=20000",
+        {"PF_INTERFACE": "ens5f0", "DELAY_MS": "20000"},
+    ),
+    (
         events.DriverSlow("ens5f0", "setting a VF", 150),
         'INFO","msg":"driver of pf is slow","interface":"ens5f0","operation":"setting a VF",'
         '"milliseconds":150',

@@ -75,8 +75,15 @@ def test_it_says_of_each_interface_how_it_is_and_since_when(folder: Path, clock:
             "lacp": "down",
             "since": "2030-01-01T00:00:05Z",
             "cause": "no carrier",
+            "delay_ms": None,
         },
-        "ens5f1": {"standing": "absent", "lacp": None, "since": "2030-01-01T00:00:00Z", "cause": None},
+        "ens5f1": {
+            "standing": "absent",
+            "lacp": None,
+            "since": "2030-01-01T00:00:00Z",
+            "cause": None,
+            "delay_ms": None,
+        },
     }
     assert statefile.read(folder / "state.json") == ServiceState(
         os.getpid(),
