@@ -19,6 +19,7 @@ LINKS = [
     LinkNames(8, "bond1", (), "bond", 0),
     LinkNames(9, "ens5f0v3", (), "", 0),
     LinkNames(10, "br0", (), "bridge", 0),
+    LinkNames(11, "ens6f0np0v3", (), "", 0),
 ]
 CONFIGURATION = "Correct the configuration"
 
@@ -42,7 +43,7 @@ def test_an_absent_name_is_near_to_one_that_differs_by_the_name_of_the_port(name
     assert hint(name, GONE) == expected
 
 
-@pytest.mark.parametrize("name", ["ens7f1", "ens7f0np1", "ens7f0np", "ens7", "ens9f9", "np0"])
+@pytest.mark.parametrize("name", ["ens7f1", "ens7f0np1", "ens7f0np", "ens7", "ens9f9", "np0", "ens6f0"])
 def test_another_absent_name_is_near_to_nothing(name: str) -> None:
     assert hint(name, GONE) is None
 
