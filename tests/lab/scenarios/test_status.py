@@ -171,6 +171,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             "standing": "ready",
             "since": None,
             "cause": "LACPDUs have stopped",
+            "delay_ms": None,
             "driver": {
                 "name": "netdevsim",
                 "firmware": "10.20.30",
@@ -196,6 +197,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             "standing": "absent",
             "since": None,
             "cause": None,
+            "delay_ms": None,
             "driver": None,
             "carrier": None,
             "master": None,
