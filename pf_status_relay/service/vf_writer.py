@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import time
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Callable
@@ -11,6 +13,15 @@ from pf_status_relay.core.portions import Run
 from pf_status_relay.core.refusals import Refusal
 from pf_status_relay.core.retries import Outcome
 from pf_status_relay.kernel.request_socket import RequestSocket
+
+
+def sleeps() -> int:
+    """Return how often this thread has slept so far, in the kernel or on its own (getrusage(2), ru_nvcsw).
+
+    A driver that waits for its hardware lets the thread sleep. A thread that only lost its CPU to others, on
+    a busy host, has not slept, and its driver is not slow.
+    """
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
 class VfWriter:
@@ -43,13 +54,17 @@ class VfWriter:
         if self.left is not state:
             run = run.next()
         outcomes: list[Outcome] = []
-        began = now = self._clock()
-        while size := run.size(len(vfs) - len(outcomes), now - began):
+        used_s = 0.0
+        while size := run.size(len(vfs) - len(outcomes), used_s):
             size = 1 if singly else size
             message = vfs[len(outcomes) : len(outcomes) + size]
+            began, slept, worked_s = self._clock(), sleeps(), time.thread_time()
             refusal = requests.set_vf_link_states(ifindex, message)
-            before, now = now, self._clock()
-            run = run.took(size, now - before, refusal is not None)
+            took_s = self._clock() - began
+            if sleeps() == slept:  # so the driver did not wait, but this process may have, for a CPU
+                took_s = min(took_s, time.thread_time() - worked_s)
+            used_s += took_s
+            run = run.took(size, took_s, refusal is not None)
             if refusal is not None and size > 1:
                 self._unsure, self._refusal = tuple(message), refusal
                 break

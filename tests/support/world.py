@@ -17,7 +17,7 @@ from pf_status_relay.core.facts import BondPort, Facts, Master, PhysicalFunction
 from pf_status_relay.core.refusals import Refusal
 from pf_status_relay.kernel import event_socket, sockets
 from pf_status_relay.kernel.event_socket import Affected, Watched
-from pf_status_relay.service import drains
+from pf_status_relay.service import drains, vf_writer
 from pf_status_relay.service.lock import Lock
 from pf_status_relay.service.loop import Readable, Service
 from pf_status_relay.service.systemd import Notifier
@@ -51,6 +51,7 @@ class World:
         self.refused: dict[int, str] = {}
         self.cost_s: dict[VfLinkState, float] = {}
         self.list_s = 0.0
+        self.sleeps = 0
         self.written: list[tuple[float, int, VfLinkState, int]] = []
         self.busy_at: list[float] = []
         self.listed_at: list[tuple[float, str]] = []
@@ -148,6 +149,7 @@ class World:
             def close(self) -> None:
                 pass
 
+        monkeypatch.setattr(vf_writer, "sleeps", lambda: world.sleeps)
         monkeypatch.setattr(sockets, "RequestSocket", RequestSocket)
         monkeypatch.setattr(sockets, "LinkEvents", LinkEvents)
 
@@ -160,7 +162,8 @@ class World:
             signal.signal(number, handler)
 
     def spend(self, seconds: float) -> None:
-        """Let time pass in a call, with all that is to happen in it."""
+        """Let time pass in a call that sleeps, with all that is to happen in it."""
+        self.sleeps += seconds > 0
         end = self.now + seconds
         while self._script and self._script[0][0] <= end:
             when, action = self._script.pop(0)

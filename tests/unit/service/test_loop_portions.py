@@ -10,6 +10,7 @@ import pytest
 from pf_status_relay.config.keys import RESTORE, Config
 from pf_status_relay.core import events
 from pf_status_relay.core.facts import PhysicalFunction, VfLinkState
+from pf_status_relay.service import vf_writer
 from pf_status_relay.service.interfaces import QUICK_S
 from tests.support.facts import DOWN, UP
 from tests.support.world import World, pf
@@ -59,6 +60,18 @@ def test_a_quick_driver_gets_one_message_once_it_is_known(world: World) -> None:
     world.run(until=4.0)
     messages = [list(range(1)), list(range(1, 9)), list(range(9, 60)), list(range(60))]
     assert world.all("write") == [(5, dict.fromkeys(vfs, "disable")) for vfs in messages]
+
+
+def test_a_process_that_waits_for_a_cpu_does_not_take_its_driver_for_slow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vf_writer, "sleeps", lambda: 0)  # time passes, and the thread never sleeps
+    world.facts = {"ens5f0": pf(5, DOWN, *[AUTO] * 60)}
+    world.cost_s = {DISABLE: 0.1}
+    world.run(until=20.0)
+    messages = [list(range(1)), list(range(1, 9)), list(range(9, 60))]
+    assert world.all("write") == [(5, dict.fromkeys(vfs, "disable")) for vfs in messages]
+    assert world.logged(events.DriverSlow) == []
 
 
 def test_a_portion_that_is_no_longer_right_is_dropped(world: World) -> None:
