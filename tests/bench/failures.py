@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 
 from tests.bench.holder import RtnlHolder
 from tests.bench.stopwatch import SHARE, Heard, Moment, Stopwatch
+from tests.lab.kit.driver import Driver
 from tests.lab.kit.switch import SLOW_PROTOCOLS, Switch
 from tests.support.rtnetlink import AUTO, DISABLE
 
@@ -59,11 +60,15 @@ class Reaction(NamedTuple):
 
 
 class Subject:
-    """A PF that fails: its phase, and what is due when."""
+    """A PF that fails: its phase, and what is due when.
 
-    def __init__(self, ifindex: int, port: str, vfs: int, rounds: int) -> None:
+    Its `driver` tells when it last set a VF.
+    """
+
+    def __init__(self, ifindex: int, port: str, vfs: int, rounds: int, driver: Driver) -> None:
         self.ifindex = ifindex
         self.port = port
+        self.driver = driver
         self.vfs = vfs
         self.rounds = rounds
         self.phase = Phase.RESTING
@@ -214,7 +219,11 @@ class Failures:
                 self._look_at_vfs(subject, event.at)
 
     def _look_at_vfs(self, subject: Subject, at: float) -> None:
-        """Reads the VFs; at `at` they were as they are now."""
+        """Reads the VFs; at `at` they were as they are now.
+
+        When they are seen to be set, the driver tells when the last of them was: a program that sets them in
+        several messages is looked at in between, and then not for a while.
+        """
         start = time.monotonic()
         states = self._stopwatch.vf_states(subject.ifindex)
         now = time.monotonic()
@@ -222,7 +231,7 @@ class Failures:
         followed = states.count(wanted)
         waited = at - subject.changed.at
         if followed == subject.vfs:
-            self._finish(subject, waited, now)
+            self._finish(subject, max(0.0, subject.driver.written_at - subject.changed.at), now)
         elif waited > GIVE_UP_S:
             self._finish(subject, None, now)
         else:

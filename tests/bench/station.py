@@ -145,7 +145,8 @@ class Station:
                 return
             before = program.weigh()
             subjects = [
-                Subject(index, port, self.case.vfs, self.case.rounds) for index, port in self.ports.items()
+                Subject(pf.ifindex, self.ports[pf.ifindex], self.case.vfs, self.case.rounds, pf.driver)
+                for pf in self.pfs
             ]
             failures = Failures(
                 self.stopwatch,
