@@ -28,6 +28,8 @@ announces a failure when it gets the lock, which it tries once each 100 ms, and 
 it does after about 200 ms."""
 GIVE_UP_S = 10.0
 """Seconds after which a relay that has not reacted is not waited for any more."""
+LEFT_ALONE_S = 0.005
+"""Seconds from a write of the relay until its VFs are read: it may be in the middle of several messages."""
 LACP_TIMEOUT_S = 45.0
 
 
@@ -216,20 +218,15 @@ class Failures:
                 self._see(subject, event.up, event.at)
                 told.add(event.ifindex)
             elif subject.phase in FOLLOWED and event.at > self._deaf_until:
-                self._look_at_vfs(subject, event.at)
+                subject.due = min(subject.due, event.at + LEFT_ALONE_S)
 
-    def _look_at_vfs(self, subject: Subject, at: float) -> None:
-        """Reads the VFs; at `at` they were as they are now.
-
-        When they are seen to be set, the driver tells when the last of them was: a program that sets them in
-        several messages is looked at in between, and then not for a while.
-        """
-        start = time.monotonic()
+    def _look_at_vfs(self, subject: Subject, start: float) -> None:
+        """Reads the VFs. If all are set, the driver tells when the last of them was."""
         states = self._stopwatch.vf_states(subject.ifindex)
         now = time.monotonic()
         wanted = FOLLOWED[subject.phase]
         followed = states.count(wanted)
-        waited = at - subject.changed.at
+        waited = now - subject.changed.at
         if followed == subject.vfs:
             self._finish(subject, max(0.0, subject.driver.written_at - subject.changed.at), now)
         elif waited > GIVE_UP_S:
