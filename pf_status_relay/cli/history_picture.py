@@ -1,6 +1,6 @@
 """What `history --svg` draws: a row for each PF, and when it was in which state. It needs no other file.
 
-Below the bar of a PF is a line for as long as it was drained.
+Below the bar of a PF is a line for as long as it was drained, and another for as long as it was kept open.
 
 A column is a pixel wide, and shows the worst state of all that fall into its time: an outage of a second in a
 month is seen. States differ in shape as well as in colour. The colours follow the reader's choice of light or
@@ -26,7 +26,9 @@ _CLASSES = {state: state.value.replace(" ", "-") for state in WORST_LAST}
 _HEIGHTS = {State.UP: 6, State.UNKNOWN: 18, State.NOT_READY: 18, State.DOWN: 22}
 
 _LINE_BELOW = 12
-"""Pixels from the middle of a row to its lines."""
+"""Pixels from the middle of a row to the first of its lines."""
+_LINE_APART = 4
+"""Pixels from one line of a row to the next."""
 
 _WIDTH = 1000
 _LEFT, _RIGHT = 130, 190
@@ -40,10 +42,12 @@ _STEPS_DAYS = (1, 2, 7, 14, 28, 91, 365, 3650)
 _STYLE = """
 svg { --ground: #ffffff; --ink: #1f2328; --faint: #59636e; --line: #d1d9e0;
       --drained: #0969da;
+      --kept-open: #8250df;
       --up: #1a7f37; --down: #cf222e; --not-ready: #9a6700; --unknown: #818b98; background: var(--ground) }
 @media (prefers-color-scheme: dark) {
   svg { --ground: #0d1117; --ink: #f0f6fc; --faint: #9198a1; --line: #3d444d;
         --drained: #58a6ff;
+        --kept-open: #bc8cff;
         --up: #3fb950; --down: #f85149; --not-ready: #d29922; --unknown: #656c76 }
 }
 text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink) }
@@ -56,6 +60,7 @@ text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink) }
 .up { fill: var(--up) }
 .down { fill: var(--down) }
 .drained { fill: var(--drained) }
+.kept-open { fill: var(--kept-open) }
 .not-ready { fill: url(#not-ready) }
 .unknown { fill: url(#unknown) }
 .not-ready-ink { stroke: var(--not-ready) }
@@ -98,7 +103,7 @@ def _legend() -> Iterator[str]:
         yield f'<text class="faint" x="{x + 30}" y="56">{state.value}</text>'
         x += 60 + 7 * len(state.value)
     for kind in Kind:
-        yield _line(x, 24, 51 - _LINE_BELOW, kind)
+        yield _line(x, 24, 51 - _LINE_BELOW - _LINE_APART * list(Kind).index(kind), kind)
         yield f'<text class="faint" x="{x + 30}" y="56">{kind.value}</text>'
         x += 60 + 7 * len(kind.value)
     yield f'<text class="faint" x="{x}" y="56">a column shows the worst state in its time</text>'
@@ -134,7 +139,8 @@ def _bar(x: int, width: int, middle: int, state: State) -> str:
 
 def _line(x: int, width: int, middle: int, kind: Kind) -> str:
     name = kind.value.replace(" ", "-")
-    return f'<rect class="{name}" x="{x}" y="{middle + _LINE_BELOW}" width="{width}" height="3"/>'
+    below = _LINE_BELOW + _LINE_APART * list(Kind).index(kind)
+    return f'<rect class="{name}" x="{x}" y="{middle + below}" width="{width}" height="3"/>'
 
 
 def _columns(pf: PfHistory, history: History) -> list[State]:

@@ -19,7 +19,7 @@ from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.names import Hint
 from pf_status_relay.core import causes, drain, lacp
 from pf_status_relay.core.causes import Cause
-from pf_status_relay.core.decision import Readiness, not_ready_reason
+from pf_status_relay.core.decision import Readiness, disabled_vfs, not_ready_reason
 from pf_status_relay.core.drain import Drains
 from pf_status_relay.core.facts import Absent, BondPort, Facts, Master, PhysicalFunction, VfLinkState
 from pf_status_relay.core.lacp import PortState
@@ -44,7 +44,7 @@ class Row:
 
     `since` is when the service saw it become as it is (RFC 3339, UTC), empty where no service says
     so. `cause` is why LACP is down, None while it is up or the PF is not ready. `problems` are what is wrong,
-    each with what to do. `drains` are those in effect.
+    each with what to do. `drains` are those in effect. `kept_open`: so the service says, and the VFs are.
     """
 
     interface: str
@@ -57,6 +57,7 @@ class Row:
     drains: Drains = ()
     driver: Driver | None = None
     delay_ms: int | None = None
+    kept_open: bool = False
 
     @property
     def pf(self) -> PhysicalFunction | None:
@@ -157,13 +158,28 @@ def _row(
     since = told.since if told and (told.readiness, told.lacp) == (readiness.value, word) else ""
     lines = diagnosis.of_interface(name, facts, hint=hint, told=told_cause, driver=driver)
     problems = [line for line in lines if line.verdict is not Verdict.PASSED]
-    if readiness is Readiness.READY and isinstance(facts, PhysicalFunction):
+    kept_open = bool(told and told.kept_open) and readiness is Readiness.READY and not disabled_vfs(facts)
+    if kept_open:
+        problems.append(_kept_open(name, condition, bool(drains)))
+    elif readiness is Readiness.READY and isinstance(facts, PhysicalFunction):
         problems += _not_followed(name, facts, condition, bool(drains))
     problems += [_drained(name, each, facts) for each in drains]
     delay_ms = told.delay_ms if told else None
     if delay_ms:
         problems.append(_damped(name, delay_ms))
-    return Row(name, facts, readiness, condition, since, cause, tuple(problems), drains, driver, delay_ms)
+    return Row(
+        name, facts, readiness, condition, since, cause, tuple(problems), drains, driver, delay_ms, kept_open
+    )
+
+
+def _kept_open(name: str, condition: Condition, drained: bool) -> Finding:
+    """Say that a PF's VFs stay in auto although it is not to carry traffic."""
+    found = "is kept open"
+    found += ", its drain is suspended" * (drained and condition is Condition.UP)
+    found += f", though LACP is {condition}" * (condition is Condition.DOWN)
+    found += ": no other PF of its redundancy group is open"
+    fix = "bring LACP up on a PF of the group that is not drained"
+    return Finding(name, Verdict.WARNING, found, fix)
 
 
 def _damped(name: str, delay_ms: int) -> Finding:
@@ -228,6 +244,7 @@ def _interface(row: Row) -> dict[str, Any]:
         "since": row.since or None,
         "cause": str(row.cause) if row.cause else None,
         "delay_ms": row.delay_ms,
+        "kept_open": row.kept_open,
         "driver": driver and {**driver._asdict(), "known": of_driver(row.interface, driver).found},
         "carrier": row.pf.carrier if row.pf else None,
         "master": {"name": master.name, "kind": master.kind} if master else None,

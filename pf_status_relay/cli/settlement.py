@@ -24,7 +24,7 @@ class Settlement(NamedTuple):
 
 
 def settlement(row: Row) -> Settlement:
-    """Judge one interface: settled is one that is drained, or has LACP up and no VF left disabled."""
+    """Judge one interface: settled is one drained or kept open, or with LACP up and no VF left disabled."""
     facts = row.facts
     if isinstance(facts, Unreadable):
         return Settlement(row.interface, False, f"cannot be read: {facts.error}")
@@ -34,6 +34,8 @@ def settlement(row: Row) -> Settlement:
     reason = not_ready_reason(facts)
     if reason:
         return Settlement(row.interface, False, reason)
+    if row.kept_open:
+        return Settlement(row.interface, True, "is kept open: no other PF of its redundancy group is open")
     if row.drains:
         auto = sum(vf.link_state is VfLinkState.AUTO for vf in facts.vfs)
         if auto:

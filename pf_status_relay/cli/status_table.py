@@ -40,7 +40,9 @@ def _cells(row: Row) -> list[str]:
         row.interface,
         ("up" if pf.carrier else "down") if pf else "",
         master.name if master else "",
-        (str(row.condition) if ready else row.readiness.value) + ", drained" * bool(row.drains),
+        (str(row.condition) if ready else row.readiness.value)
+        + ", drained" * bool(row.drains)
+        + ", kept open" * row.kept_open,
         _local(row.since),
         lacp.letters(port.actor) if port else "",
         lacp.letters(port.partner) if port else "",

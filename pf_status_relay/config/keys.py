@@ -65,6 +65,28 @@ def check_interfaces(
     return tuple(names)
 
 
+def _check_groups(where: str, value: object, faults: list[str]) -> tuple[tuple[str, ...], ...]:
+    """Check redundancy groups: lists of names and patterns, each name in one group alone."""
+    if not isinstance(value, list) or not all(isinstance(group, list) for group in value):
+        faults.append(f"{where} is {quoted(value)}; allowed: a list of lists of interface names")
+        return ()
+    groups: list[tuple[str, ...]] = []
+    for position, group in enumerate(value):
+        names = check_interfaces(f"{where}[{position}]", group, faults)
+        if names == AUTO or (len(names) == len(group) == 1 and not is_pattern(names[0])):
+            faults.append(
+                f"{where}[{position}] is {quoted(group)}; allowed: two interface names or more, or a pattern"
+            )
+        for name in names:
+            if any(name in other for other in groups):
+                faults.append(
+                    f"{where}[{position}] is {quoted(group)} and {quoted(name)} is in a group before it; "
+                    "allowed: each interface in one group"
+                )
+        groups.append(names)
+    return tuple(groups)
+
+
 def is_pattern(name: str) -> bool:
     """Tell whether a configured interface stands for all whose names match it (fnmatch(3))."""
     return any(char in "*?[" for char in name)
@@ -194,6 +216,12 @@ KEYS: Mapping[str, Key] = {
         "To what the delay grows on a link that flaps.",
         "milliseconds",
     ),
+    "redundancy_groups": Key(
+        "list of lists of strings",
+        _check_groups,
+        None,
+        "PFs of which one keeps its VFs open though LACP is down on all of them.",
+    ),
     "on_stop": Key(
         "string",
         Choice(LEAVE, RESTORE),
@@ -214,6 +242,7 @@ class Config:
     """A valid configuration. Each field but the last two has the name of its key; KEYS says what it may be.
 
     `interfaces` are names, alternative names and patterns (`*`, `?` and `[…]` as in fnmatch(3)); or AUTO.
+    Each of the `redundancy_groups` has names and patterns, too.
     `origins` says of each key where its value is from. `warnings` are lines for a person: what was
     left out of the files, and what of the environment was taken otherwise than it was written.
     """
@@ -223,6 +252,7 @@ class Config:
     early_detection_ms: int | None = None
     restore_delay_ms: int = 0
     restore_delay_max_ms: int | None = None
+    redundancy_groups: tuple[tuple[str, ...], ...] | None = None
     on_stop: str = LEAVE
     metrics_textfile: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)

@@ -7,16 +7,20 @@ no clock, no logging. The law:
     not ready                is left alone    is left alone   is left alone
     ready, LACP down         becomes disable  is left alone   is left alone
     ready, drained           becomes disable  is left alone   is left alone
+    ... but kept open        is left alone    becomes auto    is left alone
     ready, LACP up, neither  is left alone    becomes auto    is left alone
     ... but not for long     is left alone    is left alone   is left alone
+
+The PFs of a redundancy group have one law more, so that one of them stays open (redundancy.py): the one that
+has to is kept open.
 
 VFs in disable of a PF that is not ready, or no longer monitored, are left disabled: nothing sets them back.
 The service says so as long as there are any, and `pf-status-relay restore` sets them to auto.
 
 What is a fact, what is policy, what is memory:
 
-    facts    what the last read found of the PF (facts.py), and the drains that are in effect (drain.py). Both
-             outlive the service.
+    facts    what the last read found of the PF (facts.py) and of the others of its redundancy group, and the
+             drains that are in effect (drain.py). All outlive the service.
     policy   what the configuration says (Policy)
     memory   what earlier looks found. It serves only to log each change once, to know for how long LACP has
              been up, to hold back from a VF that the driver has just refused (retries.py), and to notice
@@ -31,7 +35,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from pf_status_relay.core import causes, interference, lacp, retries, unknown_states
+from pf_status_relay.core import causes, interference, lacp, redundancy, retries, unknown_states
 from pf_status_relay.core.causes import Cause, Heard, Told
 from pf_status_relay.core.damping import Damping
 from pf_status_relay.core.drain import Drains, drain_events
@@ -43,6 +47,8 @@ from pf_status_relay.core.events import (
     LacpStillDown,
     LacpUp,
     NoVfs,
+    PfKeptOpen,
+    PfNoLongerKeptOpen,
     PfNotReady,
     PfReady,
     PortStateChanged,
@@ -64,6 +70,7 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
 )
 from pf_status_relay.core.interference import Interference
+from pf_status_relay.core.redundancy import Member, Openness, Place, Stand
 from pf_status_relay.core.retries import Attempts, Outcome
 from pf_status_relay.core.unknown_states import UnknownStates
 
@@ -81,6 +88,9 @@ class Policy:
     early_detection_s: float | None = None
     restore_delay_s: float = 0.0
     restore_delay_max_s: float | None = None
+
+
+_NO_OTHER = "no other PF of its redundancy group is open"
 
 
 class Readiness(Enum):
@@ -106,7 +116,8 @@ class Memory:
     It is empty at start, and nothing in it is needed to decide rightly. `told` is what was told of why LACP
     is down, None while it is up, and `heard` what was heard of the partner when it last went down. `up_since`
     (monotonic seconds) is when LACP was first seen up, None while it is not; `delayed` tells whether VFs stay
-    disabled for that. `ifindex` is that of the PF that `attempts` are about.
+    disabled for that. `ifindex` is that of the PF that `attempts` are about. `kept` tells whether it is kept
+    open, and `openness` how far its VFs are open, once what was decided is done; None if they cannot be.
     """
 
     interface: str
@@ -131,11 +142,24 @@ class Memory:
     unknown: UnknownStates = field(default_factory=UnknownStates)
     interference: Interference = field(default_factory=Interference)
     drains: Drains = ()
+    kept: bool = False
+    openness: Openness | None = None
 
     @property
     def left_disabled(self) -> int:
         """How many VFs are disabled while the PF is not relayed for."""
         return self.disabled if self.readiness is not Readiness.READY else 0
+
+    def member(self, order: int) -> Member:
+        """Return what the others of its redundancy group have to know of it."""
+        return Member(
+            order,
+            looked_at=self.readiness is not Readiness.UNKNOWN or bool(self.unreadable),
+            openness=self.openness,
+            up=bool(self.lacp_up),
+            drained=bool(self.drains),
+            carrier=bool(self.carrier),
+        )
 
 
 @dataclass(frozen=True)
@@ -153,12 +177,17 @@ class Decision:
 
 
 def decide(
-    memory: Memory, facts: Facts, now: float, policy: Policy = Policy(), drains: Drains = ()
+    memory: Memory,
+    facts: Facts,
+    now: float,
+    policy: Policy = Policy(),
+    drains: Drains = (),
+    place: Place | None = None,
 ) -> Decision:
     """Decide on one look at the interface, of which these drains are in effect.
 
     `now` is monotonic time in seconds: for early detection, for the delay of restoring VFs, and for
-    the retries of refused ones.
+    the retries of refused ones. `place` is that in its redundancy group, None if it is in none.
     """
     name = memory.interface
     if isinstance(facts, Unreadable):
@@ -178,7 +207,7 @@ def decide(
             events.append(left_disabled_event(name, disabled))
         after = Memory(name, Readiness.NOT_READY, reason, disabled=disabled)
         return Decision(after, tuple(events), (), Pace.INTERVAL)
-    return _ready(memory, facts, now, policy, drains)
+    return _ready(memory, facts, now, policy, drains, place)
 
 
 def not_ready_reason(pf: PhysicalFunction) -> str:
@@ -266,7 +295,9 @@ def _absent(memory: Memory, facts: Absent) -> Decision:
     return Decision(Memory(name, Readiness.ABSENT, facts.error), tuple(events), (), Pace.INTERVAL)
 
 
-def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy, drains: Drains) -> Decision:
+def _ready(
+    memory: Memory, pf: PhysicalFunction, now: float, policy: Policy, drains: Drains, place: Place | None
+) -> Decision:
     name = memory.interface
     events: list[Event] = []
     if memory.readiness is not Readiness.READY:
@@ -288,20 +319,23 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy, dra
     events += about_unknown
     events += drain_events(name, memory.drains, drains, pf.vfs)
     may_carry = up and not drains
+    open_ = None if unknown.invented else redundancy.openness(pf.vfs, _refused_auto(memory.attempts))
+    stand, kept = _placed(memory, pf, up, drains, open_, place, events)
 
     disabled = [vf for vf in pf.vfs if vf.link_state is VfLinkState.DISABLE]
     up_since = (memory.up_since if memory.up_since is not None else now) if up else None
     damping = _damped(memory, up, now, policy, events)
     delay_s = damping.delay(policy.restore_delay_s)
     wait_s = 0.0 if up_since is None else max(0.0, up_since + delay_s - now)
-    delayed = may_carry and bool(disabled) and wait_s > 0
+    delayed = may_carry and stand is not Stand.FIRST and bool(disabled) and wait_s > 0
     if delayed and not memory.delayed:
         events.append(RestoreDelayed(name, round(wait_s * 1000)))
 
-    if not may_carry:
+    closing = not may_carry and stand is Stand.FREE
+    if closing:
         wrong, right = [vf for vf in pf.vfs if vf.link_state is VfLinkState.AUTO], VfLinkState.DISABLE
     else:
-        wrong, right = [] if delayed else disabled, VfLinkState.AUTO
+        wrong, right = [] if delayed or stand is Stand.HELD else disabled, VfLinkState.AUTO
     writes, open_attempts, failures = retries.plan(
         name, pf.vfs, pf.vf_count, wrong, right, memory.attempts, now
     )
@@ -327,11 +361,47 @@ def _ready(memory: Memory, pf: PhysicalFunction, now: float, policy: Policy, dra
         unknown=unknown,
         interference=others,
         drains=drains,
+        kept=kept,
+        openness=Openness.CLOSED if closing and open_ is not None else open_,
     )
     listening = policy.early_detection_s is not None and not silence.refused
     settling = not up or retries.in_haste(open_attempts) or writes or listening
     pace = Pace.QUICK if settling else Pace.INTERVAL
     return Decision(memory, tuple(events), writes, pace, wait_s if delayed else None)
+
+
+def _placed(
+    memory: Memory,
+    pf: PhysicalFunction,
+    up: bool,
+    drains: Drains,
+    open_: Openness | None,
+    place: Place | None,
+    events: list[Event],
+) -> tuple[Stand, bool]:
+    """Return what the PF's redundancy group means for it, and whether it is kept open."""
+    stand, kept = Stand.FREE, False
+    if place is not None:
+        own = Member(place.order, True, open_, up, bool(drains), pf.carrier)
+        stand = redundancy.stand(own, place.others)
+        kept = stand is Stand.KEPT or (stand is Stand.HELD and open_ is not Openness.CLOSED)
+        if stand is Stand.HELD and not all(other.looked_at for other in place.others):
+            kept = memory.kept  # that is told when all have been looked at
+    if kept and not memory.kept:
+        reason = f"its drain is suspended: {_NO_OTHER}" if up else _NO_OTHER
+        events.append(PfKeptOpen(memory.interface, reason))
+    elif memory.kept and not kept:
+        events.append(PfNoLongerKeptOpen(memory.interface))
+    return stand, kept
+
+
+def _refused_auto(attempts: Attempts) -> set[int]:
+    """Return the numbers of the VFs that the driver refused to set to auto."""
+    return {
+        number
+        for number, attempt in attempts.items()
+        if attempt.state is VfLinkState.AUTO and attempt.refusal is not None
+    }
 
 
 def _follow_lacp(

@@ -240,6 +240,25 @@ class PfUndrained(Event):
     reason: str
 
 
+class PfKeptOpen(Event):
+    """VFs stay in auto although LACP is down or the PF drained: no other PF of its group is open."""
+
+    level = Level.WARN
+    msg = "pf is kept open"
+    message_id = "c16c95c675c044968a53152a2a640069"
+    interface: str
+    reason: str
+
+
+class PfNoLongerKeptOpen(Event):
+    """Another PF of its redundancy group is open, or LACP is up on this one: LACP and drains decide again."""
+
+    level = Level.INFO
+    msg = "pf is no longer kept open"
+    message_id = "b7de6daf7a50401db3b840c7ac1edea0"
+    interface: str
+
+
 class RestoreDelayGrown(Event):
     """LACP was lost again soon: after the next return VFs stay disabled for so many milliseconds."""
 

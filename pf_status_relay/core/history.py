@@ -75,6 +75,7 @@ class Kind(Enum):
     """What decided over a PF's VFs in place of LACP; the value is the word for it."""
 
     DRAINED = "drained"
+    KEPT_OPEN = "kept open"
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,8 @@ _PF_STATES: dict[str, State] = {
 _OVERRIDES: dict[str, tuple[Kind, bool]] = {
     events.PfDrained.message_id: (Kind.DRAINED, True),
     events.PfUndrained.message_id: (Kind.DRAINED, False),
+    events.PfKeptOpen.message_id: (Kind.KEPT_OPEN, True),
+    events.PfNoLongerKeptOpen.message_id: (Kind.KEPT_OPEN, False),
 }
 """The events that say that something else than LACP decides over the VFs of a PF, or no longer."""
 

@@ -40,6 +40,7 @@ from pf_status_relay.core.facts import (
     unless_named_twice,
 )
 from pf_status_relay.core.portions import PAUSE_S
+from pf_status_relay.core.redundancy import Place
 from pf_status_relay.core.retries import Outcome
 from pf_status_relay.core.vf_listing import VfListing
 from pf_status_relay.kernel.event_socket import Affected, Watched
@@ -72,6 +73,7 @@ class Interfaces:
         self._not_listed = ""
         self._dropped: dict[str, Interface] = {}
         self._left_due = _NEVER
+        self._groups: tuple[tuple[str, ...], ...] = ()
 
     def __iter__(self) -> Iterator[Interface]:
         """Go through the interfaces in the order of the configuration."""
@@ -91,9 +93,7 @@ class Interfaces:
         for each in self:
             each.due = 0.0
 
-    def select(
-        self, configured: tuple[str, ...], requests: RequestSocket, interval_s: float
-    ) -> tuple[Event, ...]:
+    def select(self, config: keys.Config, requests: RequestSocket, interval_s: float) -> tuple[Event, ...]:
         """Find out which interfaces are meant, if that is due, and return what is to be logged.
 
         Those that are no longer meant are dropped, and their VFs left as they are. Raises OSError if the
@@ -102,8 +102,14 @@ class Interfaces:
         now = self._clock()
         if now < self._select_due:
             return ()
-        by_host = selection.depends_on_host(configured)
+        configured = config.interfaces
+        by_host = selection.depends_on_host(configured) or bool(config.redundancy_groups)
         self._select_due = next_on_grid(now, interval_s) if by_host else _NEVER
+        events = self._select(configured, requests)
+        self._group(config.redundancy_groups or (), requests)
+        return events
+
+    def _select(self, configured: tuple[str, ...], requests: RequestSocket) -> tuple[Event, ...]:
         try:
             names = selection.select(configured, requests)
         except selection.NotListed as error:
@@ -172,8 +178,13 @@ class Interfaces:
         now = self._clock()
         due = [each for each in self if each.is_due(now, each.name in woken)]
         for each in sorted(due, key=lambda each: (each.left is not None, each.name not in woken)):
+            place, before = self._place(each), each.memory.member(0)
             may_restore = not any(other.left is VfLinkState.DISABLE for other in self if other is not each)
-            yield each, each.look(requests, policy, interval_s, self._before(each), may_restore)
+            may_restore |= place is not None and not place.has_way_out
+            look = each.look(requests, policy, interval_s, self._before(each), may_restore, place)
+            if place is not None and each.memory.member(0) != before:
+                self._look_again(each)
+            yield each, look
         if any(each.left is not None for each in self):
             # While writes hold the RTNL lock, the bonds lose events: the others are polled.
             soon = next_on_grid(self._clock(), QUICK_S)
@@ -228,6 +239,36 @@ class Interfaces:
             return name
         called = (each.name for each in self if (each.ifindex or requests.ifindex(each.name)) == ifindex)
         return next(called, name)
+
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Return the redundancy group of each interface that is in one, in the order of the group."""
+        return {name: group for group in self._groups for name in group}
+
+    def _group(self, configured: tuple[tuple[str, ...], ...], requests: RequestSocket) -> None:
+        """Find out which interfaces the redundancy groups mean."""
+        before = self.groups()
+        self._groups = selection.groups(
+            configured, tuple(self._by_name), lambda name: self._configured_name(name, requests)
+        )
+        for name, group in self.groups().items():
+            if before.get(name) != group:
+                self._by_name[name].due = 0.0
+
+    def _place(self, interface: Interface) -> Place | None:
+        """Return the place of an interface in its redundancy group, None if it is in none."""
+        group = next((group for group in self._groups if interface.name in group), ())
+        if not group:
+            return None
+        members = [self._by_name[name].memory.member(order) for order, name in enumerate(group)]
+        order = group.index(interface.name)
+        return Place(order, tuple(members[:order] + members[order + 1 :]))
+
+    def _look_again(self, changed: Interface) -> None:
+        """Have the next cycle look at the others of a redundancy group, of which one has changed."""
+        for name in self.groups()[changed.name]:
+            other = self._by_name[name]
+            if other is not changed and other.left is None:
+                other.due = 0.0
 
     def _interface(self, name: str) -> Interface:
         return Interface(name, self._dry_run, self._clock)
@@ -314,22 +355,25 @@ class Interface:
         interval_s: float,
         earlier: Iterable[Interface],
         may_restore: bool = True,
+        place: Place | None = None,
     ) -> Round:
         """Go the round once. Raises OSError if the socket is unusable.
 
         An interface that is one of the `earlier` ones under another name is left to that. Unless it
-        `may_restore`, VFs that are to be set to auto are left for later.
+        `may_restore`, VFs that are to be set to auto are left for later. `place` is that in its redundancy
+        group, if it is in one.
         """
         count_lacpdus = policy.early_detection_s is not None
-        known = self._master if self._clock() < self._master_until else None
+        began = self._clock()
+        known = self._master if began < self._master_until else None
+        facts, now = self._read(requests, count_lacpdus, known, began)
         before = {each.name: each.facts for each in earlier if each.facts is not None}
-        self.facts = unless_named_twice(self._read(requests, count_lacpdus, known), before)
-        now = self._clock()
+        self.facts = unless_named_twice(facts, before)
         resolved = self._resolve(self.facts)
         told: tuple[Event, ...] = ()
         if resolved:
             self.memory, told = settle(self.memory, resolved, now, now - self._wrong_since)
-        decision = decide(self.memory, self.facts, now, policy, self.drains)
+        decision = decide(self.memory, self.facts, now, policy, self.drains, place)
         self.memory = decision.memory
         self.was_ready |= self.memory.readiness is Readiness.READY
         if any(isinstance(event, LacpDown) for event in decision.events):
@@ -432,24 +476,25 @@ class Interface:
         """Return what became of a message that the driver refused, as this read shows it."""
         return self._writer.resolve(facts.vfs) if isinstance(facts, PhysicalFunction) else ()
 
-    def _read(self, requests: RequestSocket, count_lacpdus: bool, known: Master | None) -> Facts:
-        """Read the PF, with its VFs if listing them is quick or due."""
-        began = self._clock()
+    def _read(
+        self, requests: RequestSocket, count_lacpdus: bool, known: Master | None, began: float
+    ) -> tuple[Facts, float]:
+        """Read the PF, with its VFs if listing them is quick or due. Return when that was done, too."""
         listed = self._listing.due <= began
         facts = requests.read(self.name, count_lacpdus, known, listed)
         if isinstance(facts, PhysicalFunction) and not listed and facts.ifindex != self._listing.ifindex:
             listed, began = True, self._clock()
             facts = requests.read(self.name, count_lacpdus, known)
+        now = self._clock()
         self._list_s = None
         if not isinstance(facts, PhysicalFunction):
             self._listing = VfListing()
         elif listed:
-            now = self._clock()
             self._list_s = now - began
             self._listing = self._listing.read(facts, now, now - began)
         else:
             facts = self._listing.added_to(facts)
-        return facts
+        return facts, now
 
     def _reaction_s(self, now: float) -> float | None:
         if self._lost_at is None or self.left is not None:

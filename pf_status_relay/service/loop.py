@@ -152,7 +152,8 @@ class Service:
                 if relaying:
                     self._tell(self._netlink.on_success())
                     self._notifier.status(self._status())
-                    self._state_file.write(each.memory for each in self._interfaces)
+                    memories = (each.memory for each in self._interfaces)
+                    self._state_file.write(memories, self._interfaces.groups())
                     if not ready:
                         self._notifier.ready()
                         ready = True
@@ -283,7 +284,7 @@ class Service:
 
     def _select(self, requests: RequestSocket) -> bool:
         """Find out which interfaces are meant, if that is due; return whether others are than before."""
-        events = self._interfaces.select(self._config.interfaces, requests, self._interval_s)
+        events = self._interfaces.select(self._config, requests, self._interval_s)
         self._tell(events)
         for event in events:
             if isinstance(event, InterfaceDropped):

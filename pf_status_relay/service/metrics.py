@@ -151,6 +151,12 @@ class Textfile(Metrics):
             interface,
             registry=registry,
         )
+        self._kept = Gauge(
+            f"{name}_kept_open",
+            "Whether the PF's VFs stay in auto because no other PF of its redundancy group is open",
+            interface,
+            registry=registry,
+        )
         self._left = Gauge(
             f"{name}_vfs_left_disabled",
             "VFs in disable of a PF that is not relayed for: nothing sets them back",
@@ -231,13 +237,14 @@ class Textfile(Metrics):
             return
         states = [vf.link_state for vf in facts.vfs] if isinstance(facts, PhysicalFunction) else []
         counts = tuple(states.count(state) for state in VfLinkState)
-        displayed = (memory.readiness, memory.lacp_up, port, counts, bool(memory.drains))
+        displayed = (memory.readiness, memory.lacp_up, port, counts, bool(memory.drains), memory.kept)
         if displayed == self._displayed[name]:
             return
         self._displayed[name] = displayed
         self.changed = True
         self._ready.labels(name).set(memory.readiness is Readiness.READY)
         self._drained.labels(name).set(bool(memory.drains))
+        self._kept.labels(name).set(memory.kept)
         self._left.labels(name).set(memory.left_disabled)
         for gauge, value in (
             (self._lacp_up, memory.lacp_up),
@@ -289,7 +296,9 @@ class Textfile(Metrics):
         """Drop every series of the interface."""
         self._displayed.pop(interface, None)
         self.changed = True
-        for gauge in (self._ready, self._lacp_up, self._actor, self._partner, self._drained, self._left):
+        for gauge in (self._ready, self._lacp_up, self._actor, self._partner):
+            gauge.remove(interface)
+        for gauge in (self._drained, self._kept, self._left):
             gauge.remove(interface)
         for state in VfLinkState:
             self._vfs.remove(interface, state)

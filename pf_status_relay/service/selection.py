@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from typing import Callable
 
 from pf_status_relay.config import keys
 from pf_status_relay.kernel import sysfs
@@ -36,6 +38,31 @@ def select(configured: tuple[str, ...], requests: RequestSocket) -> tuple[str, .
     for each in configured:
         names += _matching(each) if keys.is_pattern(each) else [each]
     return tuple(dict.fromkeys(names))
+
+
+def groups(
+    configured: Sequence[Sequence[str]], names: Sequence[str], configured_name: Callable[[str], str]
+) -> tuple[tuple[str, ...], ...]:
+    """Return the redundancy groups, each of those interfaces among `names` that it means, in its order.
+
+    An interface that two groups mean, by a pattern or by another of its names, counts for the first.
+    `configured_name` returns how the configuration calls an interface. What a group names and is not among
+    the interfaces does not count, and a group of which fewer than two are is no group.
+    """
+    taken: set[str] = set()
+    found: list[tuple[str, ...]] = []
+    for group in configured:
+        meant: list[str] = []
+        for each in group:
+            if keys.is_pattern(each):
+                meant += [name for name in names if fnmatchcase(name, each)]
+            else:
+                meant.append(each if each in names else configured_name(each))
+        members = tuple(name for name in dict.fromkeys(meant) if name in names and name not in taken)
+        if len(members) > 1:
+            taken.update(members)
+            found.append(members)
+    return tuple(found)
 
 
 def pfs() -> list[str]:

@@ -6,12 +6,13 @@ relays all the same. systemd removes the folder when the service has ended, howe
 
     {"pid": 812, "interfaces": {
         "ens5f0": {"standing": "ready", "lacp": "up", "since": "2030-01-01T10:00:03Z", "cause": null,
-                   "delay_ms": null}}}
+                   "delay_ms": null, "kept_open": false, "group": []}}}
 
 `standing` is a Readiness, `lacp` is "up", "down" or null while the PF is not ready, `since`
 (RFC 3339, UTC) is when the service saw it become so, at the earliest when it started, `cause` is
 the Cause for which LACP is down, as it was last logged, and `delay_ms` is for how long LACP has to be up
-before VFs go back, where flapping has made that longer.
+before VFs go back, where flapping has made that longer. `kept_open`: its VFs stay in auto because no other
+PF of its redundancy `group`, which are configured names, is open.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 
 from pf_status_relay.core import causes
 from pf_status_relay.core.causes import Cause
@@ -47,6 +49,8 @@ class InterfaceState:
     since: str
     cause: str | None = None
     delay_ms: int | None = None
+    kept_open: bool = False
+    group: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,19 @@ class StateFile:
         self._states: dict[str, InterfaceState] = {}
         self._written: dict[str, InterfaceState] | None = None
 
-    def write(self, memories: Iterable[Memory]) -> None:
-        """Write what is known of the PFs, unless the file has it. What fails is tried the next time."""
+    def write(
+        self, memories: Iterable[Memory], groups: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    ) -> None:
+        """Write what is known of the PFs, unless the file has it. What fails is tried the next time.
+
+        `groups` are the redundancy groups of those that are in one.
+        """
         if self._path is None:
             return
         before = self._states
-        self._states = {memory.interface: _state(memory, before) for memory in memories}
+        self._states = {
+            memory.interface: _state(memory, groups.get(memory.interface, ()), before) for memory in memories
+        }
         if self._states == self._written:
             return
         with suppress(OSError):
@@ -92,6 +103,8 @@ class StateFile:
                 "since": state.since,
                 "cause": state.cause,
                 "delay_ms": state.delay_ms,
+                "kept_open": state.kept_open,
+                "group": state.group,
             }
             for name, state in states.items()
         }
@@ -127,6 +140,8 @@ def read(path: Path = PATH) -> ServiceState | None:
                     str(each["since"]),
                     each.get("cause"),
                     int(each["delay_ms"]) if each.get("delay_ms") else None,
+                    bool(each.get("kept_open")),
+                    tuple(map(str, each.get("group", ()))),
                 )
                 for name, each in content["interfaces"].items()
             },
@@ -137,7 +152,7 @@ def read(path: Path = PATH) -> ServiceState | None:
     return state if _runs(state.pid) else None
 
 
-def _state(memory: Memory, before: Mapping[str, InterfaceState]) -> InterfaceState:
+def _state(memory: Memory, group: tuple[str, ...], before: Mapping[str, InterfaceState]) -> InterfaceState:
     lacp = None
     if memory.readiness is Readiness.READY:
         lacp = "up" if memory.lacp_up else "down"
@@ -145,9 +160,9 @@ def _state(memory: Memory, before: Mapping[str, InterfaceState]) -> InterfaceSta
     delay_ms = round(memory.damping.delay_s * 1000) or None
     known = before.get(memory.interface)
     if known and (known.readiness, known.lacp) == (memory.readiness.value, lacp):
-        return replace(known, cause=cause, delay_ms=delay_ms)
+        return replace(known, cause=cause, delay_ms=delay_ms, kept_open=memory.kept, group=group)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return InterfaceState(memory.readiness.value, lacp, now, cause, delay_ms)
+    return InterfaceState(memory.readiness.value, lacp, now, cause, delay_ms, memory.kept, group)
 
 
 def _runs(pid: int) -> bool:

@@ -130,6 +130,9 @@ def status_line(memories: Iterable[Memory], others: Iterable[Memory] = ()) -> st
     drained = [memory.interface for memory in memories if memory.drains]
     if drained:
         parts.append(f"{len(drained)} drained ({', '.join(drained)})")
+    kept = [memory.interface for memory in memories if memory.kept]
+    if kept:
+        parts.append(f"{len(kept)} kept open ({', '.join(kept)})")
     disabled = sum(memory.disabled for memory in memories)
     parts.append(f"{disabled} VF{'s' * (disabled != 1)} disabled")
     left = [memory for memory in (*memories, *others) if memory.left_disabled]

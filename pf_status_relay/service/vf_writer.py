@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import resource
-import time
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from pf_status_relay.core.facts import VfLinkState, VirtualFunction
 from pf_status_relay.core.portions import Run
@@ -14,14 +13,25 @@ from pf_status_relay.core.refusals import Refusal
 from pf_status_relay.core.retries import Outcome
 from pf_status_relay.kernel.request_socket import RequestSocket
 
+QUICK_S = 0.001
+"""Seconds up to which a message is quick, whatever the time went into."""
 
-def sleeps() -> int:
-    """Return how often this thread has slept so far, in the kernel or on its own (getrusage(2), ru_nvcsw).
+
+class Usage(NamedTuple):
+    """What this thread has used: how often it has slept, and seconds of a CPU (getrusage(2)).
 
     A driver that waits for its hardware lets the thread sleep. A thread that only lost its CPU to others, on
     a busy host, has not slept, and its driver is not slow.
     """
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+    sleeps: int
+    cpu_s: float
+
+
+def usage() -> Usage:
+    """Return what this thread has used so far."""
+    used = resource.getrusage(resource.RUSAGE_THREAD)
+    return Usage(used.ru_nvcsw, used.ru_utime + used.ru_stime)
 
 
 class VfWriter:
@@ -55,14 +65,18 @@ class VfWriter:
             run = run.next()
         outcomes: list[Outcome] = []
         used_s = 0.0
+        before = usage()
         while size := run.size(len(vfs) - len(outcomes), used_s):
             size = 1 if singly else size
             message = vfs[len(outcomes) : len(outcomes) + size]
-            began, slept, worked_s = self._clock(), sleeps(), time.thread_time()
+            began = self._clock()
             refusal = requests.set_vf_link_states(ifindex, message)
             took_s = self._clock() - began
-            if sleeps() == slept:  # so the driver did not wait, but this process may have, for a CPU
-                took_s = min(took_s, time.thread_time() - worked_s)
+            if took_s > QUICK_S:
+                now = usage()
+                if now.sleeps == before.sleeps:  # so the driver did not wait, but perhaps we did, for a CPU
+                    took_s = min(took_s, now.cpu_s - before.cpu_s)
+                before = now
             used_s += took_s
             run = run.took(size, took_s, refusal is not None)
             if refusal is not None and size > 1:

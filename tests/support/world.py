@@ -149,7 +149,7 @@ class World:
             def close(self) -> None:
                 pass
 
-        monkeypatch.setattr(vf_writer, "sleeps", lambda: world.sleeps)
+        monkeypatch.setattr(vf_writer, "usage", lambda: vf_writer.Usage(world.sleeps, 0.0))
         monkeypatch.setattr(sockets, "RequestSocket", RequestSocket)
         monkeypatch.setattr(sockets, "LinkEvents", LinkEvents)
 

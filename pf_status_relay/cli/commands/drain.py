@@ -31,7 +31,8 @@ def add(commands: Commands) -> None:
         description="Set the PF's VFs from auto to disable although LACP is up, so that pods fail over to "
         "their other VF, and keep them so until `undrain`, the end of the time, or the next boot. Then LACP "
         f"alone decides again. The drain is a file in {drains.FOLDER}. Wait until the VFs are disabled.",
-        epilog=f"""Refused without --force: no other PF has LACP up, the service does not run, no such PF.
+        epilog=f"""Refused without --force: no other PF (of its redundancy group, if it is in one) has
+LACP up; the service does not run; no such PF. A drain of the last PF of a group is suspended.
 
 Exit status:
 
@@ -94,8 +95,10 @@ def run(options: argparse.Namespace) -> int:
         streams.put(f"{shown}: the drain is written; the service does not run, and follows when it does\n")
         return NOT_FOLLOWED
     draining.wake(service)
-    facts = draining.wait(name, lambda pf: not draining.count(pf, VfLinkState.AUTO))
+    facts = draining.wait(name, lambda pf: not draining.count(pf, VfLinkState.AUTO) or _is_kept_open(name))
     done, line = _outcome(facts)
+    if not done and _is_kept_open(name):
+        line = "the drain is written and suspended: no other PF of its redundancy group is open"
     streams.put(f"{shown}: {line}\n")
     return EX_OK if done else NOT_FOLLOWED
 
@@ -117,14 +120,21 @@ def _name(given: str, service: ServiceState | None, force: bool) -> str:
 def _refuse_last(name: str, service: ServiceState) -> None:
     """Refuse to drain the last PF that carries traffic."""
     drained = {drain.interface for drain in drains.read()[0]}
-    others = {each: None for each in service.interfaces if each != name and each not in drained}
+    state = service.interfaces.get(name)
+    group = state.group if state else ()
+    others = {each: None for each in group or service.interfaces if each != name and each not in drained}
     up = [other for other, facts in draining.read(others).items() if draining.is_up(facts)]
     if not up:
-        which = (
-            "no other PF of the configuration, which may be another network, has LACP up and is not drained"
-        )
+        which = "redundancy group" if group else "configuration, which may be another network,"
+        which = f"no other PF of the {which} has LACP up and is not drained"
         fault = f"{which}: the pods would have no way out. --force drains {one_line(name)} all the same"
         raise Refused([fault], EX_CONFLICT)
+
+
+def _is_kept_open(name: str) -> bool:
+    """Tell whether the service says that the PF's drain is suspended."""
+    service = state_file.read()
+    return bool(service and name in service.interfaces and service.interfaces[name].kept_open)
 
 
 def _outcome(facts: Facts) -> tuple[bool, str]:

@@ -172,6 +172,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             "since": None,
             "cause": "LACPDUs have stopped",
             "delay_ms": None,
+            "kept_open": False,
             "driver": {
                 "name": "netdevsim",
                 "firmware": "10.20.30",
@@ -198,6 +199,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             "since": None,
             "cause": None,
             "delay_ms": None,
+            "kept_open": False,
             "driver": None,
             "carrier": None,
             "master": None,

@@ -149,7 +149,16 @@ def test_on_a_terminal_the_state_is_coloured_and_nothing_moves() -> None:
 
 def test_a_program_reads_one_document() -> None:
     document = json.loads(as_json(HISTORY))
-    assert set(document) == {"since", "until", "interfaces", "outages", "drained", "gaps", "failed_writes"}
+    assert set(document) == {
+        "since",
+        "until",
+        "interfaces",
+        "outages",
+        "drained",
+        "kept_open",
+        "gaps",
+        "failed_writes",
+    }
     assert (document["since"], document["until"]) == ("2030-01-01T00:00:00.000Z", "2030-01-01T01:00:00.000Z")
     assert document["interfaces"][1] == {
         "interface": "ens5f1", "now": "down", "since": "2030-01-01T00:50:00.000Z",

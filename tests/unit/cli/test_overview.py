@@ -202,6 +202,7 @@ def test_a_program_reads_one_document() -> None:
                 "since": "2030-01-01T10:00:03Z",
                 "cause": None,
                 "delay_ms": None,
+                "kept_open": False,
                 "driver": {
                     "name": "i40e",
                     "firmware": "9.20 0x8000d8c5",
@@ -277,5 +278,29 @@ def test_vfs_that_do_not_follow_a_drain_are_said() -> None:
     found = overview({"ens5f0": UP}, service(), drains={"ens5f0": (Drain("ens5f0", "bob"),)})
     assert [line.found for line in found.problems] == [
         "it is drained and 2 of 2 VFs in auto",
+        "is drained by bob",
+    ]
+
+
+def test_a_pf_that_is_kept_open_is_said() -> None:
+    kept = InterfaceState("ready", "down", "2030-01-01T10:00:03Z", kept_open=True, group=("a", "b"))
+    down = replace(UP, port=port(143, 55))
+    found = overview({"a": down, "b": replace(UP, carrier=False)}, service(a=kept))
+    displayed = text(found, Terminal(io.StringIO(), {}))
+    assert "  down, kept open  " in displayed.splitlines()[1]
+    assert (
+        "a: is kept open, though LACP is down: no other PF of its redundancy group is open\n"
+        "    bring LACP up on a PF of the group that is not drained\n"
+    ) in displayed
+    assert [each["kept_open"] for each in json.loads(as_json(found))["interfaces"]] == [True, False]
+    assert "a: LACP is down and 2 of 2 VFs in auto" not in displayed
+    assert "b: LACP is down and 2 of 2 VFs in auto" in displayed
+
+
+def test_a_drain_that_is_suspended_is_said() -> None:
+    kept = InterfaceState("ready", "up", "2030-01-01T10:00:03Z", kept_open=True, group=("a", "b"))
+    found = overview({"a": UP}, service(a=kept), drains={"a": (Drain("a", "bob"),)})
+    assert [line.found for line in found.problems] == [
+        "is kept open, its drain is suspended: no other PF of its redundancy group is open",
         "is drained by bob",
     ]

@@ -35,6 +35,7 @@ configurations: st.SearchStrategy[Config] = st.builds(
     st.none() | milliseconds("early_detection_ms"),
     milliseconds("restore_delay_ms"),
     st.none() | milliseconds("restore_delay_max_ms"),
+    st.sampled_from([None, (("a", "b"),), (("a*",), ("b", "c", "d"))]),
     st.sampled_from([keys.LEAVE, keys.RESTORE]),
     st.none() | st.just("/run/pf.prom"),
 ).filter(takes_the_limit)
@@ -70,6 +71,8 @@ def test_what_is_shown_says_of_each_key_where_its_value_is_from(tmp_path: Path) 
         "restore_delay_ms = 0",
         "# default",
         "# restore_delay_max_ms is off",
+        "# default",
+        "# redundancy_groups is off",
         f"# {path}",
         'on_stop = "restore"',
         "# default",

@@ -32,6 +32,8 @@ VOCABULARY = [
     ("DriverSlow", "INFO", "driver of pf is slow", "67f3a4ef987a4a45b451d47804eb07c0"),
     ("PortStateChanged", "DEBUG", "lacp port state changed", "0c4fc77cc6ce434c814e151c76e9e72b"),
     ("PfDrained", "INFO", "pf is drained", "c835de16ef464bbc9cbffa410b544a7d"),
+    ("PfKeptOpen", "WARN", "pf is kept open", "c16c95c675c044968a53152a2a640069"),
+    ("PfNoLongerKeptOpen", "INFO", "pf is no longer kept open", "b7de6daf7a50401db3b840c7ac1edea0"),
     ("PfUndrained", "INFO", "pf is no longer drained", "9d3bfa853d5a41fcae5f5017ba0caaf2"),
     ("DrainIgnored", "WARN", "drain is ignored", "a5c81c2a3ce74ab3800196968a27361e"),
     ("VfsLeftDisabled", "WARN", "VFs are left disabled", "37febcfb310746aaa17d5256e1ae748f"),

@@ -161,6 +161,19 @@ LOG = [
         },
     ),
     (
+        events.PfKeptOpen("ens5f0", "no other PF of its redundancy group is open"),
+        'WARN","msg":"pf is kept open","interface":"ens5f0",'
+        '"reason":"no other PF of its redundancy group is open"',
+        'pf is kept open interface=ens5f0 reason="no other PF of its redundancy group is open"',
+        {"PF_INTERFACE": "ens5f0", "REASON": "no other PF of its redundancy group is open"},
+    ),
+    (
+        events.PfNoLongerKeptOpen("ens5f0"),
+        'INFO","msg":"pf is no longer kept open","interface":"ens5f0"',
+        "pf is no longer kept open interface=ens5f0",
+        {"PF_INTERFACE": "ens5f0"},
+    ),
+    (
         events.PfUndrained("ens5f0", "alice", "switch A: firmware"),
         'INFO","msg":"pf is no longer drained","interface":"ens5f0","owner":"alice",'
         '"reason":"switch A: firmware"',

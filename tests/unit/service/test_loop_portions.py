@@ -65,7 +65,7 @@ def test_a_quick_driver_gets_one_message_once_it_is_known(world: World) -> None:
 def test_a_process_that_waits_for_a_cpu_does_not_take_its_driver_for_slow(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vf_writer, "sleeps", lambda: 0)  # time passes, and the thread never sleeps
+    monkeypatch.setattr(vf_writer, "usage", lambda: vf_writer.Usage(0, 0.0))  # it neither sleeps nor works
     world.facts = {"ens5f0": pf(5, DOWN, *[AUTO] * 60)}
     world.cost_s = {DISABLE: 0.1}
     world.run(until=20.0)

@@ -90,6 +90,7 @@ def test_an_interface_that_is_up(textfile: Textfile) -> None:
         "ready": 1,
         "lacp_up": 1,
         "drained": 0,
+        "kept_open": 0,
         "vfs_left_disabled": 0,
         "actor_port_state": 63,
         "partner_port_state": 63,

@@ -68,7 +68,7 @@ def test_it_says_of_each_interface_how_it_is_and_since_when(folder: Path, clock:
     state_file = StateFile({"RUNTIME_DIRECTORY": str(folder)})
     state_file.write([UP, ABSENT])
     clock.second = 5
-    state_file.write([DOWN, ABSENT])
+    state_file.write([replace(DOWN, kept=True), ABSENT], {"ens5f0": ("ens5f0", "ens5f1")})
     assert written(folder) == {
         "ens5f0": {
             "standing": "ready",
@@ -76,6 +76,8 @@ def test_it_says_of_each_interface_how_it_is_and_since_when(folder: Path, clock:
             "since": "2030-01-01T00:00:05Z",
             "cause": "no carrier",
             "delay_ms": None,
+            "kept_open": True,
+            "group": ["ens5f0", "ens5f1"],
         },
         "ens5f1": {
             "standing": "absent",
@@ -83,12 +85,21 @@ def test_it_says_of_each_interface_how_it_is_and_since_when(folder: Path, clock:
             "since": "2030-01-01T00:00:00Z",
             "cause": None,
             "delay_ms": None,
+            "kept_open": False,
+            "group": [],
         },
     }
     assert statefile.read(folder / "state.json") == ServiceState(
         os.getpid(),
         {
-            "ens5f0": InterfaceState("ready", "down", "2030-01-01T00:00:05Z", "no carrier"),
+            "ens5f0": InterfaceState(
+                "ready",
+                "down",
+                "2030-01-01T00:00:05Z",
+                "no carrier",
+                kept_open=True,
+                group=("ens5f0", "ens5f1"),
+            ),
             "ens5f1": InterfaceState("absent", None, "2030-01-01T00:00:00Z"),
         },
     )
