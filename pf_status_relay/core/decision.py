@@ -151,11 +151,15 @@ class Memory:
         return self.disabled if self.readiness is not Readiness.READY else 0
 
     def member(self, order: int) -> Member:
-        """Return what the others of its redundancy group have to know of it."""
+        """Return what the others of its redundancy group have to know of it.
+
+        One that cannot be read can be open, but cannot be opened.
+        """
+        can_be_open = self.openness is Openness.OPEN or not self.unreadable
         return Member(
             order,
             looked_at=self.readiness is not Readiness.UNKNOWN or bool(self.unreadable),
-            openness=self.openness,
+            openness=self.openness if can_be_open else None,
             up=bool(self.lacp_up),
             drained=bool(self.drains),
             carrier=bool(self.carrier),

@@ -14,8 +14,8 @@ Of two PFs the better one is that on which LACP is up and which nobody drains; t
 with carrier; then the one that the group names first.
 
 These do not count: a PF that is absent or not ready, one that has no VFs or lists none, and one all of whose
-VFs are in disable because the driver refuses auto. A PF that cannot be read counts as it was last read. Until
-each PF of the group has been looked at once, the VFs of one whose LACP is down are left alone.
+VFs are in disable because the driver refuses auto. A PF that cannot be read counts as it was last read, if it
+was open. Until each PF of the group has been looked at once, the VFs of one with LACP down are left alone.
 
 A PF on which LACP comes up waits for no restore delay if no other PF of the group has VFs in auto.
 """
