@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 from tests.bench.host import Found
 
-NONE = "none"
-
 
 class Spread(NamedTuple):
     """Reactions in milliseconds. `missed` did not come within 10 s and are not in the others."""
@@ -50,15 +48,14 @@ def percentile(times: Sequence[float], percent: float) -> float:
 
 
 def cost(found: Iterable[Found], case: str, program: str, state: str) -> float | None:
-    """CPU seconds per hour that a program adds to its machine; None if it was not measured."""
-    shares: dict[str, list[float]] = {}
-    for each in found:
-        if (each["kind"], each["case"], each.get("state")) == ("cost", case, state):
-            share = each["guest_cpu_s"] / (each["end"] - each["start"])
-            shares.setdefault(each["program"], []).append(share)
-    if program not in shares or NONE not in shares:
-        return None
-    return (statistics.mean(shares[program]) - statistics.mean(shares[NONE])) * 3600
+    """CPU seconds per hour that a program uses while it idles; None if it was not measured."""
+    shares = [
+        each["cpu_s"] / each["seconds"]
+        for each in found
+        if (each["kind"], each["case"], each["program"], each.get("state")) == ("cost", case, program, state)
+        and "cpu_s" in each
+    ]
+    return statistics.mean(shares) * 3600 if shares else None
 
 
 def costs(found: Iterable[Found], case: str, program: str, state: str) -> Found:

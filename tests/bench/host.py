@@ -1,20 +1,13 @@
-"""The host's side: boots a case's guest, shows how far it is, and weighs it.
-
-What a program costs is measured from out here: the CPU time of the guest's kernel and processes, with the
-program less without it. The guest's own accounting counts in ticks of 10 ms and leaves out what the kernel
-does for a program.
-"""
+"""The host's side: boots a case's guest and shows how far it is."""
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,65 +17,11 @@ from tests.bench.cases import Case
 from tests.bench.programs import PEER_VARIABLE
 from tests.lab.guest import guest, kernel
 
-SAMPLE_S = 0.1
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+SHOWN_EVERY_S = 0.1
 MASKED = ("/tmp", "/run", "/dev", "/proc", "/sys", "/mnt")
 """Folders of the host that a guest does not see."""
 
 Found = dict[str, Any]
-
-
-class Scale:
-    """Weighs a guest: the CPU seconds of all its processes, ten times a second, in the host's time."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._times: list[float] = []
-        self._cpu_s: list[float] = []
-
-    def sample(self) -> None:
-        """Weighs once, if the guest has begun."""
-        try:
-            session = int((self._folder / "uml" / "pid").read_text())
-            session = os.getsid(session)
-        except (OSError, ValueError):
-            return
-        self._times.append(time.time())
-        self._cpu_s.append(sum(cpu_s(process) for process in processes(session)))
-
-    def used(self, start: float, end: float) -> float:
-        """CPU seconds used between two times, by linear interpolation."""
-        return self._at(end) - self._at(start)
-
-    def _at(self, moment: float) -> float:
-        after = min(max(bisect.bisect(self._times, moment), 1), len(self._times) - 1)
-        (t0, t1), (c0, c1) = self._times[after - 1 : after + 1], self._cpu_s[after - 1 : after + 1]
-        return c0 + (c1 - c0) * (moment - t0) / (t1 - t0)
-
-
-def processes(session: int) -> Iterator[Path]:
-    """The processes of a session."""
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if os.getsid(int(entry.name)) == session:
-                    yield Path(entry.path)
-
-
-def cpu_s(process: Path) -> float:
-    """CPU seconds of a process and of its children that have ended; 0 if it has ended itself."""
-    try:
-        words = (process / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    own = sum(map(int, words[11:15])) * TICK_S
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        # Nanoseconds, where the kernel has them, instead of ticks.
-        precise = sum(
-            int((thread / "schedstat").read_text().split()[0]) for thread in (process / "task").iterdir()
-        )
-        own += precise / 1e9 - sum(map(int, words[11:13])) * TICK_S
-    return own
 
 
 def run(case: Case, peer: Path | None, *, virtual_time: bool = False, quiet: bool = False) -> list[Found]:
@@ -91,8 +30,7 @@ def run(case: Case, peer: Path | None, *, virtual_time: bool = False, quiet: boo
     try:
         (folder / station.CASE).write_text(json.dumps(dataclasses.asdict(case)))
         environment = {PEER_VARIABLE: place_peer(peer, folder)}
-        scale = Scale(folder)
-        with watching(folder, scale, quiet=quiet):
+        with watching(folder, quiet=quiet):
             result = guest.run(
                 ["sh", "-c", script(case)],
                 kernel=kernel.kernel(),
@@ -109,9 +47,6 @@ def run(case: Case, peer: Path | None, *, virtual_time: bool = False, quiet: boo
         ]
         if result.status != 0:
             raise guest.GuestError(f"case {case.name} failed:\n{result.output}")
-        for each in found:
-            if each["kind"] == "cost" and not virtual_time:
-                each["guest_cpu_s"] = scale.used(each["start"], each["end"])
         return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -135,21 +70,20 @@ def place_peer(peer: Path | None, folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def watching(folder: Path, scale: Scale, *, quiet: bool) -> Iterator[None]:
-    """While the guest runs, weighs it and shows what it says."""
+def watching(folder: Path, *, quiet: bool) -> Iterator[None]:
+    """While the guest runs, shows what it says."""
     ended = threading.Event()
 
     def watch() -> None:
         displayed = 0
-        while not ended.wait(SAMPLE_S):
-            scale.sample()
+        while not ended.wait(SHOWN_EVERY_S):
             lines = guest.read_text(folder / station.PROGRESS).splitlines()
             for line in lines[displayed:]:
                 if not quiet:
                     print(f"    {line}", flush=True)
             displayed = len(lines)
 
-    thread = threading.Thread(target=watch, name="scale", daemon=True)
+    thread = threading.Thread(target=watch, name="progress", daemon=True)
     thread.start()
     try:
         yield

@@ -75,21 +75,13 @@ def test_a_spread_counts_what_was_missed() -> None:
     assert figures.spread(found, "1x8", PEER, loss=True) is None
 
 
-def test_a_cost_is_what_is_more_than_without_the_program() -> None:
+def test_a_cost_is_the_mean_of_its_turns() -> None:
     found: list[Found] = [
-        {
-            "kind": "cost",
-            "case": "4x64",
-            "program": name,
-            "state": "up",
-            "start": 0,
-            "end": 10,
-            "guest_cpu_s": cpu,
-        }
-        for name, cpu in (("none", 0.1), (OURS, 0.2), (PEER, 0.4))
+        {"kind": "cost", "case": "4x64", "program": name, "state": "up", "seconds": 10, "cpu_s": cpu}
+        for name, cpu in ((OURS, 0.1), (PEER, 0.4), (OURS, 0.3), (PEER, 0.4))
     ]
-    assert figures.cost(found, "4x64", OURS, "up") == pytest.approx(36)
-    assert figures.cost(found, "4x64", PEER, "up") == pytest.approx(108)
+    assert figures.cost(found, "4x64", OURS, "up") == pytest.approx(72)
+    assert figures.cost(found, "4x64", PEER, "up") == pytest.approx(144)
     assert figures.cost(found, "4x64", OURS, "down") is None
 
 
