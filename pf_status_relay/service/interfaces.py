@@ -191,16 +191,17 @@ class Interfaces:
             for each in self:
                 each.due = min(each.due, soon)
 
-    def restore(self, requests: RequestSocket) -> Iterator[Sequence[Event]]:
-        """Set back the disabled VFs of all that were ready in this run, and yield what is to be logged.
+    def restore(self, requests: RequestSocket) -> Iterator[tuple[Interface, Round]]:
+        """Set back the disabled VFs of all that were ready in this run, and yield what each portion came to.
 
-        Whether they still are, or are still meant, does not matter. It yields after each portion.
+        Whether they still are, or are still meant, does not matter.
 
         Raises OSError if the socket is unusable.
         """
         for each in (*self, *self._dropped.values()):
             if each.was_ready:
-                yield from each.restore(requests)
+                for portion in each.restore(requests):
+                    yield each, portion
 
     def drain(self, drains: Sequence[Drain], requests: RequestSocket) -> None:
         """Take the drains that are in effect, and have the next cycle look at those whose drains changed.
@@ -411,32 +412,39 @@ class Interface:
             self.memory, events = explain(self.memory, events, pf, self._clock())
         return events
 
-    def look_at_left(self, requests: RequestSocket) -> None:
-        """Count the VFs in disable of an interface that is not relayed for.
+    def look_at_left(self, requests: RequestSocket) -> Facts:
+        """Read an interface that is not relayed for, and count its VFs in disable.
 
         Raises OSError if the socket is unusable.
         """
-        facts = requests.read(self.name)
+        self.facts = facts = requests.read(self.name)
         if not isinstance(facts, Unreadable):
             self.memory = replace(self.memory, disabled=disabled_vfs(facts))
+        return facts
 
-    def restore(self, requests: RequestSocket) -> Iterator[Sequence[Event]]:
-        """Set the VFs back that are disabled, whatever LACP says, and yield what is to be logged.
+    def restore(self, requests: RequestSocket) -> Iterator[Round]:
+        """Set the VFs back that are disabled, whatever LACP says; yield what each portion came to.
 
-        Raises OSError if the socket is unusable.
+        In the end `facts` and `memory` have its VFs as they are left. Raises OSError if the socket is
+        unusable.
         """
         if self.memory.unknown.invented:
             return
-        facts = requests.read(self.name)
+        facts = self.look_at_left(requests)
         writes = to_restore(facts)
         began = self._clock()
         while writes and isinstance(facts, PhysicalFunction):
+            wrote = self._clock()
             outcomes = self._write(requests, facts.ifindex, writes)
             if self._writer.unsure:
                 outcomes += self._resolve(requests.read(self.name))
             done = self._clock()
-            yield settle(Memory(self.name), outcomes, done, done - began)[1]
+            _, events = settle(Memory(self.name), outcomes, done, done - began)
+            yield Round(events, outcomes, write_s=done - wrote)
             writes = writes[len(outcomes) :]
+        if to_restore(facts):
+            self.look_at_left(requests)
+        yield Round(())
 
     def forget_master(self) -> None:
         """Read the master again at the next look."""

@@ -171,6 +171,8 @@ class Service:
         elif relays and not self._dry_run:
             self._tell(self._interfaces.events_at_stop())
         self._tell([Stopping()])
+        if relays and self._metrics.changed:
+            self._write_metrics()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
@@ -250,13 +252,17 @@ class Service:
                         usable = False
                 self._tell(events)
         for interface, look in looks:
-            assert interface.facts is not None
-            self._metrics.looked(interface.memory, interface.facts)
-            if look.list_s is not None:
-                self._metrics.listed(interface.name, look.list_s)
-            if look.outcomes:
-                self._metrics.wrote(interface.name, look.outcomes, look.reaction_s, look.write_s)
+            self._show(interface, look)
         return not looks or any(not isinstance(interface.facts, Unreadable) for interface, _ in looks)
+
+    def _show(self, interface: Interface, look: Round) -> None:
+        """Show in the metrics what a round of a monitored interface found and did."""
+        assert interface.facts is not None
+        self._metrics.looked(interface.memory, interface.facts)
+        if look.list_s is not None:
+            self._metrics.listed(interface.name, look.list_s)
+        if look.outcomes:
+            self._metrics.wrote(interface.name, look.outcomes, look.reaction_s, look.write_s)
 
     def _look_at_drains(self, requests: RequestSocket) -> None:
         """Find out which drains are in effect, and have the next cycle look at PFs whose drains changed.
@@ -297,18 +303,22 @@ class Service:
         """Set back the VFs that are disabled, if the service is not to go on after this."""
         reason = restart_reason(os.environ)
         events: list[Event] = []
+        left = self._interfaces.left()
         try:
             if not reason:
                 requests, _ = self._netlink.open()
                 self._notifier.busy(self._clock())
-                for portion in self._interfaces.restore(requests):
-                    events += portion
+                for interface, portion in self._interfaces.restore(requests):
+                    events += portion.events
+                    if interface.name in self._interfaces.names():
+                        self._show(interface, portion)
                     self._notifier.busy(self._clock())
                     self._poll([], PAUSE_S)
         except OSError as error:
             reason = reason_of(error)
         if reason:
             events.append(NotRestored(reason))
+        self._show_left(left)
         self._tell(events)
 
     def _tell(self, events: Sequence[Event]) -> None:

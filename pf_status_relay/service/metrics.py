@@ -13,8 +13,10 @@ from __future__ import annotations
 import glob
 import math
 import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Callable
 
 from pf_status_relay import __version__
 from pf_status_relay.core.decision import Memory, Readiness
@@ -91,7 +93,7 @@ class Metrics:
     def write(self, now: float) -> Event | None:
         """Write the file at monotonic time `now`, and return what is to be logged of that, if anything.
 
-        Never raises: relaying is worth more than telling of it.
+        The file has the time of day in it. Never raises: relaying is worth more than telling of it.
         """
         return None
 
@@ -100,9 +102,12 @@ class Metrics:
 
 
 class Textfile(Metrics):
-    """Metrics that are written to `path`. Raises ImportError if prometheus-client is not installed."""
+    """Metrics that are written to `path`. Raises ImportError if prometheus-client is not installed.
 
-    def __init__(self, path: str) -> None:
+    `time_of_day` returns the seconds since 1970, by the host's clock.
+    """
+
+    def __init__(self, path: str, time_of_day: Callable[[], float] = time.time) -> None:
         # Only here: the library is not everywhere, and not small.
         import prometheus_client
         from prometheus_client import Counter, Gauge, Histogram, Info, Summary
@@ -114,6 +119,8 @@ class Textfile(Metrics):
         self._registry = registry = prometheus_client.CollectorRegistry()
         self._error = ""
         self._displayed: dict[str, tuple[object, ...]] = {}
+        self._not_read: set[str] = set()  # interfaces whose last read failed
+        self._time_of_day = time_of_day
         self.due = 0.0
         for left in glob.iglob(f"{glob.escape(path)}.[0-9]*.[0-9]*"):  # of one that was killed while it wrote
             with suppress(OSError):
@@ -121,6 +128,14 @@ class Textfile(Metrics):
 
         name, interface = "pf_status_relay", ("interface",)
         Info(f"{name}_build", "What is running", registry=registry).info({"version": __version__})
+        # With the path, so that two files in one folder are two series: of the same series in two files
+        # node_exporter shows one and says nothing.
+        self._written = Gauge(
+            f"{name}_written_timestamp_seconds",
+            "When the service last wrote this file, in seconds since 1970",
+            ("file",),
+            registry=registry,
+        ).labels(os.fsencode(path).decode(errors="replace"))
         self._ready = Gauge(
             f"{name}_ready",
             "Whether the PF is the one port of an 802.3ad bond, and relayed for",
@@ -160,6 +175,18 @@ class Textfile(Metrics):
         self._left = Gauge(
             f"{name}_vfs_left_disabled",
             "VFs in disable of a PF that is not relayed for: nothing sets them back",
+            interface,
+            registry=registry,
+        )
+        self._delayed = Gauge(
+            f"{name}_restore_delayed",
+            "Whether VFs stay disabled although LACP is up, until it has been up for restore_delay_ms",
+            interface,
+            registry=registry,
+        )
+        self._unreadable = Gauge(
+            f"{name}_unreadable",
+            "Whether the last read of the PF failed: what the other metrics say of it is older",
             interface,
             registry=registry,
         )
@@ -228,23 +255,26 @@ class Textfile(Metrics):
             self._overruns.inc()
 
     def looked(self, memory: Memory, facts: Facts) -> None:
-        """Show an interface as it was read. One that could not be read stays as it was."""
+        """Show an interface as it was read. One that could not be read stays as it was, and is marked."""
         name, port = memory.interface, memory.port
         if name not in self._displayed:
             self._begin(name)
+        self._mark_unreadable(name, isinstance(facts, Unreadable))
         if isinstance(facts, Unreadable):
             self._netlink_errors.inc()
             return
         states = [vf.link_state for vf in facts.vfs] if isinstance(facts, PhysicalFunction) else []
         counts = tuple(states.count(state) for state in VfLinkState)
-        displayed = (memory.readiness, memory.lacp_up, port, counts, bool(memory.drains), memory.kept)
+        drained, kept, delayed = bool(memory.drains), memory.kept, memory.delayed
+        displayed = (memory.readiness, memory.lacp_up, port, counts, drained, kept, delayed)
         if displayed == self._displayed[name]:
             return
         self._displayed[name] = displayed
         self.changed = True
         self._ready.labels(name).set(memory.readiness is Readiness.READY)
-        self._drained.labels(name).set(bool(memory.drains))
-        self._kept.labels(name).set(memory.kept)
+        self._drained.labels(name).set(drained)
+        self._kept.labels(name).set(kept)
+        self._delayed.labels(name).set(delayed)
         self._left.labels(name).set(memory.left_disabled)
         for gauge, value in (
             (self._lacp_up, memory.lacp_up),
@@ -288,17 +318,20 @@ class Textfile(Metrics):
         self._cycles.observe(seconds)
 
     def netlink_failed(self) -> None:
-        """Count it."""
+        """Count it. No interface can be read until another socket is open."""
         self._netlink_errors.inc()
+        for name in self._displayed:
+            self._mark_unreadable(name, True)
         self.changed = True
 
     def forget(self, interface: str) -> None:
         """Drop every series of the interface."""
         self._displayed.pop(interface, None)
+        self._not_read.discard(interface)
         self.changed = True
         for gauge in (self._ready, self._lacp_up, self._actor, self._partner):
             gauge.remove(interface)
-        for gauge in (self._drained, self._kept, self._left):
+        for gauge in (self._drained, self._kept, self._left, self._delayed, self._unreadable):
             gauge.remove(interface)
         for state in VfLinkState:
             self._vfs.remove(interface, state)
@@ -326,6 +359,7 @@ class Textfile(Metrics):
         self.changed = False
         before, self._error = self._error, ""
         umask = os.umask(0o022)
+        self._written.set(self._time_of_day())
         try:
             self._write(self._path, self._registry)
         except (OSError, ValueError) as error:
@@ -341,11 +375,19 @@ class Textfile(Metrics):
         with suppress(OSError):
             os.unlink(self._path)
 
+    def _mark_unreadable(self, interface: str, unreadable: bool) -> None:
+        if unreadable == (interface in self._not_read):
+            return
+        (self._not_read.add if unreadable else self._not_read.discard)(interface)
+        self._unreadable.labels(interface).set(unreadable)
+        self.changed = True
+
     def _begin(self, interface: str) -> None:
         """Show counters before they count: of a series that is not there Prometheus sees no increase."""
         self._displayed[interface] = ()
         self.changed = True
         self._ready.labels(interface).set(0)
+        self._unreadable.labels(interface).set(0)
         for to in _TRANSITIONS.values():
             self._transitions.labels(interface, to)
         for state in _WRITABLE:

@@ -6,16 +6,17 @@ import errno
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
-from pf_status_relay.config.keys import Config
+from pf_status_relay.config.keys import RESTORE, Config
 from pf_status_relay.core import events
 from pf_status_relay.core.events import Event
 from pf_status_relay.core.facts import Unreadable, VfLinkState
-from pf_status_relay.service import metrics
+from pf_status_relay.service import loop, metrics
 from tests.support.exposition import of_interface, samples
 from tests.support.facts import DOWN, UP
 from tests.support.world import World, pf
@@ -136,6 +137,65 @@ def test_metrics_that_cannot_be_written_are_logged_once_and_pfs_are_served(world
     assert world.all("write") == [(5, {0: "disable"})]
 
 
+def test_vfs_that_wait_for_the_restore_delay_are_shown_as_delayed(world: WrittenWorld) -> None:
+    world.facts = {"ens5f0": pf(5, DOWN, AUTO)}
+    seen: list[tuple[float, float]] = []
+    for at in (1.5, 60, 121.9, 122.5):
+        world.at(
+            at, lambda: seen.append((world.displayed()["lacp_up"], world.displayed()["restore_delayed"]))
+        )
+    world.at(2.0, lambda: world.facts.update(ens5f0=pf(5, UP, DISABLE)))
+    config = Config(("ens5f0",), restore_delay_ms=120_000, metrics_textfile=str(world.path))
+    world.run(until=123, configured=config)
+    assert seen == [(0, 0), (1, 1), (1, 1), (1, 0)]
+
+
+def test_after_a_stop_that_restores_the_file_has_the_vfs_as_they_are_left(
+    world: WrittenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "restart_reason", lambda environment: "")
+    world.facts = {f"ens5f{number}": pf(5 + number, DOWN, AUTO, AUTO) for number in range(3)}
+    config = Config(tuple(world.facts), on_stop=RESTORE, metrics_textfile=str(world.path))
+    world.loads.append(replace(config, interfaces=("ens5f0", "ens5f1")))
+    world.at(1.5, lambda: world.facts.update(ens5f1=replace(pf(6, DOWN, DISABLE, DISABLE), master=None)))
+    world.at(2.5, lambda: signal.raise_signal(signal.SIGHUP))
+    told: list[float] = []
+    left = "vfs_left_disabled"
+    world.at(4.0, lambda: told.extend(world.displayed(name)[left] for name in ("ens5f1", "ens5f2")))
+    world.at(4.5, lambda: world.refused.update({1: "Operation not supported"}))
+    world.run(until=5, configured=config)
+    assert told == [2, 2]
+    for name in ("ens5f0", "ens5f1"):
+        displayed = world.displayed(name)
+        assert (displayed['vfs{link_state="auto"}'], displayed['vfs{link_state="disable"}']) == (1, 1)
+        assert displayed['vf_writes_total{link_state="auto"}'] == 2
+        assert displayed['vf_writes_refused_total{link_state="auto"}'] == 1
+    assert world.displayed("ens5f0")["lacp_up"] == 0
+    assert world.displayed("ens5f1")[left] == 1
+    assert world.displayed("ens5f2") == {left: 1}
+
+
+def test_a_stop_right_after_a_write_shows_what_was_written(
+    world: WrittenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "restart_reason", lambda environment: "")
+    world.facts = {"ens5f0": pf(5, DOWN, DISABLE)}
+    world.at(1.45, lambda: world.facts.update(ens5f0=pf(5, UP, DISABLE)))
+    config = Config(("ens5f0",), on_stop=RESTORE, metrics_textfile=str(world.path))
+    world.run(until=1.55, configured=config)
+    assert len(world.all("write")) == 1
+    assert world.displayed()['vfs{link_state="auto"}'] == 1
+
+
+def test_a_stop_that_leaves_the_vfs_writes_what_has_changed_last(world: WrittenWorld) -> None:
+    world.facts = {"ens5f0": pf(5, UP, AUTO)}
+    world.before_read = lambda name: world.link_events.append((77, b""))
+    world.at(4.5, lambda: world.facts.update(ens5f0=pf(5, DOWN, AUTO)))
+    world.run(until=6, metrics_textfile=str(world.path))
+    assert world.written_at == [0, 6]
+    assert world.displayed()['vfs{link_state="disable"}'] == 1
+
+
 def test_a_dry_run_leaves_the_metrics_to_the_service_beside_it(world: WrittenWorld) -> None:
     world.facts = {"ens5f0": pf(5, DOWN, AUTO)}
     world.run(until=20, dry_run=True, metrics_textfile=str(world.path))
@@ -160,6 +220,7 @@ def test_while_netlink_is_dead_errors_are_counted_and_written(world: WrittenWorl
     # At 2 s the socket that dies, at once the one that is not opened, and then one each second.
     assert told == [5]
     assert world.displayed()["lacp_up"] == 1, "what was known"
+    assert world.displayed()["unreadable"] == 1
 
 
 def test_reads_that_fail_and_events_that_are_lost_are_counted(world: WrittenWorld) -> None:

@@ -122,7 +122,7 @@ def test_vfs_are_restored_in_portions_on_a_stop_and_systemd_hears_of_each(world:
     assert [(at, to, vf) for at, _, to, vf in world.written] == [
         (round(5 + vf * 1.003, 6), AUTO, vf) for vf in range(4)
     ], "with a pause after each, in which the RTNL lock is left to others"
-    assert [round(at) for at in world.busy_at if at >= 4] == [4, 5, 6, 7, 8]
+    assert [round(at) for at in world.busy_at if at >= 4] == [4, 5, 6, 7, 8, 8], "and that it is read again"
 
 
 # Listing

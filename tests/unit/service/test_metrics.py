@@ -92,6 +92,8 @@ def test_an_interface_that_is_up(textfile: Textfile) -> None:
         "drained": 0,
         "kept_open": 0,
         "vfs_left_disabled": 0,
+        "restore_delayed": 0,
+        "unreadable": 0,
         "actor_port_state": 63,
         "partner_port_state": 63,
         'vfs{link_state="auto"}': 2,
@@ -173,25 +175,45 @@ def test_of_a_pf_that_is_not_ready_nothing_is_said_about_lacp(textfile: Textfile
     assert displayed['vfs{link_state="auto"}'] == (0 if facts is GONE else 1)
 
 
-def test_an_interface_that_cannot_be_read_stays_as_it_was_and_is_counted(textfile: Textfile) -> None:
+def test_an_interface_that_cannot_be_read_stays_as_it_was_and_is_marked_and_counted(
+    textfile: Textfile,
+) -> None:
     relayed = Relayed(textfile)
     relayed.look(pf(5, UP, AUTO))
     before = of_interface(written(textfile), "ens5f0")
     relayed.look(Unreadable("Connection timed out"))
+    assert textfile.changed
     text = written(textfile)
-    assert of_interface(text, "ens5f0") == before
+    assert of_interface(text, "ens5f0") == {**before, "unreadable": 1}
     assert samples(text)["netlink_errors_total"] == 1
+    relayed.look(pf(5, UP, AUTO))
+    assert textfile.changed
+    assert of_interface(written(textfile), "ens5f0") == before
+
+
+def test_while_netlink_fails_no_interface_can_be_read(textfile: Textfile) -> None:
+    both = Relayed(textfile), Relayed(textfile, "ens5f1")
+    for relayed in both:
+        relayed.look(pf(5, UP, AUTO))
+    textfile.netlink_failed()
+    text = written(textfile)
+    assert [of_interface(text, name)["unreadable"] for name in ("ens5f0", "ens5f1")] == [1, 1]
+    both[0].look(pf(5, UP, AUTO))
+    text = written(textfile)
+    assert [of_interface(text, name)["unreadable"] for name in ("ens5f0", "ens5f1")] == [0, 1]
 
 
 def test_an_interface_that_could_never_be_read_is_not_ready(textfile: Textfile) -> None:
     Relayed(textfile).look(Unreadable("Connection timed out"))
-    assert of_interface(written(textfile), "ens5f0")["ready"] == 0
+    displayed = of_interface(written(textfile), "ens5f0")
+    assert (displayed["ready"], displayed["unreadable"]) == (0, 1)
 
 
 def test_of_an_interface_that_is_forgotten_nothing_is_left(textfile: Textfile) -> None:
     leaving, staying = Relayed(textfile), Relayed(textfile, "ens5f1")
     leaving.look(pf(5, DOWN, AUTO, ENABLE), "Operation not supported")
     leaving.look(pf(5, UP, DISABLE), "Operation not supported")
+    leaving.look(Unreadable("Connection timed out"))
     staying.look(pf(5, UP, AUTO))
     before = of_interface(written(textfile), "ens5f1")
     for interface in ("ens5f0", "never looked at"):
@@ -230,7 +252,7 @@ def test_cycles_errors_and_overruns_are_of_the_service(textfile: Textfile) -> No
     textfile.netlink_failed()
     textfile.happened(events.LinkEventsLost())
     displayed = samples(written(textfile))
-    assert {name: value for name, value in displayed.items() if "reaction" not in name} == {
+    assert {name: value for name, value in displayed.items() if not re.match("reaction|written", name)} == {
         f'build_info{{version="{__version__}"}}': 1,
         "cycle_duration_seconds_count": 2,
         "cycle_duration_seconds_sum": 0.75,
@@ -240,6 +262,19 @@ def test_cycles_errors_and_overruns_are_of_the_service(textfile: Textfile) -> No
 
 
 # When it is written
+
+
+def test_the_file_says_when_it_was_written_and_which_it_is(path: Path) -> None:
+    time_of_day = [1.5, 16.5].pop
+    textfile = Textfile(str(path), time_of_day)
+    series = f'written_timestamp_seconds{{file="{path}"}}'
+    assert [samples(written(textfile))[series] for _ in range(2)] == [16.5, 1.5]
+
+
+def test_a_path_that_is_no_text_can_be_written(path: Path) -> None:
+    odd = path.with_name(os.fsdecode(b"a\xff.prom"))
+    (name,) = (name for name in samples(written(Textfile(str(odd)))) if name.startswith("written"))
+    assert name.endswith('a\ufffd.prom"}')
 
 
 def test_a_change_is_a_reason_to_write_and_another_look_is_none(textfile: Textfile) -> None:
