@@ -12,8 +12,16 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-PROMTOOL = shutil.which("promtool") or str(CHECKOUT / ".venv" / "bin" / "promtool")
-"""Installed, or where tests/setup puts it."""
+
+
+def _prometheus(name: str) -> str:
+    """Return a program of Debian's Prometheus: installed, or where tests/setup puts it."""
+    return shutil.which(name) or str(CHECKOUT / ".venv" / "bin" / name)
+
+
+PROMTOOL = _prometheus("promtool")
+PROMETHEUS = _prometheus("prometheus")
+NODE_EXPORTER = _prometheus("prometheus-node-exporter")
 
 
 def _quadlet() -> Path:

@@ -17,15 +17,15 @@ import pytest
 
 from pf_status_relay import __version__
 from pf_status_relay.core import events
-from pf_status_relay.core.decision import Memory, decide
-from pf_status_relay.core.events import Event, LacpDown, MetricsWrittenAgain, WritingMetricsFailed
+from pf_status_relay.core.events import Event, MetricsWrittenAgain, WritingMetricsFailed
 from pf_status_relay.core.facts import Facts, Master, Unreadable, VfLinkState, VirtualFunction
 from pf_status_relay.core.refusals import Refusal
 from pf_status_relay.core.retries import Outcome
 from pf_status_relay.service import metrics
-from pf_status_relay.service.metrics import Metrics, Textfile, open_metrics
+from pf_status_relay.service.metrics import Textfile, open_metrics
 from tests.support.exposition import of_interface, samples
 from tests.support.facts import DOWN, GONE, UP
+from tests.support.relayed import Relayed
 from tests.support.tools import PROMTOOL
 from tests.support.world import pf
 
@@ -35,27 +35,6 @@ ALERTS = CHECKOUT / "docs" / "alerts.yml"
 
 AUTO, ENABLE, DISABLE = VfLinkState
 TWO_PORTS = replace(pf(5, UP, AUTO), master=Master(105, "bond5", "bond", 4, 2))
-
-
-class Relayed:
-    """An interface that is relayed for, and what the metrics are told of it."""
-
-    def __init__(self, metrics: Metrics, interface: str = "ens5f0") -> None:
-        self.metrics = metrics
-        self.memory = Memory(interface)
-
-    def look(self, facts: Facts, *errors: str, seconds: float = 0.003, dry_run: bool = False) -> None:
-        """Go once round, as the service does; the driver says `errors` to the first writes."""
-        decision = decide(self.memory, facts, 0.0)
-        if decision.writes:
-            said = [*(Refusal(0, error) for error in errors), *[None] * len(decision.writes)]
-            outcomes = [Outcome(vf, refusal, dry_run) for vf, refusal in zip(decision.writes, said)]
-            lost = any(isinstance(event, LacpDown) for event in decision.events)
-            self.metrics.wrote(self.memory.interface, outcomes, seconds if lost else None)
-        for event in decision.events:
-            self.metrics.happened(event)
-        self.memory = decision.memory
-        self.metrics.looked(self.memory, facts)
 
 
 @pytest.fixture
