@@ -22,6 +22,9 @@ from tests.support.tools import NODE_EXPORTER, PROMETHEUS
 HANG_S = 120
 """A limit for what hangs, and no measure: everything that is waited for takes a second or two."""
 
+COLLECTORS = ("--collector.disable-defaults", "--collector.textfile", "--collector.time")
+"""What node_exporter collects here, and in contrib/examples/openshift-metrics.yaml."""
+
 _POLL_S = 0.05
 _open = build_opener(ProxyHandler({})).open
 
@@ -88,7 +91,7 @@ def running(folder: Path, rules: str) -> Iterator[Prometheus]:
                 f"--web.listen-address={exporter}",
                 f"--collector.textfile.directory={textfiles}",
             ),
-            *("--collector.disable-defaults", "--collector.textfile", "--collector.time"),
+            *COLLECTORS,
         )
         _run(
             stack,

@@ -1,4 +1,4 @@
-"""The alerts, on files of the service's metrics, by the real node_exporter and Prometheus.
+"""The alerts and the dashboard, on files of the service's metrics, by the real node_exporter and Prometheus.
 
 The rules are those of docs/alerts.yml with shorter times: each `for:` is 0.3 seconds, each window of minutes
 two seconds. The day of PfStatusRelaySilent is as it is, and a file is old because the time in it is.
@@ -17,6 +17,7 @@ from typing import Callable
 import pytest
 import yaml
 
+from contrib import generate
 from pf_status_relay.core.decision import Policy
 from pf_status_relay.core.drain import Drain
 from pf_status_relay.core.facts import Unreadable, VfLinkState
@@ -230,3 +231,32 @@ def test_a_drain_a_delayed_restoring_and_one_failed_read_ring_nothing(host: Host
     host.pf.look(Unreadable("Device or resource busy"))
     host.pf.look(HEALTHY)
     host.stays_quiet()
+
+
+def test_each_query_of_the_dashboard_returns_data(host: Host) -> None:
+    others = [Relayed(host.textfile, f"ens5f{number}") for number in (1, 2)]
+
+    def go_on() -> None:
+        others[0].look(pf(6, UP, AUTO))
+        others[0].look(pf(6, DOWN, AUTO), "Operation not supported", seconds=0.003)
+        others[1].look(OUT_OF_ITS_BOND)
+        host.textfile.cycle_done(0.001)
+        host.textfile.netlink_failed()
+        host.pf.look(HEALTHY)
+
+    queries = [
+        query.expression.replace("HOSTS", 'instance=~".*"')
+        for panel in generate.PANELS
+        for query in panel.queries
+    ]
+    assert len(generate.PANELS) == 8
+    empty = dict.fromkeys(queries)
+
+    def all_have_data() -> bool:
+        for query in list(empty):
+            values = [float(each["value"][1]) for each in host.monitoring.query(query)]
+            if any(value > 0 for value in values):
+                del empty[query]
+        return not empty
+
+    host.wait_until(all_have_data, f"data for {list(empty)}", go_on)
