@@ -86,6 +86,21 @@ def of_configuration(
     return [Finding(CONFIGURATION, Verdict.PASSED, f"is valid and means {', '.join(interfaces)}"), *left_out]
 
 
+def of_groups(groups: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> list[Finding]:
+    """Judge redundancy groups: as they are configured, and of each the interfaces that it means."""
+    lines: list[Finding] = []
+    for group, members in zip(groups, found):
+        called = f"redundancy group {', '.join(group)}"
+        if len(members) > 1:
+            meant = f"means {', '.join(members)}: one of them stays open"
+            lines.append(Finding(CONFIGURATION, Verdict.PASSED, f"{called} {meant}"))
+        else:
+            meant = f"means {members[0]} alone" if members else "means no interface that is relayed for"
+            fix = "name two or more of the interfaces that are relayed for, each in one group"
+            lines.append(Finding(CONFIGURATION, Verdict.WARNING, f"{called} {meant}, and has no effect", fix))
+    return lines
+
+
 def netlink_failed(error: str) -> Finding:
     """Judge that nothing can be read at all."""
     return Finding(HOST, Verdict.FAILED, error, "look whether rtnetlink (AF_NETLINK) is allowed here")

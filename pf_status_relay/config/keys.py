@@ -45,6 +45,13 @@ def check_interfaces(
     if value == AUTO[0] and not literally:
         return AUTO
     allowed = f"allowed: {_LIST_ALLOWED}" if literally else INTERFACES_ALLOWED
+    return _check_names(where, value, faults, allowed, patterns=not literally)
+
+
+def _check_names(
+    where: str, value: object, faults: list[str], allowed: str, *, patterns: bool
+) -> tuple[str, ...]:
+    """Check a list of names, which may be `patterns`; `allowed` is what a fault of the list says."""
     if not isinstance(value, list) or not value:
         faults.append(f"{where} is {quoted(value)}; {allowed}")
         return ()
@@ -52,7 +59,7 @@ def check_interfaces(
     for position, name in enumerate(value):
         if not isinstance(name, str) or not _is_interface_name(name):
             faults.append(f"{where}[{position}] is {quoted(name)}; {_NAME_ALLOWED}")
-        elif literally and is_pattern(name):
+        elif is_pattern(name) and not patterns:
             faults.append(f"{where}[{position}] is {quoted(name)}; allowed: an interface name, no pattern")
         elif name in AUTO:
             faults.append(
@@ -72,8 +79,10 @@ def _check_groups(where: str, value: object, faults: list[str]) -> tuple[tuple[s
         return ()
     groups: list[tuple[str, ...]] = []
     for position, group in enumerate(value):
-        names = check_interfaces(f"{where}[{position}]", group, faults)
-        if names == AUTO or (len(names) == len(group) == 1 and not is_pattern(names[0])):
+        names = _check_names(
+            f"{where}[{position}]", group, faults, f"allowed: {_LIST_ALLOWED}", patterns=True
+        )
+        if len(names) == len(group) == 1 and not is_pattern(names[0]):
             faults.append(
                 f"{where}[{position}] is {quoted(group)}; allowed: two interface names or more, or a pattern"
             )

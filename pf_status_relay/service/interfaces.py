@@ -248,9 +248,10 @@ class Interfaces:
     def _group(self, configured: tuple[tuple[str, ...], ...], requests: RequestSocket) -> None:
         """Find out which interfaces the redundancy groups mean."""
         before = self.groups()
-        self._groups = selection.groups(
+        found = selection.groups(
             configured, tuple(self._by_name), lambda name: self._configured_name(name, requests)
         )
+        self._groups = tuple(group for group in found if len(group) > 1)
         for name, group in self.groups().items():
             if before.get(name) != group:
                 self._by_name[name].due = 0.0

@@ -43,11 +43,11 @@ def select(configured: tuple[str, ...], requests: RequestSocket) -> tuple[str, .
 def groups(
     configured: Sequence[Sequence[str]], names: Sequence[str], configured_name: Callable[[str], str]
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the redundancy groups, each of those interfaces among `names` that it means, in its order.
+    """Return of each redundancy group the interfaces among `names` that it means, in its order.
 
     An interface that two groups mean, by a pattern or by another of its names, counts for the first.
     `configured_name` returns how the configuration calls an interface. What a group names and is not among
-    the interfaces does not count, and a group of which fewer than two are is no group.
+    the interfaces does not count, and a group of which fewer than two are has no effect.
     """
     taken: set[str] = set()
     found: list[tuple[str, ...]] = []
@@ -59,9 +59,8 @@ def groups(
             else:
                 meant.append(each if each in names else configured_name(each))
         members = tuple(name for name in dict.fromkeys(meant) if name in names and name not in taken)
-        if len(members) > 1:
-            taken.update(members)
-            found.append(members)
+        taken.update(members)
+        found.append(members)
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from pf_status_relay.config import load
 from pf_status_relay.core.facts import Facts, PhysicalFunction
 from pf_status_relay.kernel import sysfs
 from pf_status_relay.kernel.request_socket import RequestSocket
-from pf_status_relay.service import state_file
+from pf_status_relay.service import selection, state_file
 from pf_status_relay.text import reason_of
 
 
@@ -77,6 +77,9 @@ def run(options: argparse.Namespace) -> int:
         configuration = load.from_files(options.config, os.environ)
         facts = host.read_pfs(configuration)
         found += diagnosis.of_configuration([], list(facts), configuration.warnings)
+        groups = configuration.redundancy_groups or ()
+        meant = selection.groups(groups, tuple(facts), lambda name: host.configured_name(name, facts))
+        found += diagnosis.of_groups(groups, meant)
         others += host.read_left(facts)
     except load.ConfigError as error:
         found += diagnosis.of_configuration(error.faults, [])

@@ -200,3 +200,13 @@ def test_a_program_reads_one_document() -> None:
         "can_relay_for": "nothing",
         "checks": [{"subject": "ens5f0", "verdict": "failed", "found": "is broken", "fix": "replace it"}],
     }
+
+
+def test_a_redundancy_group_is_judged_by_how_many_interfaces_it_means() -> None:
+    groups = [["a", "b"], ["c", "d"], ["e*"]]
+    lines = diagnosis.of_groups(groups, [["a", "b"], ["c"], []])
+    assert [(line.verdict, line.found) for line in lines] == [
+        (Verdict.PASSED, "redundancy group a, b means a, b: one of them stays open"),
+        (Verdict.WARNING, "redundancy group c, d means c alone, and has no effect"),
+        (Verdict.WARNING, "redundancy group e* means no interface that is relayed for, and has no effect"),
+    ]

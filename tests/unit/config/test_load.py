@@ -503,3 +503,37 @@ def test_a_limit_to_which_the_delay_cannot_grow_is_left_out_with_a_warning(
             ConfigError, match=f"restore_delay_max_ms is {most} and restore_delay_ms is {least}"
         ):
             from_files(file, {}, strict=True)
+
+
+GROUPS = "allowed: a list of lists of interface names"
+NAMES_OF_GROUP = "allowed: two interface names or more, or a pattern"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ('"a"', f'redundancy_groups is "a"; {GROUPS}'),
+        ('["a", "b"]', f'redundancy_groups is ["a", "b"]; {GROUPS}'),
+        ('[["a"]]', f'redundancy_groups[0] is ["a"]; {NAMES_OF_GROUP}'),
+        ('[["a", 1]]', "redundancy_groups[0][1] is 1; allowed: an interface name of 1 to 127 bytes"),
+        ('[["a", "a"]]', 'redundancy_groups[0][1] is "a" again; allowed: a list of interface names'),
+        ('[["a", "b"], ["c", "a"]]', 'redundancy_groups[1] is ["c", "a"] and "a" is in a group before it'),
+    ],
+)
+def test_redundancy_groups_that_cannot_be_meant_are_refused(file: Path, value: str, told: str) -> None:
+    file.write_text(f"{A}redundancy_groups = {value}")
+    with pytest.raises(ConfigError) as caught:
+        from_files(file, {})
+    assert told in caught.value.faults[0]
+    assert len(caught.value.faults) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [("[]", ()), ('[["a", "b"], ["c*"]]', (("a", "b"), ("c*",))), ('[["ens5f?"]]', (("ens5f?",),))],
+)
+def test_redundancy_groups_are_lists_of_names_and_patterns(
+    file: Path, value: str, meant: tuple[tuple[str, ...], ...]
+) -> None:
+    file.write_text(f"{A}redundancy_groups = {value}")
+    assert from_files(file, {}).redundancy_groups == meant

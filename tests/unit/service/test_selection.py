@@ -93,3 +93,23 @@ def test_a_dead_socket_is_the_services_business(host: Host) -> None:
 def test_this_machine_has_a_loopback_and_it_is_no_pf() -> None:
     assert "lo" in sysfs.interfaces()
     assert not sysfs.is_pf("lo")
+
+
+@pytest.mark.parametrize(
+    ("configured", "found"),
+    [
+        ([["a", "b"]], (("a", "b"),)),
+        ([["b", "a"]], (("b", "a"),)),
+        ([["ens*"], ["a", "c"]], (("ens1", "ens0"), ("a",))),
+        ([["alias", "b"]], (("a", "b"),)),
+        ([["alias", "a", "b"]], (("a", "b"),)),
+        ([["a", "ens1"], ["ens*"]], (("a", "ens1"), ("ens0",))),
+        ([["c", "d*"]], ((),)),
+    ],
+)
+def test_which_interfaces_a_redundancy_group_means(
+    configured: list[list[str]], found: tuple[tuple[str, ...], ...]
+) -> None:
+    """An interface that two groups mean counts for the first."""
+    names = ("a", "b", "ens1", "ens0")
+    assert selection.groups(configured, names, lambda name: {"alias": "a"}.get(name, name)) == found
