@@ -64,7 +64,8 @@ class Act(NamedTuple):
     """Something done to the host from `begun` to `ended`.
 
     `ifindex` and `vf` say to what (None: to all VFs, or to something else), `became` which link state that
-    gave the VF; empty if none. `accepts` says whether the driver takes link states of the VF from then on.
+    gave the VF; empty if none. `accepts` says whether the driver takes link states of the VF from then on,
+    `drains` which PFs are drained from then on, by name, and by whom. Both are None if that did not change.
     """
 
     begun: float
@@ -73,6 +74,7 @@ class Act(NamedTuple):
     vf: int | None = None
     became: str = ""
     accepts: bool | None = None
+    drains: frozenset[tuple[str, str]] | None = None
 
 
 class History:
@@ -106,11 +108,12 @@ class History:
         vf: int | None = None,
         became: str = "",
         accepts: bool | None = None,
+        drains: frozenset[tuple[str, str]] | None = None,
     ) -> str:
         """Does something to the host, keeps that it was done (see Act), and returns its story."""
         begun = time.monotonic()
         do()
-        self.acts.append(Act(begun, time.monotonic(), ifindex, vf, became, accepts))
+        self.acts.append(Act(begun, time.monotonic(), ifindex, vf, became, accepts, drains))
         return story
 
     def look(self) -> Snapshot:

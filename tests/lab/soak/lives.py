@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import signal
 from pathlib import Path
 
 from tests.lab.kit import observer
 from tests.lab.kit.lab import Lab
-from tests.lab.kit.program import Relay
+from tests.lab.kit.program import Relay, toml
 from tests.lab.kit.storm import LinkStorm
 from tests.lab.kit.waiting import wait_until
 from tests.lab.soak.history import History
@@ -57,12 +58,21 @@ class Life:
 class Lives:
     """The steps that happen to the relay. Each returns what it did, in words; an empty text if nothing."""
 
-    def __init__(self, lab: Lab, history: History, interfaces: tuple[str, ...], interval_ms: int) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        history: History,
+        interfaces: tuple[str, ...],
+        interval_ms: int,
+        group: tuple[str, ...],
+    ) -> None:
         self.all: list[Life] = []
         self._lab = lab
         self._history = history
         self._interfaces = interfaces
-        self._interval_ms = interval_ms
+        self._config_text = toml(interfaces, interval_ms)
+        if group:
+            self._config_text += f"redundancy_groups = [{json.dumps(group)}]\n"
         self._bystanders = (f"bystander{number}" for number in itertools.count())
 
     @property
@@ -74,7 +84,7 @@ class Lives:
         """The relay is started, if it does not run."""
         if self.all and self.last.relay.running():
             return ""
-        relay = self._lab.relay(self._interfaces, self._interval_ms, arguments=["--log-level", "debug"])
+        relay = self._lab.relay(config_text=self._config_text, arguments=["--log-level", "debug"])
         self.all.append(Life(relay))
         return "the relay is started"
 
@@ -127,6 +137,11 @@ class Lives:
         wait_until(lambda: self.last.relay.events()[said:] != [], within=2, what=what)
         file.write_text(text)
         return f"the relay is told to read a {'good' if good else 'broken'} configuration"
+
+    def wake(self) -> None:
+        """Makes it look at the drains, as the command does, if it runs."""
+        if self.last.relay.running():
+            self.last.relay.signal(signal.SIGURG)
 
     def storm(self) -> str:
         """Link events of an unrelated interface, for a while."""

@@ -7,8 +7,9 @@ doing from others'.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
+from pathlib import Path
 
 from tests.lab.kit import observer
 from tests.lab.kit.commands import ip
@@ -23,7 +24,13 @@ from tests.lab.soak.sequences import CONFIGURED, DECOY, PFS, Step
 
 VFS = 3
 MEASURED_AFTER_S = 1.0
+DRAINS = Path("/run/pf-status-relay.drain.d")
 STATES_OF_DECOY = ("auto", "disable", "enable")
+
+
+def drain_file(name: str, owner: str) -> Path:
+    """The file by which somebody drains a PF."""
+    return DRAINS / f"{name}@{owner}.toml"
 
 
 class Model:
@@ -32,7 +39,13 @@ class Model:
     `steps` has what was taken: the number in the stream, when, and what it did.
     """
 
-    def __init__(self, lab: Lab, polling_interval_ms: int, drivers: Mapping[str, Personality | None]) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        polling_interval_ms: int,
+        drivers: Mapping[str, Personality | None],
+        group: tuple[str, ...],
+    ) -> None:
         self.lab = lab
         self.drivers = drivers
         self.pfs = {name: lab.pf_with_lacp(name, vfs=VFS, driver=drivers[name], wait=False) for name in PFS}
@@ -47,7 +60,9 @@ class Model:
         for name in PFS:
             self._refuses_always(name)
         self.masters = Masters(lab, self.history, self.pfs, second_port)
-        self.relay = Lives(lab, self.history, CONFIGURED, polling_interval_ms)
+        self.drains: set[tuple[str, str]] = set()
+        DRAINS.mkdir()
+        self.relay = Lives(lab, self.history, CONFIGURED, polling_interval_ms, group)
         self.relay.start()
 
     def take(self, number: int, step: Step) -> bool:
@@ -274,6 +289,31 @@ class Model:
                 refused = set() if act.accepts else set(range(64)) if act.vf is None else {act.vf}
         return refused
 
+    # Drains
+
+    def drain(self, name: str, owner: str) -> str:
+        """Somebody drains a PF, by name, whether or not there is one."""
+        if (name, owner) in self.drains:
+            return ""
+        self.drains.add((name, owner))
+        return self._drained(
+            f"{owner} drains {name}", lambda: drain_file(name, owner).write_text('reason = "the soak"')
+        )
+
+    def undrain(self, name: str, owner: str) -> str:
+        """They do not any more."""
+        if (name, owner) not in self.drains:
+            return ""
+        self.drains.remove((name, owner))
+        return self._drained(f"{owner} undrains {name}", drain_file(name, owner).unlink)
+
+    def _drained(self, story: str, do: Callable[[], object]) -> str:
+        def both() -> None:
+            do()
+            self.relay.wake()
+
+        return self.history.act(story, both, drains=frozenset(self.drains))
+
     # All is well again, or nothing happens
 
     def fix(self, name: str) -> str:
@@ -286,6 +326,7 @@ class Model:
             mended.append(self.rename_pf(name, name))
         mended += [self.end_episode(name), self.accept(name), self.plug_cable(name), self.unblock_lacp(name)]
         mended.append(self.partner_aggregates_again(name))
+        mended += [self.undrain(*each) for each in sorted(self.drains) if each[0] == name]
         mended += self.masters.fix(name)
         mended = [*filter(None, [*mended, self.set_up(name)])]
         return f"all is well with {name} again: {', '.join(mended)}" if mended else ""

@@ -32,7 +32,8 @@ def play(lab: Lab, seed: int, count: int, only: Collection[int] | None = None) -
     """Plays the first `count` steps of a seed that the host is in a state for, or `only` some, by number."""
     interval_ms = sequences.polling_interval_ms(seed)
     drivers = {name: sequences.personality(seed, name) for name in sequences.PFS}
-    model = Model(lab, interval_ms, drivers)
+    group = sequences.group(seed)
+    model = Model(lab, interval_ms, drivers, group)
     for number, step in enumerate(sequences.stream(seed)):
         if len(model.steps) >= count or (only is not None and number > max(only, default=0)):
             break
@@ -41,7 +42,7 @@ def play(lab: Lab, seed: int, count: int, only: Collection[int] | None = None) -
     quiet_since = model.come_to_rest(interval_ms / 1000 + NOTICED_S + QUIET_S)
     written = model.written_at()
     model.history.stop()
-    case = Case(model.history, model.relay.all, sequences.CONFIGURED, interval_ms / 1000, quiet_since)
+    case = Case(model.history, model.relay.all, sequences.CONFIGURED, group, interval_ms / 1000, quiet_since)
     found = sorted(
         [*case.violations(), *tidiness.violations(case), *case.idle_writes(written)],
         key=lambda violation: violation.time,

@@ -1,4 +1,4 @@
-"""The safety properties S1 to S6, judged over the history of a sequence. docs/reliability.md states them.
+"""The safety properties S1 to S7, judged over the history of a sequence. docs/reliability.md states them.
 
 Nothing of the relay's code takes part: what is true comes from `history.py`, what the relay said from its
 log. Where the driver refuses a VF, where nobody asked for a PF, and while the relay does not run or is
@@ -66,7 +66,8 @@ class Change(NamedTuple):
 class Case:
     """The history of one sequence and the lives of the relay in it, to be judged.
 
-    `interval_s` is the polling interval. The world had stopped changing at `quiet_since`.
+    `group` is the redundancy group, empty if there is none, `interval_s` the polling interval. The world had
+    stopped changing at `quiet_since`.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Case:
         history: History,
         lives: Sequence[Life],
         configured: Sequence[str],
+        group: Sequence[str],
         interval_s: float,
         quiet_since: float,
     ) -> None:
@@ -82,6 +84,8 @@ class Case:
         self.events = history.events
         self.lives = lives
         self.configured = configured
+        self.group = group
+        self._drains = [(act.ended, act.drains) for act in self.acts if act.drains is not None]
         self.bound_s = interval_s + NOTICED_S + DRIVER_S
         self.quiet_since = quiet_since
         self.ended = history.ended
@@ -89,19 +93,41 @@ class Case:
 
     def violations(self) -> list[Violation]:
         """All violations, in the order of time."""
-        found = [*self.vf_states(), *self.writes(), *self.quiet()]
+        found = [*self.vf_states(), *self.writes(), *self.ways_out(), *self.quiet()]
         return sorted(found, key=lambda violation: violation.time)
 
     # What is true when
 
-    def served(self, snapshot: Snapshot) -> dict[int, bool]:
-        """The PFs that the relay must and may serve, by ifindex, and whether LACP is up on them."""
+    def served(self, snapshot: Snapshot, time: float | None = None) -> dict[int, bool | None]:
+        """The PFs that the relay must and may serve, by ifindex, and whether their VFs are to be in auto.
+
+        That is None of a PF that may be kept open: of a redundancy group in which no other one is. `time` is
+        that of the drains, by default the snapshot's.
+        """
         bearers = {snapshot.bearer(name) for name in self.configured} - {None}
-        return {
-            index: snapshot.lacp_up(index)
+        drained = {snapshot.bearer(name) for name in self.drained(snapshot.time if time is None else time)}
+        found: dict[int, bool | None] = {
+            index: snapshot.lacp_up(index) and index not in drained
             for index in bearers
             if index is not None and not snapshot.not_ready_reason(index)
         }
+        group = [index for index in map(snapshot.bearer, self.group) if index in found]
+        ways_out = [index for index in group if found[index] and self.is_open(snapshot, index)]
+        for index in group:
+            if found[index] is False and not set(ways_out) - {index}:
+                found[index] = None
+        return found
+
+    def drained(self, time: float) -> set[str]:
+        """The names of the PFs that are drained at a time."""
+        last = [drains for since, drains in self._drains if since <= time][-1:]
+        return {name for drains in last for name, _ in drains}
+
+    @staticmethod
+    def is_open(snapshot: Snapshot, index: int) -> bool:
+        """Whether a PF has VFs that can be read, and none of them is disabled."""
+        states = set(snapshot.links[index].vf_states) - {MISSING}
+        return bool(states) and "disable" not in states
 
     def in_force(self, since: float, until: float) -> Sequence[Snapshot]:
         """The snapshots of what was true between two times."""
@@ -152,12 +178,14 @@ class Case:
         cleared: set[int] = set()
         for moment in self.moments():
             links = moment.snapshot.links
-            served = self.served(moment.snapshot) if moment.awake else {}
+            served = self.served(moment.snapshot, moment.since) if moment.awake else {}
             lost = {index for index in served if not links[index].carrier and index in carrier | lost}
             carrier = {index for index in served if links[index].carrier}
             cleared = {index for index in cleared if served.get(index) is False}
             found = []
             for index, up in served.items():
+                if up is None:
+                    continue
                 wrong = "disable" if up else "auto"
                 states = enumerate(links[index].vf_states)
                 vfs = [vf for vf, state in states if state == wrong and (index, vf) not in moment.refused]
@@ -174,7 +202,7 @@ class Case:
                 )
                 if moment.until - begun > limit and (index, vf, why, begun) not in told:
                     told.add((index, vf, why, begun))
-                    name, up_or_down = links[index].name, "down" if state == "auto" else "up"
+                    name, up_or_down = links[index].name, "down or drained" if state == "auto" else "up"
                     how = f"LACP is {up_or_down} on {name}{why and ', '}{why}, VF {vf} stays in {state}"
                     yield Violation("S5" if why == BACK else "S1", begun, how)
 
@@ -234,15 +262,61 @@ class Case:
             for begin, end in life.awake
         ):
             yield Violation("S2", until, f"{change} while no relay could act")
-        served = [self.served(each) for each in seen]
+        served = [self.served(each, time) for each in seen for time in (each.time, since, until)]
         if was == "enable" or state == "enable":
             yield Violation("S1", until, change)
         elif not any(index in each for each in served):
             reasons = {each.not_ready_reason(index) or "nobody asked for it" for each in seen}
             yield Violation("S2", until, f"{change}, and {', '.join(sorted(reasons))}")
-        elif not any(each.get(index) is (state == "auto") for each in served):
+        elif not any(each.get(index, "absent") in ((state == "auto"), None) for each in served):
             name, up = ("S5", "is not up") if state == "auto" else ("S1", "is up")
             yield Violation(name, until, f"{change}, and LACP {up}")
+        elif state == "disable" and self.leaves_no_way_out(index, until):
+            yield Violation("S7", until, f"{change}, and no other PF of its group was open")
+
+    # S7: of a redundancy group one PF stays open
+
+    def leaves_no_way_out(self, index: int, time: float) -> bool:
+        """Whether a PF is disabled at a time although no other one of its group is open.
+
+        If others have done something lately, what the relay acts on may be older.
+        """
+        lately = any(time - self.bound_s <= act.ended and act.begun <= time for act in self.acts)
+        seen = self.in_force(time - (self.bound_s if lately else SEEN_S), time)
+        groups = [[snapshot.bearer(name) for name in self.group] for snapshot in seen]
+        if not all(index in group for group in groups):
+            return False
+        return not any(
+            self.has_open_vf(snapshot, other)
+            for snapshot, group in zip(seen, groups)
+            for other in group
+            if other is not None and other != index and not snapshot.not_ready_reason(other)
+        )
+
+    @staticmethod
+    def has_open_vf(snapshot: Snapshot, index: int) -> bool:
+        """Whether a VF of a PF is not disabled."""
+        return bool({"auto", "enable"}.intersection(snapshot.links[index].vf_states))
+
+    def ways_out(self) -> Iterator[Violation]:
+        """Not for longer than it takes to notice are all PFs of the group closed, if one could be open."""
+        since: float | None = None
+        for moment in self.moments():
+            served = self.served(moment.snapshot, moment.since) if moment.awake else {}
+            links = moment.snapshot.links
+            group = [index for index in map(moment.snapshot.bearer, self.group) if index in served]
+            group = [index for index in group if set(links[index].vf_states) - {MISSING}]
+            refused = {index for index, _ in moment.refused}
+            could_be_open = [index for index in group if index not in refused]
+            if not could_be_open or any(self.has_open_vf(moment.snapshot, index) for index in group):
+                since = None
+                continue
+            since = moment.since if since is None else since
+            limit = max(self.bound_s, RETRIED_S + DRIVER_S)
+            if moment.until - since > limit:
+                names = ", ".join(links[index].name for index in could_be_open)
+                yield Violation("S7", since, f"all of the group are closed, and {names} could be open")
+                since = moment.until
 
     # S3: quiet
 

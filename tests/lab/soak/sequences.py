@@ -49,6 +49,8 @@ def one_of(*values: Value) -> Draw:
 
 A_PF = one_of(*PFS[:2], *PFS[:2], *PFS)
 A_VF = one_of(0, 1, 2)
+A_NAME = one_of(*PFS[:2])
+AN_OWNER = one_of("alice", "alice", "bob")
 
 STEPS: tuple[tuple[int, str, tuple[Draw, ...]], ...] = (
     # LACP and the cable
@@ -81,6 +83,9 @@ STEPS: tuple[tuple[int, str, tuple[Draw, ...]], ...] = (
     (7, "accept", (A_PF,)),
     (4, "begin_episode", (A_PF, one_of(0, 1))),
     (7, "end_episode", (A_PF,)),
+    # Drains
+    (3, "drain", (A_NAME, AN_OWNER)),
+    (5, "undrain", (A_NAME, AN_OWNER)),
     # The relay and its events
     (2, "relay.stop", ()),
     (2, "relay.kill", ()),
@@ -108,6 +113,11 @@ def stream(seed: int) -> Iterator[Step]:
 def personality(seed: int, name: str) -> Personality | None:
     """As which real driver a PF's behaves in the sequence of a seed; None: quick and without errors."""
     return None if name == DECOY else random.Random(f"{seed} {name}").choice(PERSONALITIES)
+
+
+def group(seed: int) -> tuple[str, ...]:
+    """The redundancy group that is configured in the sequence of a seed: of two PFs, of three, or none."""
+    return CONFIGURED[: random.Random(f"{seed} group").choice((0, 2, 2, 3))]
 
 
 def polling_interval_ms(seed: int) -> int:
