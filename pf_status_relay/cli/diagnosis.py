@@ -234,9 +234,12 @@ def _bond(name: str, pf: PhysicalFunction) -> Finding:
     reason = not_ready_reason(pf)
     if not reason:
         assert pf.master is not None
-        return Finding(name, Verdict.PASSED, f"is the one port of bond {pf.master.name} in mode 802.3ad")
-    if pf.master and pf.master.bond_mode == BOND_MODE_8023AD:
-        fix = "leave it one port; every PF needs a bond of its own"
+        place = "the one port" if pf.master.port_count == 1 else f"one of {pf.master.port_count} ports"
+        return Finding(name, Verdict.PASSED, f"is {place} of bond {pf.master.name} in mode 802.3ad")
+    if pf.master and pf.master.bond_mode == BOND_MODE_8023AD and pf.multi_port:
+        fix = "let the switches of all its ports be one to LACP (MLAG), or give each PF a bond of its own"
+    elif pf.master and pf.master.bond_mode == BOND_MODE_8023AD:
+        fix = "leave it one port, or set multi_port_bonds = true if its switches are one to LACP (MLAG)"
     elif pf.master and pf.master.bond_mode is not None:
         fix = f"create the bond again with {BOND_OPTIONS}"
     else:

@@ -54,9 +54,13 @@ def own_name() -> str:
 
 
 def read(names: Mapping[str, object]) -> dict[str, Facts]:
-    """Read the PFs that have these names. Raises Refused."""
+    """Read the PFs that have these names. Raises Refused.
+
+    Whether the configuration allows their bonds to have other ports only the service knows.
+    """
     try:
         with closing(RequestSocket()) as requests:
+            requests.multi_port_bonds = True
             return requests.read_all(names)
     except OSError as error:
         raise Refused([f"the kernel cannot be asked by netlink: {reason_of(error)}"], EX_OSERR) from None

@@ -59,6 +59,7 @@ def read_pfs(configuration: Config) -> dict[str, Facts]:
     """
     try:
         with closing(RequestSocket()) as requests:
+            requests.multi_port_bonds = configuration.multi_port_bonds
             facts = requests.read_all(selection.select(configuration.interfaces, requests))
             if configuration.interfaces == AUTO:
                 facts.update(_left(requests, facts))

@@ -149,6 +149,13 @@ class Choice:
         return self.words[0]
 
 
+def _check_boolean(where: str, value: object, faults: list[str]) -> bool:
+    """Check a truth value."""
+    if not isinstance(value, bool):
+        faults.append(f"{where} is {quoted(value)}; allowed: true or false")
+    return value is True
+
+
 def _check_metrics_textfile(where: str, value: object, faults: list[str]) -> str | None:
     """Check a path for metrics: node_exporter reads the files of its folder whose names end in `.prom`."""
     if isinstance(value, str) and value.startswith("/") and "\0" not in value:
@@ -231,6 +238,12 @@ KEYS: Mapping[str, Key] = {
         None,
         "PFs of which one keeps its VFs open though LACP is down on all of them.",
     ),
+    "multi_port_bonds": Key(
+        "true or false",
+        _check_boolean,
+        False,
+        "Whether a PF may be one of several ports of its bond.",
+    ),
     "on_stop": Key(
         "string",
         Choice(LEAVE, RESTORE),
@@ -262,6 +275,7 @@ class Config:
     restore_delay_ms: int = 0
     restore_delay_max_ms: int | None = None
     redundancy_groups: tuple[tuple[str, ...], ...] | None = None
+    multi_port_bonds: bool = False
     on_stop: str = LEAVE
     metrics_textfile: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)

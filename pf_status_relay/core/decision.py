@@ -223,8 +223,13 @@ def not_ready_reason(pf: PhysicalFunction) -> str:
         return f"master interface {master.name} is not a bond ({master.kind or 'unknown type'})"
     if master.bond_mode != BOND_MODE_8023AD:
         return f"bond {master.name} does not have mode 802.3ad"
-    if master.port_count != 1:
-        return f"bond {master.name} has {master.port_count} ports instead of one"
+    if master.port_count == 1:
+        return ""
+    if not pf.multi_port:
+        return f"bond {master.name} has {master.port_count} ports instead of one; multi_port_bonds allows it"
+    # A port whose LACP is down is in an aggregator of its own, if in any, and is down all the same.
+    if pf.lacp_up and (pf.aggregator is None or pf.aggregator != master.active_aggregator):
+        return f"it is not in the active aggregator of bond {master.name}"
     return ""
 
 

@@ -57,6 +57,7 @@ class Master:
     `lacp_fast` is whether it is set to the fast LACP rate. Both are None where it is no bond.
     `lacp_active` is whether it sends LACPDUs before it hears any (its option lacp_active), None where it is
     no bond, or the kernel is too old to say.
+    `active_aggregator` is the number of the aggregator that carries the bond's traffic, None without one.
     """
 
     ifindex: int
@@ -68,6 +69,7 @@ class Master:
     miimon_ms: int | None = None
     lacp_fast: bool | None = None
     lacp_active: bool | None = None
+    active_aggregator: int | None = None
 
 
 class LinkSettings(NamedTuple):
@@ -90,6 +92,8 @@ class PhysicalFunction:
     has by the list's own, 16-bit length, and `vfs` are those that could be read all the same.
     `lacpdus_received` is the bond port's counter, None where it was not asked for or is not kept.
     `link_settings` are None where they were not asked for or cannot be read.
+    `aggregator` is the number of the aggregator of its bond port, None where it is in none.
+    `multi_port`: its bond may have other ports, as the configuration allows it (multi_port_bonds).
     """
 
     ifindex: int
@@ -102,6 +106,8 @@ class PhysicalFunction:
     lacpdus_received: int | None = None
     up: bool = True
     link_settings: LinkSettings | None = None
+    aggregator: int | None = None
+    multi_port: bool = False
 
     @property
     def list_has_wrapped(self) -> bool:

@@ -34,6 +34,9 @@ _WANTED = frozenset(
 )
 
 
+_ACTIVE_AGGREGATOR = ("IFLA_BOND_AD_INFO", "IFLA_BOND_AD_INFO_AGGREGATOR")
+
+
 class MalformedMessage(ValueError):
     """The bytes are no link message."""
 
@@ -47,7 +50,7 @@ class Link:
     `name` is as a line may hold it: what cannot be seen is shown by its number.
     `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
     `miimon_ms`, `lacp_fast` and `lacp_active` are a bond's settings, None where it is no bond, the last also
-    where the kernel is too old to say.
+    where the kernel is too old to say. `active_aggregator` is a bond's, `aggregator` that of a port.
     `port` is None unless the interface is a port of an 802.3ad bond.
     """
 
@@ -65,6 +68,8 @@ class Link:
     miimon_ms: int | None = None
     lacp_fast: bool | None = None
     lacp_active: bool | None = None
+    active_aggregator: int | None = None
+    aggregator: int | None = None
 
 
 class LinkNames(NamedTuple):
@@ -123,6 +128,8 @@ def _decode_short(message: bytes) -> Link:
             miimon_ms=_number(bond.get_attr("IFLA_BOND_MIIMON")) if kind == "bond" else None,
             lacp_fast=bool(_number(bond.get_attr("IFLA_BOND_AD_LACP_RATE"))) if kind == "bond" else None,
             lacp_active=None if active is None else bool(active),
+            active_aggregator=_number(bond.get_nested(*_ACTIVE_AGGREGATOR)) if kind == "bond" else None,
+            aggregator=_aggregator(info) if info else None,
         )
     # pyroute2 raises whatever its decoders run into: struct, key, index, Unicode errors.
     except Exception as error:
@@ -222,3 +229,9 @@ def _port(info: messages.link_info) -> BondPort | None:
     if actor is None or partner is None:
         return None
     return BondPort(PortState(actor), PortState(partner & 0xFF))
+
+
+def _aggregator(info: messages.link_info) -> int | None:
+    if info.get_attr("IFLA_INFO_SLAVE_KIND") != "bond":
+        return None
+    return _number(info.get_attr("IFLA_INFO_SLAVE_DATA").get_attr("IFLA_BOND_SLAVE_AD_AGGREGATOR_ID"))

@@ -93,12 +93,18 @@ class link_info(nla):  # type: ignore[misc]
             (1, "IFLA_BOND_MODE", "uint8"),
             (3, "IFLA_BOND_MIIMON", "uint32"),
             (21, "IFLA_BOND_AD_LACP_RATE", "uint8"),
+            (23, "IFLA_BOND_AD_INFO", "info"),
             (29, "IFLA_BOND_AD_LACP_ACTIVE", "uint8"),
         )
+
+        class info(nla):  # type: ignore[misc]
+            prefix = "IFLA_"
+            nla_map = ((1, "IFLA_BOND_AD_INFO_AGGREGATOR", "uint16"),)
 
     class bond_port(nla):  # type: ignore[misc]
         prefix = "IFLA_"
         nla_map = (
+            (6, "IFLA_BOND_SLAVE_AD_AGGREGATOR_ID", "uint16"),
             (7, "IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE", "uint8"),
             (8, "IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE", "uint16"),
         )

@@ -60,6 +60,8 @@ class RequestSocket:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         self._buffer = bytearray(_REPLY_BYTES)
         self._sequence = 0
+        self.multi_port_bonds = False
+        """Whether the bond of a PF that is read may have other ports."""
 
     def close(self) -> None:
         """Close the socket."""
@@ -102,6 +104,8 @@ class RequestSocket:
             vfs=pf.vfs,
             lacpdus_received=lacpdus,
             up=pf.up,
+            aggregator=pf.aggregator,
+            multi_port=self.multi_port_bonds,
         )
 
     def read_details(self, pf: PhysicalFunction) -> PhysicalFunction:
@@ -127,8 +131,10 @@ class RequestSocket:
             return None
         return link.ifindex if link else None
 
-    def sole_lacp_ports(self) -> list[str]:
+    def lacp_ports(self) -> list[str]:
         """Return the names of the interfaces that are the one port of a bond in mode 802.3ad.
+
+        With `multi_port_bonds` they may be one of several.
 
         Raises Refused, MalformedMessage, and OSError if the socket is unusable.
         """
@@ -137,7 +143,8 @@ class RequestSocket:
             bond = decode.decode(message)
             if bond.bond_mode == BOND_MODE_8023AD:
                 ports = self._ports(bond.ifindex)
-                names += [decode.decode(port).name for port in ports] if len(ports) == 1 else []
+                if len(ports) == 1 or self.multi_port_bonds:
+                    names += [decode.decode(port).name for port in ports]
         return names
 
     def names(self) -> list[decode.LinkNames]:
@@ -202,6 +209,7 @@ class RequestSocket:
             miimon_ms=link.miimon_ms,
             lacp_fast=link.lacp_fast,
             lacp_active=link.lacp_active,
+            active_aggregator=link.active_aggregator,
         )
 
     def _lacpdus_received(self, ifindex: int) -> int | None:

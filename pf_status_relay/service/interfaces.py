@@ -523,11 +523,12 @@ class Interface:
         return tuple(events)
 
     def _keep_master(self, known: Master | None, now: float) -> None:
-        if isinstance(self.facts, PhysicalFunction) and self.memory.readiness is Readiness.READY:
-            if self.facts.master is not known:
-                self._master, self._master_until = self.facts.master, now + MASTER_S
-        else:
+        """Keep the master of a PF that is ready, unless it has other ports: its aggregator can change."""
+        master = self.facts.master if isinstance(self.facts, PhysicalFunction) else None
+        if master is None or master.port_count != 1 or self.memory.readiness is not Readiness.READY:
             self._master = None
+        elif master is not known:
+            self._master, self._master_until = master, now + MASTER_S
 
 
 def next_on_grid(now: float, step_s: float) -> float:

@@ -146,6 +146,7 @@ class Service:
                 if self._reload:
                     self._reload_configuration()
                 requests, link_events = self._netlink.open()
+                requests.multi_port_bonds = self._config.multi_port_bonds
                 began = self._clock()
                 relaying = self._cycle(woken, requests)
                 self._metrics.cycle_done(self._clock() - began)

@@ -25,13 +25,13 @@ def depends_on_host(configured: tuple[str, ...]) -> bool:
 def select(configured: tuple[str, ...], requests: RequestSocket) -> tuple[str, ...]:
     """Return the interfaces that are meant, each once, in the order of the configuration.
 
-    AUTO means the SR-IOV PFs that are the one port of a bond in mode 802.3ad, a pattern all SR-IOV PFs
-    whose names match it; both in the order of their names. Raises NotListed, and OSError if the socket
-    is unusable.
+    AUTO means the SR-IOV PFs that are the one port of a bond in mode 802.3ad (see lacp_ports), a pattern all
+    SR-IOV PFs whose names match it; both in the order of their names. Raises NotListed, and OSError if the
+    socket is unusable.
     """
     if configured == keys.AUTO:
         try:
-            return tuple(sorted(filter(sysfs.is_pf, requests.sole_lacp_ports())))
+            return tuple(sorted(filter(sysfs.is_pf, requests.lacp_ports())))
         except (Refused, MalformedMessage) as error:
             raise NotListed(str(error)) from error
     names: list[str] = []

@@ -58,7 +58,7 @@ def test_the_shipped_file_has_each_key_once_in_the_tables_order() -> None:
 
 @pytest.mark.parametrize(("name", "key"), ROWS)
 def test_the_manual_page_says_of_what_kind_a_key_is_and_its_default(name: str, key: Key) -> None:
-    when = f"default {key.default}"
+    when = f"default {str(key.default).lower()}"
     if key.default is REQUIRED:
         when = "required"
     elif key.default is None:

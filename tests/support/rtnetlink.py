@@ -237,8 +237,9 @@ def bond_port(*ad_attributes: bytes) -> bytes:
 
 def bond(mode: int) -> bytes:
     """Return IFLA_LINKINFO of a bond itself."""
-    # IFLA_BOND_MIIMON and IFLA_BOND_AD_LACP_RATE follow its mode.
-    data = nest(IFLA_INFO_DATA, u8(IFLA_BOND_MODE, mode), u32(3, 100), u8(21, 1))
+    # IFLA_BOND_MIIMON, IFLA_BOND_AD_LACP_RATE and IFLA_BOND_AD_INFO (aggregator, ports) follow its mode.
+    info = nest(23, u16(1, 1), u16(2, 1))
+    data = nest(IFLA_INFO_DATA, u8(IFLA_BOND_MODE, mode), u32(3, 100), u8(21, 1), info)
     return nest(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bond"), data)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from dataclasses import replace
 
 from pf_status_relay.cli import draining, streams
 from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_OK, EX_UNAVAILABLE, EX_USAGE, Refused
 from pf_status_relay.cli.shared_arguments import Commands, Help
-from pf_status_relay.core.decision import not_ready_reason
+from pf_status_relay.core.decision import Readiness, not_ready_reason
 from pf_status_relay.core.drain import Drain
 from pf_status_relay.core.facts import Facts, PhysicalFunction, VfLinkState
 from pf_status_relay.service import drains, state_file
-from pf_status_relay.service.state_file import ServiceState
+from pf_status_relay.service.state_file import InterfaceState, ServiceState
 from pf_status_relay.text import one_line
 
 NOT_FOLLOWED = 1
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
         return NOT_FOLLOWED
     draining.wake(service)
     facts = draining.wait(name, lambda pf: not draining.count(pf, VfLinkState.AUTO) or _is_kept_open(name))
-    done, line = _outcome(facts)
+    done, line = _outcome(facts, service.interfaces.get(name))
     if not done and _is_kept_open(name):
         line = "the drain is written and suspended: no other PF of its redundancy group is open"
     streams.put(f"{shown}: {line}\n")
@@ -123,8 +124,9 @@ def _refuse_last(name: str, service: ServiceState) -> None:
     state = service.interfaces.get(name)
     group = state.group if state else ()
     others = {each: None for each in group or service.interfaces if each != name and each not in drained}
-    up = [other for other, facts in draining.read(others).items() if draining.is_up(facts)]
-    if not up:
+    ready = {each for each, told in service.interfaces.items() if told.readiness == Readiness.READY.value}
+    up = {other for other, facts in draining.read(others).items() if draining.is_up(facts)}
+    if not up & ready:
         which = "redundancy group" if group else "configuration, which may be another network,"
         which = f"no other PF of the {which} has LACP up and is not drained"
         fault = f"{which}: the pods would have no way out. --force drains {one_line(name)} all the same"
@@ -137,11 +139,12 @@ def _is_kept_open(name: str) -> bool:
     return bool(service and name in service.interfaces and service.interfaces[name].kept_open)
 
 
-def _outcome(facts: Facts) -> tuple[bool, str]:
-    """Return whether the PF is drained, and a line for a person."""
+def _outcome(facts: Facts, told: InterfaceState | None) -> tuple[bool, str]:
+    """Return whether the PF is drained, and a line for a person. `told` is what the service says of it."""
     if not isinstance(facts, PhysicalFunction):
         return False, f"the drain is written; the PF cannot be read: {facts.error}"
-    reason = not_ready_reason(facts)
+    relayed = told is not None and told.readiness == Readiness.READY.value
+    reason = not_ready_reason(facts if relayed else replace(facts, multi_port=False))
     if reason:
         return False, f"the drain is written; the PF is not relayed for: {reason}"
     auto, enabled = draining.count(facts, VfLinkState.AUTO), draining.count(facts, VfLinkState.ENABLE)

@@ -96,7 +96,7 @@ def test_what_keeps_a_pf_from_being_relayed_for_fails(lab: Lab) -> None:
     done = lab.call("check", interfaces=names)
     assert judged(done)["failed"] == [
         "ens6f0: master interface br0 is not a bond (bridge)",
-        "ens6f1: bond bond7 has 2 ports instead of one",
+        "ens6f1: bond bond7 has 2 ports instead of one; multi_port_bonds allows it",
         "ens6f3: bond bond8 does not have mode 802.3ad",
         "ens5f0: all VFs are in link state enable and left alone",
         "ens8f0: is no SR-IOV PF",

@@ -106,7 +106,7 @@ def test_what_is_not_ready_says_why_and_is_worse_than_down(lab: Lab) -> None:
     assert [row[1] for row in rows] == [*("up" if carrier else "down" for carrier in carriers), "-"]
     for problem in (
         "ens6f0: master interface br0 is not a bond (bridge)",
-        "ens6f1: bond bond7 has 2 ports instead of one",
+        "ens6f1: bond bond7 has 2 ports instead of one; multi_port_bonds allows it",
         "ens6f3: bond bond8 does not have mode 802.3ad",
         "ens7f0: link has no master interface",
         "ens7f0: has no VFs",

@@ -59,7 +59,7 @@ def test_a_good_pf_passes_in_everything() -> None:
         (
             replace(CLEAR, master=replace(FAST_BOND, port_count=2)),
             FAILED,
-            "bond bond0 has 2 ports instead of one",
+            "bond bond0 has 2 ports instead of one; multi_port_bonds allows it",
         ),
         (
             replace(GOOD, vfs=numbered([ENABLE, ENABLE])),

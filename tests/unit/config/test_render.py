@@ -36,6 +36,7 @@ configurations: st.SearchStrategy[Config] = st.builds(
     milliseconds("restore_delay_ms"),
     st.none() | milliseconds("restore_delay_max_ms"),
     st.sampled_from([None, (("a", "b"),), (("a*",), ("b", "c", "d"))]),
+    st.booleans(),
     st.sampled_from([keys.LEAVE, keys.RESTORE]),
     st.none() | st.just("/run/pf.prom"),
 ).filter(takes_the_limit)
@@ -73,6 +74,8 @@ def test_what_is_shown_says_of_each_key_where_its_value_is_from(tmp_path: Path) 
         "# restore_delay_max_ms is off",
         "# default",
         "# redundancy_groups is off",
+        "# default",
+        "multi_port_bonds = false",
         f"# {path}",
         'on_stop = "restore"',
         "# default",

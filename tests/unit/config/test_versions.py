@@ -46,9 +46,9 @@ TEXTFILE = "/var/lib/node_exporter/textfile_collector/pf-status-relay.prom"
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ('interfaces = ["ens5f0"]', Config(("ens5f0",), 1000, None, 0, None, None, "leave", None)),
+        ('interfaces = ["ens5f0"]', Config(("ens5f0",), 1000, None, 0, None, None, False, "leave", None)),
         ('interfaces = "auto"', Config(("auto",))),
-        (LEAST, Config(("ens5f0",), 100, 1500, 0, None, None, "leave", "/a.prom")),
+        (LEAST, Config(("ens5f0",), 100, 1500, 0, None, None, False, "leave", "/a.prom")),
         (
             MOST,
             Config(
@@ -58,6 +58,7 @@ TEXTFILE = "/var/lib/node_exporter/textfile_collector/pf-status-relay.prom"
                 600000,
                 None,
                 None,
+                False,
                 "restore",
                 TEXTFILE,
             ),
@@ -140,6 +141,7 @@ KEYS_OF_0_1_0 = (
     "restore_delay_ms",
     "restore_delay_max_ms",
     "redundancy_groups",
+    "multi_port_bonds",
     "on_stop",
     "metrics_textfile",
 )
@@ -170,6 +172,7 @@ def test_no_key_of_0_1_0_is_gone() -> None:
         *("early_detection_ms = 1499", "early_detection_ms = 3001", "early_detection_ms = false"),
         *("restore_delay_ms = -1", "restore_delay_ms = 600001", "restore_delay_ms = 1.5"),
         *('redundancy_groups = "a"', "redundancy_groups = [[]]", 'redundancy_groups = ["a"]'),
+        *("multi_port_bonds = 1", 'multi_port_bonds = "true"'),
         *('on_stop = "enable"', "on_stop = true", "on_stop = {}"),
         *('metrics_textfile = "a.prom"', 'metrics_textfile = "/a.txt"', "metrics_textfile = false"),
     ],

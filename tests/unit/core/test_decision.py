@@ -58,8 +58,8 @@ NOT_READY = [
     (replace(BOND, kind="", bond_mode=None), "master interface bond0 is not a bond (unknown type)"),
     (replace(BOND, bond_mode=1), "bond bond0 does not have mode 802.3ad"),
     (replace(BOND, bond_mode=0, port_count=2), "bond bond0 does not have mode 802.3ad"),
-    (replace(BOND, port_count=2), "bond bond0 has 2 ports instead of one"),
-    (replace(BOND, port_count=0), "bond bond0 has 0 ports instead of one"),
+    (replace(BOND, port_count=2), "bond bond0 has 2 ports instead of one; multi_port_bonds allows it"),
+    (replace(BOND, port_count=0), "bond bond0 has 0 ports instead of one; multi_port_bonds allows it"),
 ]
 
 
@@ -267,3 +267,24 @@ def test_a_dry_run_says_it_again_in_the_next_outage(watched: Watched) -> None:
     would = events.VfLinkStateWouldBeSet(0, DISABLE, "ens5f0")
     told = [would in watched.look(pf(port, AUTO), dry_run=True).events for port in (DOWN, UP, DOWN)]
     assert told == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("port", "own", "active", "reason"),
+    [
+        (UP, 1, 1, ""),
+        (UP, 1, 2, "it is not in the active aggregator of bond bond0"),
+        (UP, 1, None, "it is not in the active aggregator of bond bond0"),
+        (UP, None, None, "it is not in the active aggregator of bond bond0"),
+        (DOWN, 1, 2, ""),
+        (DOWN, None, None, ""),
+    ],
+)
+def test_one_of_several_ports_counts_while_it_is_in_the_active_aggregator(
+    port: BondPort, own: int | None, active: int | None, reason: str
+) -> None:
+    """A port with LACP down is down, whatever aggregator it is in."""
+    shared = replace(BOND, port_count=2, active_aggregator=active)
+    facts = replace(pf(port, AUTO), master=shared, aggregator=own, multi_port=True)
+    assert not_ready_reason(facts) == reason
+    assert not_ready_reason(replace(facts, master=BOND)) == ""

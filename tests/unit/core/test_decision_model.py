@@ -54,7 +54,7 @@ NOT_READY = {
     None: "link has no master interface",
     Master(7, "br0", "bridge", None, 1): "master interface br0 is not a bond (bridge)",
     Master(7, "bond0", "bond", 1, 1): "bond bond0 does not have mode 802.3ad",
-    Master(7, "bond0", "bond", 4, 2): "bond bond0 has 2 ports instead of one",
+    Master(7, "bond0", "bond", 4, 2): "bond bond0 has 2 ports instead of one; multi_port_bonds allows it",
 }
 # Binary fractions: sums of them are exact, so that one second is one second.
 SECONDS = st.sampled_from([0.0, 0.125, 0.5, 1.0, 1.0, 4.0])

@@ -71,6 +71,7 @@ def test_a_pf_is_decoded_whole_however_many_vfs_it_has(count: int) -> None:
         kind="",
         bond_mode=None,
         port=BondPort(PortState(0x3D), PortState(0x8F)),
+        aggregator=1,
         vf_count=count,
         vfs_listed=count if count <= 334 else (4 + 196 * count) % 65536 // 196,
         vfs=vfs,

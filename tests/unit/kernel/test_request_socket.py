@@ -84,11 +84,12 @@ def test_a_pf_is_read_with_its_master_and_the_number_of_its_ports(
     assert requests.read("ens5f0") == PhysicalFunction(
         ifindex=5,
         carrier=True,
-        master=Master(7, "bond0", "bond", 4, port_count=2, miimon_ms=100, lacp_fast=True),
+        master=Master(7, "bond0", "bond", 4, 2, miimon_ms=100, lacp_fast=True, active_aggregator=1),
         port=BondPort(PortState(63), PortState(0x8F)),
         vf_count=2,
         vfs_listed=2,
         vfs=(VirtualFunction(0, AUTO), VirtualFunction(1, DISABLE)),
+        aggregator=1,
     )
     assert kernel.requests[1:] == [
         request(18, 1, u32(29, 9), ifindex=7, sequence=2),

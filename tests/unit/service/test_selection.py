@@ -27,7 +27,7 @@ class Host:
             raise self.error
         return value
 
-    def sole_lacp_ports(self) -> list[str]:
+    def lacp_ports(self) -> list[str]:
         """Answer as RequestSocket does."""
         return self._or_error(self.ports)
 
