@@ -20,7 +20,7 @@ PAUSE_S = 0.003
 SLOW_S = 0.01
 """Seconds for one VF from which on a driver counts as slow."""
 
-_GROWTH = 8
+_GROWTH = 32
 """By how much a message may be larger than the one before, whose VFs may have been quick by chance."""
 
 MOST_VFS = 1024

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pf_status_relay.core import causes
 from pf_status_relay.core.causes import Cause
-from pf_status_relay.core.events import LacpDown
+from pf_status_relay.core.events import LacpDown, LacpUp
 from tests.lab.kit.commands import ip
 from tests.lab.kit.lab import Lab
 from tests.lab.kit.program import Relay, toml
@@ -21,11 +23,32 @@ STATE = Path("/run/pf-status-relay")
 """Where `status` and `check` look for what the running service says."""
 
 
+class Service:
+    """The service under systemd, with the words of a relay that a scenario has started by hand."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        lab.systemctl("start", "pf-status-relay")
+
+    def events(self, msg: str, **keys: object) -> list[dict[str, object]]:
+        """Return the events of a message, with their causes."""
+        event = {LacpUp.msg: LacpUp, LacpDown.msg: LacpDown}[msg]
+        return [{"msg": msg, "cause": entry.get("CAUSE")} for entry in self._lab.journal(event=event)]
+
+    def wait_for(self, msg: str, *, within: float = 5.0, **keys: object) -> None:
+        """Wait for an event of a message."""
+        self._lab.wait_until(lambda: self.events(msg) != [], within=within, what=msg, poll=0.25)
+
+
 def start(lab: Lab, early_detection_ms: int | None = None) -> Relay:
-    """Start the relay as the unit does, with a folder for what it says to `status`."""
-    STATE.mkdir(exist_ok=True)
+    """Start the relay: under systemd as the service, else with a folder for what it says to `status`."""
     early = f"early_detection_ms = {early_detection_ms}\n" if early_detection_ms else ""
-    return lab.relay(config_text=toml([PF], None) + early, environment={"RUNTIME_DIRECTORY": str(STATE)})
+    text = toml([PF], None) + early
+    if Path("/run/systemd/system").is_dir():
+        lab.write_config(text)
+        return cast(Relay, Service(lab))
+    STATE.mkdir(exist_ok=True)
+    return lab.relay(config_text=text, environment={"RUNTIME_DIRECTORY": str(STATE)})
 
 
 def with_lacp_up(lab: Lab, **rates: str) -> tuple[Pf, Relay]:
@@ -185,6 +208,21 @@ def test_a_cause_is_told_alike_by_log_status_and_check(lab: Lab, cause: Cause) -
     check = lab.call("check", "--config", config)
     assert f"warning  {PF}: LACP is down: {cause}\n             {fix}\n" in check.stdout
     assert check.stdout.count("LACP is down: ") == 1
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize("cause", PRODUCED, ids=str)
+def test_a_person_on_call_is_told_it_by_status_alone_and_later_by_history(lab: Lab, cause: Cause) -> None:
+    service = PRODUCED[cause](lab)
+    service.wait_for("lacp is down", within=10)
+    status = lab.call("status")
+    told = status.stdout.partition("\n\n")[2]
+    assert told == f"{PF}: LACP is down: {cause}\n    {causes.fix(cause, PF, BOND)}\n"
+    (*_, outage) = json.loads(lab.call("history", "--json").stdout)["outages"]
+    assert (outage["interface"], outage["cause"], outage["end"]) == (PF, str(cause), None)
+    line = next(line for line in lab.call("history").stdout.splitlines() if "still down" in line)
+    assert line.startswith(PF)
+    assert str(cause) in line
 
 
 def test_two_pfs_on_one_port_channel_are_told_by_the_one_that_the_switch_leaves_out(lab: Lab) -> None:

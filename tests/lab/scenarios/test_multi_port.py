@@ -29,10 +29,13 @@ def two_ports(lab: Lab, mlag: bool = True) -> tuple[Pf, Pf]:
     lab.cable(second, switch if mlag else lab.switch("sw1"))
     if mlag:
         port, other = first.cable.port, second.cable.port
-        ip(f"-n {switch.name} link set dev {other.name} down")
-        ip(f"-n {switch.name} link set dev {other.name} nomaster")
-        ip(f"-n {switch.name} link set dev {other.name} master {port.bond}")
-        ip(f"-n {switch.name} link set dev {other.name} up")
+        ip(
+            f"link set dev {other.name} down",
+            f"link set dev {other.name} nomaster",
+            f"link set dev {other.name} master {port.bond}",
+            f"link set dev {other.name} up",
+            netns=switch.name,
+        )
     first.wait_for_lacp()
     second.wait_for_lacp()
     return first, second

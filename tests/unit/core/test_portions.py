@@ -22,7 +22,7 @@ def sizes(run: Run, vfs: int, each_s: float) -> list[list[int]]:
 
 
 def test_a_driver_that_is_not_known_begins_with_one_vf() -> None:
-    assert sizes(Run(), 334, 0.000_01) == [[1, 8, 64, 261]]
+    assert sizes(Run(), 334, 0.000_01) == [[1, 32, 301]]
 
 
 def test_a_driver_that_was_quick_gets_one_message() -> None:
@@ -48,9 +48,9 @@ def test_a_slow_driver_gets_what_a_portion_holds(each_s: float, looks: list[list
 
 def test_a_vf_that_was_quick_by_chance_does_not_let_all_others_into_one_message() -> None:
     run = Run().took(1, 0.000_01, refused=False)
-    assert run.size(300, 0.000_01) == 8
-    assert run.took(8, 1.2, refused=False).size(292, 1.2) == 0
-    assert run.took(8, 1.2, refused=False).size(292, 0.0) == 1
+    assert run.size(300, 0.000_01) == 32
+    assert run.took(32, 4.8, refused=False).size(268, 4.8) == 0
+    assert run.took(32, 4.8, refused=False).size(268, 0.0) == 1
 
 
 def test_after_a_refusal_the_vfs_go_one_by_one() -> None:

@@ -58,7 +58,7 @@ def test_a_quick_driver_gets_one_message_once_it_is_known(world: World) -> None:
     world.cost_s = {DISABLE: 0.000_01}
     world.at(2.0, lambda: world.facts.update({"ens5f0": pf(5, DOWN, *[AUTO] * 60)}))
     world.run(until=4.0)
-    messages = [list(range(1)), list(range(1, 9)), list(range(9, 60)), list(range(60))]
+    messages = [list(range(1)), list(range(1, 33)), list(range(33, 60)), list(range(60))]
     assert world.all("write") == [(5, dict.fromkeys(vfs, "disable")) for vfs in messages]
 
 
@@ -69,7 +69,7 @@ def test_a_process_that_waits_for_a_cpu_does_not_take_its_driver_for_slow(
     world.facts = {"ens5f0": pf(5, DOWN, *[AUTO] * 60)}
     world.cost_s = {DISABLE: 0.1}
     world.run(until=20.0)
-    messages = [list(range(1)), list(range(1, 9)), list(range(9, 60))]
+    messages = [list(range(1)), list(range(1, 33)), list(range(33, 60))]
     assert world.all("write") == [(5, dict.fromkeys(vfs, "disable")) for vfs in messages]
     assert world.logged(events.DriverSlow) == []
 
