@@ -64,6 +64,7 @@ from pf_status_relay.core.facts import (
     Absent,
     BondPort,
     Facts,
+    Master,
     PhysicalFunction,
     Unreadable,
     VfLinkState,
@@ -118,6 +119,8 @@ class Memory:
     (monotonic seconds) is when LACP was first seen up, None while it is not; `delayed` tells whether VFs stay
     disabled for that. `ifindex` is that of the PF that `attempts` are about. `kept` tells whether it is kept
     open, and `openness` how far its VFs are open, once what was decided is done; None if they cannot be.
+    `elsewhere_since` (monotonic seconds) is from when on one of several ports has been in another
+    aggregator than the active one, in an outage; None if it is not.
     """
 
     interface: str
@@ -144,6 +147,7 @@ class Memory:
     drains: Drains = ()
     kept: bool = False
     openness: Openness | None = None
+    elsewhere_since: float | None = None
 
     @property
     def left_disabled(self) -> int:
@@ -202,6 +206,13 @@ def decide(
     if isinstance(facts, Absent):
         return _absent(memory, facts)
     reason = not_ready_reason(facts)
+    if memory.lacp_up is False and facts.master and _is_elsewhere(facts, facts.master):
+        # When LACP comes back on one of several ports, it takes a moment to join the others.
+        since = now if memory.elsewhere_since is None else memory.elsewhere_since
+        memory = replace(memory, elsewhere_since=since)
+        reason = reason if now - since >= causes.SETTLED_S else ""
+    elif memory.elsewhere_since is not None:
+        memory = replace(memory, elsewhere_since=None)
     if reason:
         events = []
         if (memory.readiness, memory.reason) != (Readiness.NOT_READY, reason):
@@ -227,10 +238,20 @@ def not_ready_reason(pf: PhysicalFunction) -> str:
         return ""
     if not pf.multi_port:
         return f"bond {master.name} has {master.port_count} ports instead of one; multi_port_bonds allows it"
-    # A port whose LACP is down is in an aggregator of its own, if in any, and is down all the same.
-    if pf.lacp_up and (pf.aggregator is None or pf.aggregator != master.active_aggregator):
+    if _is_elsewhere(pf, master):
         return f"it is not in the active aggregator of bond {master.name}"
     return ""
+
+
+def _is_elsewhere(pf: PhysicalFunction, master: Master) -> bool:
+    """Tell whether one of several ports of a bond hears its partner, and is not in the active aggregator.
+
+    One that hears nobody is in an aggregator of its own, and LACP is down on it all the same.
+    """
+    if master.port_count == 1 or not pf.multi_port:
+        return False
+    hears = pf.carrier and master.up and pf.port is not None and not pf.port.actor & lacp.FAILED
+    return hears and (pf.aggregator is None or pf.aggregator != master.active_aggregator)
 
 
 def settle(
@@ -318,7 +339,7 @@ def _ready(
 
     silence = observe(memory.silence, pf, now, policy.early_detection_s)
     events += silence_events(name, memory.silence, silence)
-    up = pf.lacp_up and not silence.late
+    up = pf.lacp_up and not silence.late and memory.elsewhere_since is None
     told = _follow_lacp(memory, pf, up, now, events)
     slow = up and pf.port is not None and not lacp.is_fast(pf.port.actor)
     if slow and not memory.slow_warned:

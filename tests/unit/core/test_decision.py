@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pf_status_relay.core import events
-from pf_status_relay.core.decision import Decision, Pace, not_ready_reason
+from pf_status_relay.core.decision import Decision, Pace, Readiness, not_ready_reason
 from pf_status_relay.core.events import Event
 from pf_status_relay.core.facts import (
     BondPort,
@@ -17,7 +17,7 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
 )
 from pf_status_relay.core.lacp import PortState
-from tests.support.facts import AUTO, BOND, DISABLE, DOWN, ENABLE, GONE, SLOW, UP, Watched, numbered, pf
+from tests.support.facts import AUTO, BOND, DISABLE, DOWN, ENABLE, GONE, SLOW, UP, Watched, numbered, pf, port
 
 States = tuple[VfLinkState, ...]
 
@@ -270,7 +270,7 @@ def test_a_dry_run_says_it_again_in_the_next_outage(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "own", "active", "reason"),
+    ("state", "own", "active", "reason"),
     [
         (UP, 1, 1, ""),
         (UP, 1, 2, "it is not in the active aggregator of bond bond0"),
@@ -278,13 +278,38 @@ def test_a_dry_run_says_it_again_in_the_next_outage(watched: Watched) -> None:
         (UP, None, None, "it is not in the active aggregator of bond bond0"),
         (DOWN, 1, 2, ""),
         (DOWN, None, None, ""),
+        (port(7, 15), 1, 2, "it is not in the active aggregator of bond bond0"),
+        (port(7, 15), 1, 1, ""),
+        (port(79, 0), 1, 2, ""),
     ],
 )
 def test_one_of_several_ports_counts_while_it_is_in_the_active_aggregator(
-    port: BondPort, own: int | None, active: int | None, reason: str
+    state: BondPort, own: int | None, active: int | None, reason: str
 ) -> None:
-    """A port with LACP down is down, whatever aggregator it is in."""
+    """A port that hears nobody is down, whatever aggregator it is in."""
     shared = replace(BOND, port_count=2, active_aggregator=active)
-    facts = replace(pf(port, AUTO), master=shared, aggregator=own, multi_port=True)
+    facts = replace(pf(state, AUTO), master=shared, aggregator=own, multi_port=True)
     assert not_ready_reason(facts) == reason
     assert not_ready_reason(replace(facts, master=BOND)) == ""
+
+
+def test_a_port_that_hears_again_has_a_while_to_join_the_others(watched: Watched) -> None:
+    shared = replace(BOND, port_count=2, active_aggregator=1)
+    up = replace(pf(UP, AUTO), master=shared, aggregator=1, multi_port=True)
+    elsewhere = replace(up, port=port(7, 15), aggregator=2, vfs=numbered([DISABLE]))
+    reason = "it is not in the active aggregator of bond bond0"
+    watched.look(up)
+    assert watched.look(replace(up, port=DOWN, aggregator=2)).writes == (VirtualFunction(0, DISABLE),)
+    joins = watched.look(elsewhere, after=20.0)
+    assert (joins.writes, joins.memory.readiness) == ((), Readiness.READY)
+    too_soon = watched.look(replace(elsewhere, port=UP), after=1.0)
+    assert (too_soon.writes, too_soon.memory.lacp_up) == ((), False)
+    assert watched.look(replace(elsewhere, port=UP, aggregator=1), after=1.0).writes == (
+        VirtualFunction(0, AUTO),
+    )
+    watched.look(replace(up, port=DOWN, aggregator=2))
+    watched.look(elsewhere, after=1.0)
+    assert watched.look(elsewhere, after=9.0).memory.readiness is Readiness.READY
+    stays = watched.look(elsewhere, after=1.0)
+    assert events.PfNotReady("ens5f0", reason) in stays.events
+    assert events.PfNotReady("ens5f0", reason) in Watched().look(elsewhere).events
