@@ -177,13 +177,19 @@ class Interfaces:
         """
         now = self._clock()
         due = [each for each in self if each.is_due(now, each.name in woken)]
+        pending = {each.name for each in due}
         for each in sorted(due, key=lambda each: (each.left is not None, each.name not in woken)):
-            place, before = self._place(each), each.memory.member(0)
+            pending.remove(each.name)
+            place, before = self._place(each, pending), each.memory.member(0)
             may_restore = not any(other.left is VfLinkState.DISABLE for other in self if other is not each)
             may_restore |= place is not None and not place.has_way_out
             look = each.look(requests, policy, interval_s, self._before(each), may_restore, place)
-            if place is not None and each.memory.member(0) != before:
-                self._look_again(each)
+            if place is not None:
+                if each.memory.member(0) != before:
+                    self._look_again(each)
+                waits = not pending.isdisjoint(self.groups()[each.name]) and each.left is None
+                if waits and not each.carries:
+                    each.due = 0.0  # when the others have been looked at
             yield each, look
         if any(each.left is not None for each in self):
             # While writes hold the RTNL lock, the bonds lose events: the others are polled.
@@ -256,12 +262,18 @@ class Interfaces:
             if before.get(name) != group:
                 self._by_name[name].due = 0.0
 
-    def _place(self, interface: Interface) -> Place | None:
-        """Return the place of an interface in its redundancy group, None if it is in none."""
+    def _place(self, interface: Interface, pending: Collection[str]) -> Place | None:
+        """Return the place of an interface in its redundancy group, None if it is in none.
+
+        Of those that are `pending` nothing is taken for known: they are about to be looked at.
+        """
         group = next((group for group in self._groups if interface.name in group), ())
         if not group:
             return None
         members = [self._by_name[name].memory.member(order) for order, name in enumerate(group)]
+        members = [
+            replace(each, looked_at=False) if name in pending else each for name, each in zip(group, members)
+        ]
         order = group.index(interface.name)
         return Place(order, tuple(members[:order] + members[order + 1 :]))
 
@@ -340,6 +352,11 @@ class Interface:
     def left(self) -> VfLinkState | None:
         """To which state VFs are still to be written, because a portion could not hold them all."""
         return self._writer.left
+
+    @property
+    def carries(self) -> bool:
+        """Whether LACP is up and nobody drains it, as last seen."""
+        return bool(self.memory.lacp_up) and not self.memory.drains
 
     def is_due(self, now: float, woken: bool) -> bool:
         """Whether to look at it now. What a portion left waits, so that others get the RTNL lock."""

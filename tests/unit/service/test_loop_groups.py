@@ -192,3 +192,20 @@ def test_a_reload_that_makes_a_group_opens_one_of_its_pfs(world: World) -> None:
     world.run(until=4.0, configured=replace(GROUP, redundancy_groups=None))
     assert states(world) == [{AUTO}, {DISABLE}]
     assert [(round(at), pf_, state) for at, pf_, state, _ in world.written][-1] == (2, 5, AUTO)
+
+
+def test_what_is_known_of_the_other_pf_is_renewed_before_the_last_one_is_closed(world: World) -> None:
+    """Both are found otherwise at once, as after the process was frozen."""
+    turned = replace(pf(6, UP, AUTO, AUTO), master=None)
+    world.at(2.5, lambda: world.facts.update({"ens5f0": pf(5, DOWN, AUTO, AUTO), "ens5f1": turned}))
+    world.run(until=5.0, configured=GROUP)
+    assert world.written == []
+    assert kept(world) == [("ens5f0", True)]
+
+
+def test_a_loss_that_is_found_by_polling_is_relayed_as_soon_as_both_have_been_looked_at(world: World) -> None:
+    world.at(2.5, lambda: turns(world, "ens5f0", DOWN))
+    world.run(until=5.0, configured=GROUP)
+    assert [(at, pf_) for at, pf_, _, _ in world.written] == [(3.0, 5)] * 2
+    assert [name for at, name in world.read_at if at == 3.0] == ["ens5f0", "ens5f1"] * 2
+    assert [name for at, name in world.read_at if at == 2.0] == ["ens5f0", "ens5f1"]
