@@ -21,7 +21,13 @@ SPEC = CHECKOUT / "packaging" / "rpm.spec"
 ENVIRONMENT = CHECKOUT / "build" / "lock-environment"
 
 OLDEST_PYTHON = "3.9"
-EXTRAS = {"test": ["test"], "dev": ["test", "dev"], "bench": ["bench"], "fuzz": ["fuzz"]}
+EXTRAS = {
+    "test": ["test"],
+    "dev": ["test", "dev"],
+    "bench": ["bench"],
+    "fuzz": ["fuzz"],
+    "ansible": ["ansible"],
+}
 """The files made of pyproject.toml, and the extras that each installs."""
 TOOLS = {"setup": ["pip", "setuptools>=77", "wheel"], "lock": ["uv"]}
 """The files for what pyproject.toml does not list: the tools that install and build, and the resolver."""
@@ -68,7 +74,7 @@ def resolve(output: Path, sources: Sequence[str | Path], options: Sequence[str |
 
 def resolve_all(folder: Path) -> None:
     """Write all requirement files into a folder. A package has the same version in each of them."""
-    every = [word for extra in ("test", "dev", "bench", "fuzz") for word in ("--extra", extra)]
+    every = [word for extra in ("test", "dev", "bench", "fuzz", "ansible") for word in ("--extra", extra)]
     together = folder / "together"
     resolve(together, ["pyproject.toml"], ["--universal", *every])
     for name, extras in EXTRAS.items():

@@ -83,7 +83,7 @@ def test_the_build_tools_fit_what_the_project_is_built_with() -> None:
 @pytest.mark.parametrize("python", PYTHONS)
 def test_a_package_has_one_version_in_all_locks_and_in_the_rpm(python: str) -> None:
     versions: dict[str, set[str]] = {}
-    for name in ("test", "dev", "bench", "fuzz"):
+    for name in renew.EXTRAS:
         for package, version in locked(name, python).items():
             versions.setdefault(package, set()).add(version)
     for package, version in renew.pins(renew.BUNDLED.read_text()):
