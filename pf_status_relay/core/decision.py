@@ -362,16 +362,18 @@ def _ready(
         events.append(RestoreDelayed(name, round(wait_s * 1000)))
 
     closing = not may_carry and stand is Stand.FREE
-    if closing:
-        wrong, right = [vf for vf in pf.vfs if vf.link_state is VfLinkState.AUTO], VfLinkState.DISABLE
-    else:
-        wrong, right = [] if delayed or stand is Stand.HELD else disabled, VfLinkState.AUTO
-    writes, open_attempts, failures = retries.plan(
-        name, pf.vfs, pf.vf_count, wrong, right, memory.attempts, now
-    )
-    events += failures
-    others, fought = interference.notice(name, memory.interference, pf.vfs, wrong, right, now)
-    events += fought
+    writes: tuple[VirtualFunction, ...] = ()
+    open_attempts, others = memory.attempts, memory.interference
+    if stand is not Stand.HELD:
+        if closing:
+            wrong, right = [vf for vf in pf.vfs if vf.link_state is VfLinkState.AUTO], VfLinkState.DISABLE
+        else:
+            wrong, right = [] if delayed else disabled, VfLinkState.AUTO
+        writes, open_attempts, failures = retries.plan(
+            name, pf.vfs, pf.vf_count, wrong, right, memory.attempts, now
+        )
+        others, fought = interference.notice(name, memory.interference, pf.vfs, wrong, right, now)
+        events += failures + fought
 
     memory = replace(
         memory,
@@ -414,7 +416,8 @@ def _placed(
     if place is not None:
         own = Member(place.order, True, open_, up, bool(drains), pf.carrier)
         stand = redundancy.stand(own, place.others)
-        kept = stand is Stand.KEPT or (stand is Stand.HELD and open_ is not Openness.CLOSED)
+        kept = stand is Stand.KEPT and open_ is not None
+        kept |= stand is Stand.HELD and open_ in (Openness.PARTLY, Openness.OPEN)
         if stand is Stand.HELD and not all(other.looked_at for other in place.others):
             kept = memory.kept  # that is told when all have been looked at
     if kept and not memory.kept:

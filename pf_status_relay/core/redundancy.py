@@ -14,8 +14,9 @@ Of two PFs the better one is that on which LACP is up and which nobody drains; t
 with carrier; then the one that the group names first.
 
 These do not count: a PF that is absent or not ready, one that has no VFs or lists none, and one all of whose
-VFs are in disable because the driver refuses auto. A PF that cannot be read counts as it was last read, if it
-was open. Until each PF of the group has been looked at once, the VFs of one with LACP down are left alone.
+VFs are in disable because the driver refuses auto; that one is tried again, at the pace of retries.py. A PF
+that cannot be read counts as it was last read, if it was open. Until each PF of the group has been looked at
+once, and while one is about to be, the VFs of one with LACP down are left alone.
 
 A PF on which LACP comes up waits for no restore delay if no other PF of the group has VFs in auto.
 """
@@ -62,6 +63,11 @@ class Member:
     carrier: bool = False
 
     @property
+    def is_way_out(self) -> bool:
+        """Whether LACP is up, nobody drains it, and its VFs have been read as auto."""
+        return self.up and not self.drained and self.openness is Openness.OPEN
+
+    @property
     def rank(self) -> tuple[bool, bool, int, bool, int]:
         """How good it is: the best PF of a group has the highest."""
         return self.up and not self.drained, self.up, self.openness or 0, self.carrier, -self.order
@@ -104,10 +110,10 @@ def stand(own: Member, others: Iterable[Member]) -> Stand:
     rivals = [other for other in others if other.openness is not None]
     if own.up and not own.drained:
         return Stand.FREE if any(rival.openness for rival in rivals) else Stand.FIRST
-    if own.openness is None:
-        return Stand.FREE
     if not all(other.looked_at for other in others):
         return Stand.HELD
+    if own.openness is None:  # its driver may come to its senses
+        return Stand.FREE if any(rival.is_way_out for rival in rivals) else Stand.KEPT
     best = max([own, *rivals], key=lambda member: member.rank)
     if best is own:
         return Stand.KEPT

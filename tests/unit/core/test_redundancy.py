@@ -86,8 +86,11 @@ def test_lacp_up_is_free_and_the_first_to_open_if_none_is() -> None:
     assert stand(UP, [second(replace(DOWN, openness=None))]) is Stand.FIRST
 
 
-def test_a_pf_that_does_not_count_is_free() -> None:
-    assert stand(replace(DOWN, openness=None), [second(DOWN)]) is Stand.FREE
+def test_a_pf_whose_driver_refuses_is_tried_again_unless_another_one_carries() -> None:
+    refused = replace(DOWN, openness=None)
+    assert stand(refused, [second(DOWN)]) is Stand.KEPT
+    assert stand(refused, [second(UP)]) is Stand.FREE
+    assert stand(refused, [second(Member(0))]) is Stand.HELD
 
 
 def test_of_each_two_pfs_at_rest_one_stays_open_and_no_two_that_are_down() -> None:

@@ -209,3 +209,17 @@ def test_a_loss_that_is_found_by_polling_is_relayed_as_soon_as_both_have_been_lo
     assert [(at, pf_) for at, pf_, _, _ in world.written] == [(3.0, 5)] * 2
     assert [name for at, name in world.read_at if at == 3.0] == ["ens5f0", "ens5f1"] * 2
     assert [name for at, name in world.read_at if at == 2.0] == ["ens5f0", "ens5f1"]
+
+
+@pytest.mark.parametrize("error", ["Input/output error", "Operation not supported"])
+def test_a_driver_that_refuses_to_open_the_last_pf_is_tried_again_at_a_pace_and_told_once(
+    world: World, error: str
+) -> None:
+    world.facts = {"ens5f0": pf(5, UP, DISABLE), "ens5f1": pf(6, DOWN, DISABLE)}
+    world.refused = {0: error}
+    world.at(0.5, lambda: turns(world, "ens5f0", DOWN))
+    world.run(until=30.0, configured=GROUP)
+    asked = world.all("write")
+    assert 4 < len(asked) < 70
+    told = world.logged(events.SettingVfFailed)
+    assert len(told) == 2, "once for each of the two PFs"
