@@ -68,7 +68,7 @@ def tables(result: Mapping[str, Any]) -> str:
             reaction_rows(found),
         ),
         "### Cost of an idle program",
-        "CPU seconds per hour that the machine spends more than without the program (in the lab's kernel).",
+        "CPU seconds per hour that an idle program uses (in the lab's kernel).",
         table(
             ("PFs x VFs", "LACP, noise", "ours", "theirs", "ours ÷ theirs", "wake-ups/s, ours", "theirs"),
             cost_rows(found),
