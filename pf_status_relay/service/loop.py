@@ -233,8 +233,8 @@ class Service:
 
         All VF states are written before the kernel is asked why LACP went down, and anything is logged.
         """
-        if self._select(requests):
-            self._look_at_drains(requests)  # before an interface is looked at for the first time
+        if self._select(requests) or self._drains_changed:
+            self._look_at_drains(requests)  # no interface is looked at by what was before
         looks: list[tuple[Interface, Round]] = []
         usable = False
         try:

@@ -8,16 +8,13 @@ from pathlib import Path
 import pytest
 
 from pf_status_relay.core.events import DrainIgnored, LacpDown, LacpUp, PfDrained, PfUndrained
-from tests.lab.kit.lab import RESULTS, Lab
-from tests.lab.kit.pod import Pod, PodRecorder, Sent
-from tests.lab.kit.topology import Pf
+from tests.lab.kit.lab import Lab
+from tests.lab.kit.maintenance import Pinging, cut_off, two_pfs
 from tests.lab.kit.waiting import ANNOUNCED_S, POLL_S
 
 FOLDER = Path("/run/pf-status-relay.drain.d")
 NOBODY = 65534
-PING_S = 0.010
 MIIMON_S = 0.100
-RELOAD_S = 300.0
 
 
 def drain(lab: Lab, *words: str) -> tuple[int, str]:
@@ -30,51 +27,6 @@ def undrain(lab: Lab, *words: str) -> tuple[int, str]:
     """Run `undrain`, and return its exit status and what it said."""
     done = lab.call("undrain", *words)
     return done.returncode, done.stdout + done.stderr
-
-
-def two_pfs(lab: Lab, vfs: int = 2) -> tuple[Pf, Pf]:
-    """Two PFs at two switches, and the service that relays for them."""
-    first, second = (lab.pf_with_lacp(name, vfs, wait=False) for name in ("ens5f0", "ens5f1"))
-    first.wait_for_lacp()
-    second.wait_for_lacp()
-    lab.start_service("ens5f0", "ens5f1")
-    return first, second
-
-
-def cut_off(pings: list[Sent], since: float, until: float) -> float:
-    """For how many seconds between two times pings were not answered.
-
-    ping sends at the ticks of the guest's clock: every 20 ms, not 10.
-    """
-    sent = [ping for ping in pings if since <= ping.time < until]
-    assert len(sent) > 10
-    return sum(later.time - ping.time for ping, later in zip(sent, sent[1:]) if not ping.answered)
-
-
-class Pinging:
-    """A pod on two PFs that pings all the time, and the reload of a switch."""
-
-    def __init__(self, lab: Lab, first: Pf, second: Pf) -> None:
-        self._lab = lab
-        self.pod = Pod(first, second)
-        lab.wait_until(lambda: self.pod.active_port() == "net1", within=5, what="net1 active")
-        self._ping = self.pod.ping(RESULTS / "ping", interval=PING_S)
-        self._recorder = PodRecorder(self._ping, interval=PING_S)
-        lab.sleep(1)
-
-    def reload(self, pf: Pf) -> None:
-        """The switch goes for RELOAD_S, keeping its carrier, and LACP comes up again."""
-        self.pod.silence(pf)
-        self._lab.sleep(RELOAD_S)
-        self.pod.revive(pf)
-        pf.wait_for_lacp()
-        self._lab.sleep(1)
-
-    def stop(self) -> list[Sent]:
-        """Ends the pings and returns them."""
-        self._recorder.stop()
-        self._ping.stop()
-        return self._recorder.pings()
 
 
 @pytest.mark.systemd

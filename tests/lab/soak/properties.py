@@ -217,18 +217,18 @@ class Case:
 
     def changes(self) -> Iterator[Change]:
         """The changes of VFs' link states that nobody but the relay can have made."""
-        known: dict[tuple[int, int], str] = {}
+        known: dict[tuple[int, int], tuple[str, float]] = {}
         for before, now in zip(self.snapshots, self.snapshots[1:]):
             for index, link in now.links.items():
                 old = before.links[index].vf_states if index in before.links else ()
                 for vf, state in enumerate(link.vf_states):
-                    was = old[vf] if vf < len(old) else "auto"
+                    was, since = old[vf] if vf < len(old) else "auto", now.looked
                     if was == MISSING:
-                        was = known.get((index, vf), "auto")
+                        was, since = known.get((index, vf), ("auto", since))
                     if state == MISSING:
-                        known[index, vf] = was
+                        known[index, vf] = was, since
                         continue
-                    acts = [act.became for act in self.acts_on(index, vf, now.looked, now.time)]
+                    acts = [act.became for act in self.acts_on(index, vf, since, now.time)]
                     if state not in (was, *acts):
                         yield Change(index, vf, acts[-1] if acts else was, state, now)
 

@@ -1,0 +1,183 @@
+"""A switch's maintenance, as the pod behind it sees it: with a drain, and beside it without.
+
+`python -m tests.lab.kit.maintenance docs/drain.svg` plays both in virtual time, each in a guest of its own,
+and draws them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.lab.guest import guest, kernel, scenario
+from tests.lab.kit.lab import RESULTS, Lab
+from tests.lab.kit.pod import Pod, PodRecorder, Sent
+from tests.lab.kit.topology import Pf
+
+PING_S = 0.010
+RELOAD_S = 300.0
+WAYS = ("with a drain", "without")
+FOUND = "found.json"
+
+_WIDTH, _LEFT, _RIGHT = 960, 130, 930
+_LANE = 64
+_STYLE = """
+svg { --ground: #ffffff; --ink: #1f2328; --faint: #59636e; --good: #c3def2; --lost: #b5340a;
+      background: var(--ground) }
+@media (prefers-color-scheme: dark) {
+  svg { --ground: #0d1117; --ink: #f0f6fc; --faint: #9198a1; --good: #1f4a68; --lost: #ff7b54 }
+}
+text { font: 13px Helvetica, Arial, "DejaVu Sans", sans-serif; fill: var(--ink) }
+.faint { font-size: 12px; fill: var(--faint) }
+.ground { fill: var(--ground) }
+.good { fill: var(--good) }
+.lost { fill: var(--lost) }
+"""
+
+
+def cut_off(pings: Sequence[Sent], since: float, until: float) -> float:
+    """For how many seconds between two times pings were not answered.
+
+    ping sends at the ticks of the guest's clock: every 20 ms, not 10.
+    """
+    sent = [ping for ping in pings if since <= ping.time < until]
+    assert len(sent) > 10
+    return sum(later.time - ping.time for ping, later in zip(sent, sent[1:]) if not ping.answered)
+
+
+class Pinging:
+    """A pod on two PFs that pings all the time, and the reload of a switch."""
+
+    def __init__(self, lab: Lab, first: Pf, second: Pf) -> None:
+        self._lab = lab
+        self.pod = Pod(first, second)
+        lab.wait_until(lambda: self.pod.active_port() == "net1", within=5, what="net1 active")
+        self._ping = self.pod.ping(RESULTS / "ping", interval=PING_S)
+        self._recorder = PodRecorder(self._ping, interval=PING_S)
+        lab.sleep(1)
+
+    def reload(self, pf: Pf) -> None:
+        """The switch goes for RELOAD_S, keeping its carrier, and LACP comes up again."""
+        self.pod.silence(pf)
+        self._lab.sleep(RELOAD_S)
+        self.pod.revive(pf)
+        pf.wait_for_lacp()
+        self._lab.sleep(1)
+
+    def stop(self) -> list[Sent]:
+        """Ends the pings and returns them."""
+        self._recorder.stop()
+        self._ping.stop()
+        return self._recorder.pings()
+
+
+def two_pfs(lab: Lab, vfs: int = 2) -> tuple[Pf, Pf]:
+    """Two PFs at two switches, and the service that relays for them."""
+    first, second = (lab.pf_with_lacp(name, vfs, wait=False) for name in ("ens5f0", "ens5f1"))
+    first.wait_for_lacp()
+    second.wait_for_lacp()
+    lab.start_service("ens5f0", "ens5f1")
+    return first, second
+
+
+def main() -> int:
+    """Play both and draw them; return an exit status."""
+    if os.environ.get(scenario.INSIDE):
+        play(sys.argv[1])
+        return 0
+    found = {}
+    for way in WAYS:
+        folder = guest.results_folder()
+        print(f"A switch is reloaded, {way} ...", flush=True)
+        result = guest.run(
+            [guest.python(), "-m", "tests.lab.kit.maintenance", way],
+            kernel=kernel.kernel(),
+            folder=folder,
+            systemd=True,
+            timeout=600,
+            environment={scenario.INSIDE: "1"},
+        )
+        if result.status:
+            print(f"failed, see {folder}:\n{result.output}", file=sys.stderr)
+            return result.status
+        found[way] = json.loads((folder / FOUND).read_text())
+        shutil.rmtree(folder)
+    Path(sys.argv[1]).write_text(svg(found))
+    return 0
+
+
+def play(way: str) -> None:
+    """In the guest: leave the moments, in seconds from the first, and when pings were lost."""
+    lab = Lab()
+    first, second = two_pfs(lab)
+    pinging = Pinging(lab, first, second)
+    drained = way == WAYS[0]
+    moments = [("drain" if drained else "", lab.now)]
+    if drained:
+        lab.call("drain", "ens5f0", "--reason", "switch A: firmware")
+    lab.sleep(5)
+    moments.append(("the switch goes", lab.now))
+    pinging.reload(first)
+    moments.append(("undrain" if drained else "LACP is up", lab.now))
+    if drained:
+        lab.call("undrain", "ens5f0")
+    lab.sleep(5)
+    ended, pings = lab.now, pinging.stop()
+    begun = moments[0][1]
+    lost: list[list[float]] = []
+    for ping, later in zip(pings, pings[1:]):
+        if not ping.answered and ping.time >= begun:
+            if not lost or lost[-1][1] != ping.time - begun:
+                lost.append([ping.time - begun, 0.0])
+            lost[-1][1] = later.time - begun
+    named = [(name, time - begun) for name, time in moments if name]
+    (RESULTS / FOUND).write_text(json.dumps({"moments": named, "lost": lost, "ended": ended - begun}))
+    lab.close()
+
+
+def svg(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The picture: a lane for each way, and in it what the pod lost."""
+    height = 60 + _LANE * len(found) + 40
+    title = "What a pod loses when its switch is reloaded for five minutes"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
+        f'viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{title}">',
+        f"<style>{_STYLE}</style>",
+        f'<rect class="ground" width="{_WIDTH}" height="{height}"/>',
+        f'<text x="16" y="28">{title}: pings every 20 ms</text>',
+    ]
+    for number, (way, run) in enumerate(found.items()):
+        parts += lane(way, run, 60 + _LANE * number)
+    parts.append(
+        f'<text class="faint" x="16" y="{height - 14}">Simulated: NICs, VFs and switches, in virtual time. '
+        "Real: the kernel's bonding and LACP, the service under systemd.</text>"
+    )
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def lane(way: str, run: Mapping[str, Any], top: int) -> Iterator[str]:
+    """One lane: what was done, and what the pod lost. What would be too thin to be seen is 2 pixels wide."""
+    scale = (_RIGHT - _LEFT) / run["ended"]
+    yield f'<text x="16" y="{top + 15}">{way}</text>'
+    yield f'<rect class="good" x="{_LEFT}" y="{top}" width="{_RIGHT - _LEFT}" height="22"/>'
+    total = sum(end - begin for begin, end in run["lost"])
+    after = _LEFT + run["moments"][0][1] * scale
+    for begin, end in run["lost"]:
+        x, width = round(_LEFT + begin * scale, 1), max(2.0, round((end - begin) * scale, 1))
+        yield f'<rect class="lost" x="{x}" y="{top}" width="{width}" height="22"/>'
+        after = x + width
+    yield f'<text x="{after + 12:.1f}" y="{top + 15}">{total:.2f} s lost</text>'
+    for row, (name, seconds) in enumerate(run["moments"]):
+        late = seconds > run["ended"] / 2
+        anchor = ' text-anchor="end"' if late else ""
+        line = top + (38 if late or not row else 52)
+        yield f'<text class="faint"{anchor} x="{_LEFT + seconds * scale:.1f}" y="{line}">{name}</text>'
+
+
+if __name__ == "__main__":
+    sys.exit(main())
