@@ -29,9 +29,9 @@ def add(commands: Commands) -> None:
         "history",
         help="show what happened: outages, drains, restarts, failed writes, gaps",
         description="Show when LACP was down on a PF, for how long and why, how many VFs were disabled and "
-        "how quickly, which PFs were drained or kept open, when the service did not run, and which VFs a driver "
-        f"refused to set. All of it comes from the journal's entries of {UNIT}. What the journal cannot know is "
-        "named as such.",
+        "how quickly, which PFs were drained or kept open, when the service did not run, and which VFs a "
+        f"driver refused to set. All of it comes from the journal's entries of {UNIT}. What the journal "
+        "cannot know is named as such.",
         epilog=f"""TIME is one of {times.ALLOWED}, in local time.
 
 Exit status:
