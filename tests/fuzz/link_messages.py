@@ -34,9 +34,12 @@ def laid_out(link: Link) -> bytes:
         bond += [] if link.bond_mode is None else [u8(1, link.bond_mode)]
         bond += [] if link.miimon_ms is None else [u32(3, link.miimon_ms)]
         bond += [] if link.lacp_active is None else [u8(29, link.lacp_active)]
+        bond += [] if link.active_aggregator is None else [nest(23, u16(1, link.active_aggregator))]
         info.append(nest(2, *bond))
-    if link.port:
-        info += [text(4, "bond"), nest(5, u8(7, int(link.port.actor)), u16(8, int(link.port.partner)))]
+    port = [u8(7, int(link.port.actor)), u16(8, int(link.port.partner))] if link.port else []
+    port += [] if link.aggregator is None else [u16(6, link.aggregator)]
+    if port:
+        info += [text(4, "bond"), nest(5, *port)]
     return link_message(
         link.ifindex,
         text(3, link.name),
