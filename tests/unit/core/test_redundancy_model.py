@@ -47,8 +47,8 @@ class Pf:
     """How many VFs of a message its driver sets in the time of a portion."""
     drains: set[str] = field(default_factory=set)
     memory: Memory = field(init=False)
-    seen: Facts | None = None
-    """What the last look found, None if there was none since the service was started."""
+    seen: tuple[Facts, set[str]] | None = None
+    """What the last look found, with the drains; None if there was none since the service was started."""
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.name)
@@ -159,14 +159,14 @@ class _Group(RuleBasedStateMachine):
         decision = decide(pf.memory, pf.facts(), self.now, self.policy, drains, place)
         outcomes = tuple(self.write(pf, vf) for vf in decision.writes[: pf.takes])
         pf.memory, _ = settle(decision.memory, outcomes, self.now, 0.0)
-        pf.seen = pf.facts()
+        pf.seen = pf.facts(), set(pf.drains)
 
     def write(self, pf: Pf, vf: VirtualFunction) -> Outcome:
         others = [other for other in self.pfs if other is not pf]
         if vf.link_state is DISABLE:
             assert any(map(Pf.is_open, others)), "another PF is open while this one is disabled"
         elif not pf.carries():
-            known = [other for other in others if other.seen in (None, other.facts())]
+            known = [other for other in others if other.seen in (None, (other.facts(), other.drains))]
             assert not any(other.carries() and other.is_open() for other in known if other.readable)
         if pf.refuses:
             return Outcome(vf, BUSY)
@@ -179,7 +179,7 @@ class _Group(RuleBasedStateMachine):
         if all(pf.readable and not pf.memory.attempts for pf in usable):
             for number in [0, 1, 2] * 4:
                 self.look(number)
-            assert not usable or any(map(Pf.is_open, usable))
+            assert not usable or any(map(Pf.is_open, self.pfs))
 
     @rule()
     def left_alone_it_comes_to_rest(self) -> None:
@@ -208,4 +208,4 @@ class _Group(RuleBasedStateMachine):
 
 
 TestGroup = _Group.TestCase
-TestGroup.settings = settings(deadline=None, max_examples=400, stateful_step_count=50)
+TestGroup.settings = settings(derandomize=True, deadline=None, max_examples=400, stateful_step_count=50)
