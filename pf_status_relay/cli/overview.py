@@ -23,6 +23,7 @@ from pf_status_relay.core.decision import Readiness, disabled_vfs, not_ready_rea
 from pf_status_relay.core.drain import Drains
 from pf_status_relay.core.facts import Absent, BondPort, Facts, Master, PhysicalFunction, VfLinkState
 from pf_status_relay.core.lacp import PortState
+from pf_status_relay.core.redundancy import NO_OTHER
 from pf_status_relay.kernel.driver import Driver
 from pf_status_relay.service.state_file import ServiceState
 
@@ -177,7 +178,7 @@ def _kept_open(name: str, condition: Condition, drained: bool) -> Finding:
     found = "is kept open"
     found += ", its drain is suspended" * (drained and condition is Condition.UP)
     found += f", though LACP is {condition}" * (condition is Condition.DOWN)
-    found += ": no other PF of its redundancy group is open"
+    found += f": {NO_OTHER}"
     fix = "bring LACP up on a PF of the group that is not drained"
     return Finding(name, Verdict.WARNING, found, fix)
 

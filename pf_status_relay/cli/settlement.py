@@ -13,6 +13,7 @@ from pf_status_relay.cli.overview import Row
 from pf_status_relay.core.decision import not_ready_reason
 from pf_status_relay.core.drain import owners
 from pf_status_relay.core.facts import Absent, Unreadable, VfLinkState
+from pf_status_relay.core.redundancy import NO_OTHER
 
 
 class Settlement(NamedTuple):
@@ -35,7 +36,7 @@ def settlement(row: Row) -> Settlement:
     if reason:
         return Settlement(row.interface, False, reason)
     if row.kept_open:
-        return Settlement(row.interface, True, "is kept open: no other PF of its redundancy group is open")
+        return Settlement(row.interface, True, f"is kept open: {NO_OTHER}")
     if row.drains:
         auto = sum(vf.link_state is VfLinkState.AUTO for vf in facts.vfs)
         if auto:

@@ -71,7 +71,7 @@ from pf_status_relay.core.facts import (
     VirtualFunction,
 )
 from pf_status_relay.core.interference import Interference
-from pf_status_relay.core.redundancy import Member, Openness, Place, Stand
+from pf_status_relay.core.redundancy import NO_OTHER, Member, Openness, Place, Stand
 from pf_status_relay.core.retries import Attempts, Outcome
 from pf_status_relay.core.unknown_states import UnknownStates
 
@@ -89,9 +89,6 @@ class Policy:
     early_detection_s: float | None = None
     restore_delay_s: float = 0.0
     restore_delay_max_s: float | None = None
-
-
-_NO_OTHER = "no other PF of its redundancy group is open"
 
 
 class Readiness(Enum):
@@ -419,9 +416,9 @@ def _placed(
         kept = stand is Stand.KEPT and open_ is not None
         kept |= stand is Stand.HELD and open_ in (Openness.PARTLY, Openness.OPEN)
         if stand is Stand.HELD and not all(other.looked_at for other in place.others):
-            kept = memory.kept  # that is told when all have been looked at
+            kept = memory.kept  # the log says it when all have been looked at
     if kept and not memory.kept:
-        reason = f"its drain is suspended: {_NO_OTHER}" if up else _NO_OTHER
+        reason = f"its drain is suspended: {NO_OTHER}" if up else NO_OTHER
         events.append(PfKeptOpen(memory.interface, reason))
     elif memory.kept and not kept:
         events.append(PfNoLongerKeptOpen(memory.interface))

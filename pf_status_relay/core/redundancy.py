@@ -29,6 +29,9 @@ from enum import Enum, IntEnum
 
 from pf_status_relay.core.facts import VfLinkState, VirtualFunction
 
+NO_OTHER = "no other PF of its redundancy group is open"
+"""Why a PF is kept open."""
+
 
 class Openness(IntEnum):
     """How far the VFs of a PF are open, as they were read: in auto, or by an administrator in enable."""

@@ -73,7 +73,8 @@ class Interfaces:
         self._not_listed = ""
         self._dropped: dict[str, Interface] = {}
         self._left_due = _NEVER
-        self._groups: tuple[tuple[str, ...], ...] = ()
+        self.groups: dict[str, tuple[str, ...]] = {}
+        """The redundancy group of each interface that is in one, in the order of the group."""
 
     def __iter__(self) -> Iterator[Interface]:
         """Go through the interfaces in the order of the configuration."""
@@ -187,7 +188,7 @@ class Interfaces:
             if place is not None:
                 if each.memory.member(0) != before:
                     self._look_again(each)
-                waits = not pending.isdisjoint(self.groups()[each.name]) and each.left is None
+                waits = not pending.isdisjoint(self.groups[each.name]) and each.left is None
                 if waits and not each.carries:
                     each.due = 0.0  # when the others have been looked at
             yield each, look
@@ -247,18 +248,14 @@ class Interfaces:
         called = (each.name for each in self if (each.ifindex or requests.ifindex(each.name)) == ifindex)
         return next(called, name)
 
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """Return the redundancy group of each interface that is in one, in the order of the group."""
-        return {name: group for group in self._groups for name in group}
-
     def _group(self, configured: tuple[tuple[str, ...], ...], requests: RequestSocket) -> None:
         """Find out which interfaces the redundancy groups mean."""
-        before = self.groups()
+        before = self.groups
         found = selection.groups(
             configured, tuple(self._by_name), lambda name: self._configured_name(name, requests)
         )
-        self._groups = tuple(group for group in found if len(group) > 1)
-        for name, group in self.groups().items():
+        self.groups = {name: group for group in found if len(group) > 1 for name in group}
+        for name, group in self.groups.items():
             if before.get(name) != group:
                 self._by_name[name].due = 0.0
 
@@ -267,8 +264,8 @@ class Interfaces:
 
         Of those that are `pending` nothing is taken for known: they are about to be looked at.
         """
-        group = next((group for group in self._groups if interface.name in group), ())
-        if not group:
+        group = self.groups.get(interface.name)
+        if group is None:
             return None
         members = [self._by_name[name].memory.member(order) for order, name in enumerate(group)]
         members = [
@@ -279,7 +276,7 @@ class Interfaces:
 
     def _look_again(self, changed: Interface) -> None:
         """Have the next cycle look at the others of a redundancy group, of which one has changed."""
-        for name in self.groups()[changed.name]:
+        for name in self.groups[changed.name]:
             other = self._by_name[name]
             if other is not changed and other.left is None:
                 other.due = 0.0

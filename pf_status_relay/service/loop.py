@@ -154,7 +154,7 @@ class Service:
                     self._tell(self._netlink.on_success())
                     self._notifier.status(self._status())
                     memories = (each.memory for each in self._interfaces)
-                    self._state_file.write(memories, self._interfaces.groups())
+                    self._state_file.write(memories, self._interfaces.groups)
                     if not ready:
                         self._notifier.ready()
                         ready = True

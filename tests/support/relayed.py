@@ -1,4 +1,4 @@
-"""An interface that is relayed for, and what the metrics are told of it."""
+"""An interface that the service relays for, and what the metrics show of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pf_status_relay.service.metrics import Metrics
 
 
 class Relayed:
-    """An interface that is relayed for, and what the metrics are told of it."""
+    """An interface that the service relays for, and what the metrics show of it."""
 
     def __init__(
         self, metrics: Metrics, interface: str = "ens5f0", policy: Policy | None = None, drains: Drains = ()

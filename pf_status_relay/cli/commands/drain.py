@@ -13,6 +13,7 @@ from pf_status_relay.cli.shared_arguments import Commands, Help
 from pf_status_relay.core.decision import Readiness, not_ready_reason
 from pf_status_relay.core.drain import Drain
 from pf_status_relay.core.facts import Facts, PhysicalFunction, VfLinkState
+from pf_status_relay.core.redundancy import NO_OTHER
 from pf_status_relay.service import drains, state_file
 from pf_status_relay.service.state_file import InterfaceState, ServiceState
 from pf_status_relay.text import one_line
@@ -99,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     facts = draining.wait(name, lambda pf: not draining.count(pf, VfLinkState.AUTO) or _is_kept_open(name))
     done, line = _outcome(facts, service.interfaces.get(name))
     if not done and _is_kept_open(name):
-        line = "the drain is written and suspended: no other PF of its redundancy group is open"
+        line = f"the drain is written and suspended: {NO_OTHER}"
     streams.put(f"{shown}: {line}\n")
     return EX_OK if done else NOT_FOLLOWED
 
