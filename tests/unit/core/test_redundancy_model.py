@@ -1,10 +1,14 @@
-"""PFs of one redundancy group against four sentences that say what the law is, over random histories.
+"""PFs of one redundancy group against six sentences that say what the law is, over random histories.
 
     1. No VF is disabled by us unless another PF of the group is open at that moment.
     2. At rest, either each PF that has LACP up and no drain is open and the others are closed, or there is
        none such, and one PF of those that can be is open: one with LACP up if there is one.
     3. None is opened that has LACP down or a drain, while another one is open that has neither.
     4. If no PF is open and one can be, one is opened without a delay.
+    5. While another one is open, a PF is opened only once LACP has been up on it for the restore delay, which
+       each loss soon after the one before doubles, and an equally long time of health halves again.
+    6. VFs in disable of a PF that has left its bond are told once, are counted, and nothing sets them but
+       somebody who restores them.
 
 The world does what it likes: LACP and carrier come and go, two owners drain, VFs are set by others, PFs leave
 their bond, drivers set some of the VFs of a message, or refuse all, reads fail, and the service is restarted
@@ -19,8 +23,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from pf_status_relay.core.decision import Memory, Policy, decide, settle
+from pf_status_relay.core.decision import Decision, Memory, Policy, decide, settle, to_restore
 from pf_status_relay.core.drain import Drain
+from pf_status_relay.core.events import VfsLeftDisabled
 from pf_status_relay.core.facts import Facts, PhysicalFunction, Unreadable, VfLinkState, VirtualFunction
 from pf_status_relay.core.redundancy import Place
 from pf_status_relay.core.refusals import Refusal
@@ -49,6 +54,11 @@ class Pf:
     memory: Memory = field(init=False)
     seen: tuple[Facts, set[str]] | None = None
     """What the last look found, with the drains; None if there was none since the service was started."""
+    losses: list[float] = field(default_factory=list)
+    """For how many seconds LACP was up before each loss that the looks have found since it was ready."""
+    up_since: float | None = None
+    left: int = 0
+    """How many VFs in disable the last look found outside its bond."""
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.name)
@@ -68,6 +78,36 @@ class Pf:
         """Whether it is to be open whatever the others are."""
         return self.ready and self.up and self.carrier and not self.drains
 
+    def begin_anew(self) -> None:
+        """Forget how long LACP was up, as the relay does when the PF has left its bond."""
+        self.losses, self.up_since = [], None
+
+    def follow_lacp(self, now: float) -> None:
+        """Take in what a look has found of LACP."""
+        if self.up and self.carrier:
+            self.up_since = now if self.up_since is None else self.up_since
+        elif self.up_since is not None:
+            self.losses.append(now - self.up_since)
+            self.up_since = None
+
+    def delay_s(self, now: float, policy: Policy) -> float:
+        """Return for how long LACP has to have been up before its VFs go back."""
+        least_s, most_s = policy.restore_delay_s, policy.restore_delay_max_s
+        delay_s, flaps = least_s, False
+        for lost, health_s in [
+            *((True, each) for each in self.losses),
+            (False, now - (self.up_since or now)),
+        ]:
+            needed_s = 2 * delay_s
+            while flaps and health_s >= needed_s:
+                flaps = delay_s > least_s
+                delay_s = max(delay_s / 2, least_s)
+                needed_s += delay_s
+            if lost and most_s is not None:
+                delay_s = min(2 * delay_s, most_s) if flaps else delay_s
+                flaps = True
+        return delay_s
+
     def facts(self) -> Facts:
         """Return what a read finds."""
         if not self.readable:
@@ -81,10 +121,13 @@ class Pf:
 class _Group(RuleBasedStateMachine):
     """Three PFs, or two, and a relay that looks at them in any order."""
 
-    @initialize(size=st.sampled_from([2, 3, 3]), delay_s=st.sampled_from([0.0, 0.0, 30.0]))
-    def the_host_starts(self, size: int, delay_s: float) -> None:
+    @initialize(
+        size=st.sampled_from([2, 3, 3]),
+        delays_s=st.sampled_from([(0.0, None), (0.0, None), (32.0, None), (4.0, 64.0)]),
+    )
+    def the_host_starts(self, size: int, delays_s: tuple[float, float | None]) -> None:
         self.pfs = [Pf(f"ens5f{number}") for number in range(size)]
-        self.policy = Policy(restore_delay_s=delay_s)
+        self.policy = Policy(restore_delay_s=delays_s[0], restore_delay_max_s=delays_s[1])
         self.now = 1000.0
 
     def pf(self, number: int) -> Pf:
@@ -134,10 +177,20 @@ class _Group(RuleBasedStateMachine):
             pf.ready, pf.vfs = ready, {vf: pf.vfs.get(vf, AUTO) for vf in range(vfs)}
             self.look(number)
 
+    @rule(number=PFS)
+    def somebody_restores_what_is_left(self, number: int) -> None:
+        pf = self.pf(number)
+        if pf.readable and not pf.ready and not pf.refuses:
+            for vf in to_restore(pf.facts()):
+                pf.vfs[vf.id] = vf.link_state
+            self.look(number)
+            assert pf.memory.left_disabled == 0
+
     @rule()
     def the_service_is_restarted(self) -> None:
         for pf in self.pfs:
-            pf.memory, pf.seen = Memory(pf.name), None
+            pf.memory, pf.seen, pf.left = Memory(pf.name), None, 0
+            pf.begin_anew()
 
     # The relay
 
@@ -146,7 +199,29 @@ class _Group(RuleBasedStateMachine):
         for number in numbers[:most]:
             self.look(number)
 
-    @rule(seconds=st.sampled_from([0.125, 1.0, 40.0]))
+    @rule(number=PFS, up_s=st.lists(st.sampled_from([0.125, 4.0, 16.0, 40.0]), min_size=2, max_size=6))
+    def the_link_flaps(self, number: int, up_s: list[float]) -> None:
+        for seconds in up_s:
+            for up in (False, True):
+                self.pf(number).up = up
+                self.look(number)
+            for _ in range(8):
+                self.now += seconds / 8
+                self.look(number)
+
+    @rule(number=PFS)
+    def the_others_are_lost_while_one_waits_for_the_delay(self, number: int) -> None:
+        self.pf(number).up = False
+        self.look(number)
+        self.pf(number).up = True
+        self.look(number)
+        for pf in self.pfs:
+            pf.ready &= pf is self.pf(number) or not pf.readable
+        for each in range(len(self.pfs)):
+            self.look(each)
+        self.in_no_time_one_is_open()
+
+    @rule(seconds=st.sampled_from([0.125, 1.0, 8.0, 40.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
@@ -157,17 +232,38 @@ class _Group(RuleBasedStateMachine):
         place = Place(number, tuple(members[:number] + members[number + 1 :]))
         drains = tuple(Drain(pf.name, owner) for owner in sorted(pf.drains))
         decision = decide(pf.memory, pf.facts(), self.now, self.policy, drains, place)
+        self.follow(pf, decision)
         outcomes = tuple(self.write(pf, vf) for vf in decision.writes[: pf.takes])
         pf.memory, _ = settle(decision.memory, outcomes, self.now, 0.0)
         pf.seen = pf.facts(), set(pf.drains)
+
+    def follow(self, pf: Pf, decision: Decision) -> None:
+        """Follow LACP as this look finds it, and check what it says of a PF outside its bond."""
+        told = [event.disabled for event in decision.events if isinstance(event, VfsLeftDisabled)]
+        if pf.readable and pf.ready:
+            pf.left = 0
+            pf.follow_lacp(self.now)
+        elif pf.readable:
+            before, pf.left = pf.left, list(pf.vfs.values()).count(DISABLE)
+            pf.begin_anew()
+            assert told == ([pf.left] if pf.left and not before else [])
+            assert decision.memory.left_disabled == pf.left
+            assert not decision.writes
+            return
+        assert not told
 
     def write(self, pf: Pf, vf: VirtualFunction) -> Outcome:
         others = [other for other in self.pfs if other is not pf]
         if vf.link_state is DISABLE:
             assert any(map(Pf.is_open, others)), "another PF is open while this one is disabled"
-        elif not pf.carries():
+        else:
             known = [other for other in others if other.seen in (None, (other.facts(), other.drains))]
-            assert not any(other.carries() and other.is_open() for other in known if other.readable)
+            opened = [other for other in known if other.readable and other.is_open()]
+            if not pf.carries():
+                assert not any(map(Pf.carries, opened))
+            elif any(other.seen for other in opened):
+                assert pf.up_since is not None
+                assert self.now - pf.up_since >= pf.delay_s(self.now, self.policy)
         if pf.refuses:
             return Outcome(vf, BUSY)
         pf.vfs[vf.id] = vf.link_state
