@@ -29,7 +29,9 @@ it does after about 200 ms."""
 GIVE_UP_S = 10.0
 """Seconds after which a relay that has not reacted is not waited for any more."""
 LEFT_ALONE_S = 0.005
-"""Seconds from a write of the relay until its VFs are read: it may be in the middle of several messages."""
+"""Seconds from a change of LACP, and from a write of the relay, for which nothing is listened to.
+
+The relay may be in the middle of several messages. Each would wake this program before the relay."""
 LACP_TIMEOUT_S = 45.0
 
 
@@ -206,6 +208,8 @@ class Failures:
         else:
             # The relay's write is an event; should it be lost, the VFs are read all the same.
             self._enter(subject, Phase.UP if up else Phase.DOWN, now + 0.1)
+            if all(each.phase not in LOOKED_AT for each in self._subjects.values()):
+                self._deaf_until = now + LEFT_ALONE_S
 
     def _hear_all(self, events: Iterable[Heard]) -> None:
         """Takes in events that came together. The kernel sends some twice: that is not yet the relay."""

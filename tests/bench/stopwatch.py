@@ -9,10 +9,11 @@ when things happened and not when it had its turn:
 - An event for the PF wakes it. It takes the time, and the port state from the event's own bytes.
 - For what the kernel does not announce it also reads the port state every 2 ms, or as seldom as makes reading
   cost 10 % of the CPU, whichever is longer. A moment is known to within that (`Moment.uncertain_s`).
-- An event that follows is the relay's own write. 5 ms later it reads all VFs, so as not to hinder a relay
-  that writes in several messages. If only some are set, it goes on by the clock, again for at most 10 % of
-  the CPU. When the last VF was set it does not take from its own looks, but from the driver, which keeps that
-  in debugfs.
+- For 5 ms it then hears nothing, unless another PF is about to change. Each write of the relay is an event,
+  which would wake it before the relay, and a relay that writes in several messages would seem the slower.
+- An event that follows is the relay's own write. 5 ms later it reads all VFs, for the same reason. If only
+  some are set, it goes on by the clock, again for at most 10 % of the CPU. When the last VF was set it does
+  not take from its own looks, but from the driver, which keeps that in debugfs.
 """
 
 from __future__ import annotations
