@@ -207,7 +207,7 @@ KEYS: Mapping[str, Key] = {
         "whole number",
         POLLING_INTERVAL,
         1000,
-        "How often to look while LACP is up.",
+        "How often to look at a PF.",
         "milliseconds",
         always_written=True,
     ),

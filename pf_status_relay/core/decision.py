@@ -104,6 +104,7 @@ class Pace(Enum):
     """How soon to look again."""
 
     INTERVAL = "at the polling interval"
+    PORT_STATE = "at the polling interval, and at the port state alone at 100 ms"
     QUICK = "at 100 ms, or the polling interval if that is shorter"
 
 
@@ -394,9 +395,26 @@ def _ready(
         openness=Openness.CLOSED if closing and open_ is not None else open_,
     )
     listening = policy.early_detection_s is not None and not silence.refused
-    settling = not up or retries.in_haste(open_attempts) or writes or listening
-    pace = Pace.QUICK if settling else Pace.INTERVAL
-    return Decision(memory, tuple(events), writes, pace, wait_s if delayed else None)
+    settling = retries.in_haste(open_attempts) or writes or listening
+    retry_s = retries.again_in_s(open_attempts, now)
+    again_s = [wait_s] if delayed else []
+    if retry_s is not None:
+        again_s.append(retry_s)
+    if told is not None and told.shows is not told.showed:
+        again_s.append(told.since + causes.SETTLED_S - now)
+    pace = Pace.QUICK if settling else Pace.INTERVAL if up else _pace_while_down(pf)
+    return Decision(memory, tuple(events), writes, pace, min(again_s, default=None))
+
+
+def _pace_while_down(pf: PhysicalFunction) -> Pace:
+    """Return how soon to look again at a PF with LACP down of which nothing else is awaited.
+
+    The kernel announces all but the port state: carrier, the bond's and the PF's own state, and link states
+    that somebody sets. It announces neither in which aggregator a port is, of which a bond of several ports
+    has as many.
+    """
+    alone = pf.master is not None and pf.master.port_count == 1
+    return Pace.PORT_STATE if alone and pf.port is not None and not pf.lacp_up else Pace.QUICK
 
 
 def _placed(

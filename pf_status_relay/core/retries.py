@@ -179,6 +179,12 @@ def in_haste(attempts: Attempts) -> bool:
     return any(each.kind is not Kind.FOR_GOOD and not each.given_up for each in attempts.values())
 
 
+def again_in_s(attempts: Attempts, now: float) -> float | None:
+    """Return in how many seconds what was refused for good is tried again; None if nothing was."""
+    waiting = (each.retry_at - now for each in attempts.values() if each.kind is Kind.FOR_GOOD)
+    return min((seconds for seconds in waiting if seconds > 0), default=None)
+
+
 def _refused(
     name: str,
     refusal: Refusal,

@@ -1,6 +1,7 @@
-"""What sysfs tells of an interface: whether it is an SR-IOV PF, and its speed and duplex.
+"""What sysfs tells of an interface: whether it is an SR-IOV PF, speed and duplex, and the LACP port state.
 
-Linux Documentation/PCI/pci-iov-howto.rst and Documentation/ABI/testing/sysfs-class-net.
+Linux Documentation/PCI/pci-iov-howto.rst, Documentation/ABI/testing/sysfs-class-net and
+drivers/net/bonding/bond_sysfs_slave.c.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import os
 import socket
 from pathlib import Path
 
-from pf_status_relay.core.facts import LinkSettings
+from pf_status_relay.core.facts import BondPort, LinkSettings
+from pf_status_relay.core.lacp import PortState
 
 _INTERFACES = "/sys/class/net"
 
@@ -62,6 +64,34 @@ def _text(path: Path) -> str:
         if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
             return ""
         raise
+
+
+class PortStateFiles:
+    """The LACP port state of a bond's port, in two files that stay open.
+
+    Reading it takes a system call for each end, and the kernel takes no RTNL lock for it. That a port has
+    left its bond, or its interface is gone, makes reading fail. Raises OSError if a file cannot be opened.
+    """
+
+    def __init__(self, ifindex: int) -> None:
+        folder = f"{_INTERFACES}/{socket.if_indextoname(ifindex)}/bonding_slave"
+        self._files: list[int] = []
+        try:
+            for end in ("actor", "partner"):
+                self._files.append(os.open(f"{folder}/ad_{end}_oper_port_state", os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            self.close()
+            raise
+
+    def read(self) -> BondPort:
+        """Return the port state. Raises OSError, and ValueError if the bond runs no LACP."""
+        actor, partner = (PortState(int(os.pread(file, 16, 0))) for file in self._files)
+        return BondPort(actor, partner)
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._files:
+            os.close(self._files.pop())
 
 
 def interfaces() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Callable
@@ -43,6 +44,7 @@ from pf_status_relay.core.portions import PAUSE_S
 from pf_status_relay.core.redundancy import Place
 from pf_status_relay.core.retries import Outcome
 from pf_status_relay.core.vf_listing import VfListing
+from pf_status_relay.kernel import sysfs
 from pf_status_relay.kernel.event_socket import Affected, Watched
 from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.service import selection
@@ -54,7 +56,9 @@ Clock = Callable[[], float]
 _NEVER = float("inf")
 
 QUICK_S = 0.1
-"""Seconds between looks at a PF whose LACP is down: the kernel does not announce its recovery."""
+"""Seconds between looks at a PF that settles, and between glances at the port state of one with LACP down.
+
+The kernel does not announce that LACP has recovered."""
 
 MASTER_S = 10.0
 """Seconds after which a PF's bond is read again although no event was about it: for good measure,
@@ -87,6 +91,14 @@ class Interfaces:
     def due(self) -> float:
         """Return when there is next something to do, in monotonic seconds."""
         return min([self._select_due, self._left_due, *(each.due for each in self)])
+
+    def glance_due(self) -> float:
+        """Return when to glance at port states, in monotonic seconds; never, if there is none to follow."""
+        return next_on_grid(self._clock(), QUICK_S) if any(each.is_followed for each in self) else _NEVER
+
+    def glance(self) -> set[str]:
+        """Read the port states that are followed, and return whose is another one than at the last look."""
+        return {each.name for each in self if each.is_followed and each.port_state_has_changed()}
 
     def look_now(self) -> None:
         """Let the next cycle select the interfaces and look at all of them."""
@@ -291,6 +303,7 @@ class Interfaces:
         """
         disabled = interface.memory.disabled
         interface.forget_master()
+        interface.follow_port_state(False)
         interface.drains = ()
         interface.memory = Memory(interface.name, disabled=disabled)
         if disabled or interface.was_ready:
@@ -344,6 +357,7 @@ class Interface:
         self._lost_at: float | None = None  # when LACP was found down, until all VFs are written for it
         self._wrong_since = 0.0  # when the VFs of the last message were read as wrong
         self._slow: set[str] = set()  # what has been logged of the driver
+        self._port_state: sysfs.PortStateFiles | None = None  # while it is followed
 
     @property
     def left(self) -> VfLinkState | None:
@@ -408,13 +422,38 @@ class Interface:
             self.memory, settled = settle(self.memory, outcomes, done, done - self._wrong_since)
             look = Round(look.events + settled, resolved + outcomes, self._reaction_s(done), done - now)
         self._keep_master(known, now)
-        wait_s = min(QUICK_S, interval_s) if decision.pace is Pace.QUICK else interval_s
-        self.due = next_on_grid(now, wait_s)
+        self.follow_port_state(decision.pace is Pace.PORT_STATE)
+        quick = decision.pace is Pace.QUICK or (decision.pace is Pace.PORT_STATE and not self.is_followed)
+        self.due = next_on_grid(now, min(QUICK_S, interval_s) if quick else interval_s)
         if decision.again_in_s is not None:
             self.due = min(self.due, now + decision.again_in_s)
         if self.left is not None:
             self.due = self._clock() + PAUSE_S
         return replace(look, events=look.events + self._slow_events(), list_s=self._list_s)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether its port state is to be read between looks."""
+        return self._port_state is not None
+
+    def follow_port_state(self, follow: bool) -> None:
+        """Begin or end to follow its port state. Where sysfs does not show it, it is not followed."""
+        if self._port_state is not None and not follow:
+            self._port_state.close()
+            self._port_state = None
+        elif self._port_state is None and follow and self.ifindex is not None:
+            with suppress(OSError):
+                self._port_state = sysfs.PortStateFiles(self.ifindex)
+
+    def port_state_has_changed(self) -> bool:
+        """Tell whether its port state is another one than at the last look, or cannot be read any more."""
+        assert self._port_state is not None
+        try:
+            port = self._port_state.read()
+        except (OSError, ValueError):
+            self.follow_port_state(False)
+            return True
+        return not isinstance(self.facts, PhysicalFunction) or port != self.facts.port
 
     def explain(self, requests: RequestSocket, events: tuple[Event, ...]) -> tuple[Event, ...]:
         """Return the events of a look, with the cause of an outage that takes more requests to tell.

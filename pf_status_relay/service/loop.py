@@ -346,21 +346,27 @@ class Service:
         if link_events.watch(self._interfaces.watched()):
             return self._interfaces.names()  # of what changed before it was watched nothing was heard
         affected: set[Affected] = set()
+        changed: set[str] = set()
+        glance_due = self._interfaces.glance_due()
         due = min(self._interfaces.due(), self._metrics.due)
         if self._drains.ends_in_s is not None:
             due = min(due, self._clock() + self._drains.ends_in_s)
-        while not (self._stop or self._reload or self._drains_changed or affected):
-            left_s = due - self._clock()
-            if left_s <= 0:
+        while not (self._stop or self._reload or self._drains_changed or affected or changed):
+            now = self._clock()
+            if due <= now:
                 break
-            if link_events.fileno() in self._poll([self._wake, link_events], left_s):
+            if glance_due <= now:
+                changed = self._interfaces.glance()
+                glance_due = self._interfaces.glance_due()
+                continue
+            if link_events.fileno() in self._poll([self._wake, link_events], min(due, glance_due) - now):
                 affected, lost = link_events.drain()
                 if lost:
                     self._tell([LinkEventsLost()])
                     affected = {Affected(name, master=True) for name in self._interfaces.names()}
         self._take_wakeups()
         self._interfaces.forget_masters({each.interface for each in affected if each.master})
-        return {each.interface for each in affected}
+        return changed.union(each.interface for each in affected)
 
     def _netlink_failed(self, error: OSError) -> None:
         """Have the next cycle open new sockets, and read everything again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from pf_status_relay.config.load import ConfigError
 from pf_status_relay.core.events import Event
 from pf_status_relay.core.facts import BondPort, Facts, Master, PhysicalFunction, VfLinkState, VirtualFunction
 from pf_status_relay.core.refusals import Refusal
-from pf_status_relay.kernel import event_socket, sockets
+from pf_status_relay.kernel import event_socket, sockets, sysfs
 from pf_status_relay.kernel.event_socket import Affected, Watched
 from pf_status_relay.service import drains, vf_writer
 from pf_status_relay.service.lock import Lock
@@ -66,6 +67,8 @@ class World:
         self.known: list[Master | None] = []
         self.other_names: dict[str, str] = {}
         self.drain_folder = Path("/nonexistent")
+        self.glances: list[tuple[float, int]] = []
+        self.sysfs = True
         self.before_read: Callable[[str], None] = lambda name: None
         self.before_drain: Callable[[], None] = lambda: None
         self.before_open: Callable[[], None] = lambda: None
@@ -149,6 +152,25 @@ class World:
             def close(self) -> None:
                 pass
 
+        class PortStateFiles:
+            def __init__(self, ifindex: int) -> None:
+                self._ifindex = ifindex
+                self._open = world.sysfs
+                if not self._open:
+                    raise FileNotFoundError
+
+            def read(self) -> BondPort:
+                assert self._open
+                world.glances.append((round(world.now - 100, 6), self._ifindex))
+                for facts in world.facts.values():
+                    if isinstance(facts, PhysicalFunction) and facts.ifindex == self._ifindex and facts.port:
+                        return facts.port
+                raise OSError(errno.ENODEV, "No such device")
+
+            def close(self) -> None:
+                self._open = False
+
+        monkeypatch.setattr(sysfs, "PortStateFiles", PortStateFiles)
         monkeypatch.setattr(vf_writer, "usage", lambda: vf_writer.Usage(world.sleeps, 0.0))
         monkeypatch.setattr(sockets, "RequestSocket", RequestSocket)
         monkeypatch.setattr(sockets, "LinkEvents", LinkEvents)

@@ -199,11 +199,13 @@ def test_a_failed_read_is_told_once_and_forgets_nothing(watched: Watched) -> Non
     ("port", "states", "pace"),
     [
         pytest.param(UP, (AUTO,), Pace.INTERVAL, id="up and settled"),
-        pytest.param(DOWN, (DISABLE,), Pace.QUICK, id="recovery is not announced"),
+        pytest.param(DOWN, (DISABLE,), Pace.PORT_STATE, id="recovery is not announced"),
+        pytest.param(DOWN, (AUTO,), Pace.QUICK, id="a write is to be seen to work, in an outage, too"),
+        pytest.param(None, (DISABLE,), Pace.QUICK, id="no port state to follow"),
         pytest.param(UP, (DISABLE,), Pace.QUICK, id="a write is to be seen to work"),
     ],
 )
-def test_how_soon_to_look_again(watched: Watched, port: BondPort, states: States, pace: Pace) -> None:
+def test_how_soon_to_look_again(watched: Watched, port: BondPort | None, states: States, pace: Pace) -> None:
     assert watched.look(pf(port, *states)).pace is pace
 
 

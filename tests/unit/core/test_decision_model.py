@@ -225,8 +225,16 @@ class _Life(RuleBasedStateMachine):
         down = isinstance(facts, PhysicalFunction) and relayed and not is_up(facts)
         doubtful = [vf for vf in self.wrong.values() if vf.shown and vf.repeats == 3]
         in_haste = [vf for vf in self.wrong.values() if vf not in doubtful and vf.kind() != "for good"]
-        unsettled = isinstance(facts, Unreadable) or down or (relayed and (in_haste or decision.writes))
-        assert decision.pace is (Pace.QUICK if unsettled else Pace.INTERVAL)
+        unsettled = isinstance(facts, Unreadable) or (relayed and (in_haste or decision.writes))
+        followed = Pace.PORT_STATE if self.port else Pace.QUICK
+        assert decision.pace is (Pace.QUICK if unsettled else followed if down else Pace.INTERVAL)
+        still_shows = down and self.told["cause"] is not self.told["shown"]
+        again_in_s = self.shown_since + 10 - self.now if still_shows else None
+        if not any(vf.kind() == "for good" for vf in self.wrong.values()):
+            assert decision.again_in_s == again_in_s
+        elif again_in_s is not None:
+            assert decision.again_in_s is not None
+            assert decision.again_in_s <= again_in_s
         outcomes = tuple(self.write(vf) for vf in decision.writes)
         self.memory, settled = settle(decision.memory, outcomes, self.now, 0.0)
         expected = [event for vf in decision.writes for event in self.expected_of_write(vf)]

@@ -215,10 +215,9 @@ class _Group(RuleBasedStateMachine):
         self.look(number)
         self.pf(number).up = True
         self.look(number)
-        for pf in self.pfs:
+        for other, pf in enumerate(self.pfs):
             pf.ready &= pf is self.pf(number) or not pf.readable
-        for each in range(len(self.pfs)):
-            self.look(each)
+            self.look(other)
         self.in_no_time_one_is_open()
 
     @rule(seconds=st.sampled_from([0.125, 1.0, 8.0, 40.0]))

@@ -1,14 +1,16 @@
-"""What is a PF, by sysfs."""
+"""What sysfs tells of an interface."""
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from pf_status_relay.core.facts import LinkSettings
+from pf_status_relay.core.facts import BondPort, LinkSettings
+from pf_status_relay.core.lacp import PortState
 from pf_status_relay.kernel import sysfs
 
 
@@ -79,3 +81,31 @@ def test_a_vf_leads_to_its_pf_by_its_device(tmp_path: Path, monkeypatch: pytest.
 def test_an_interface_that_is_gone_is_no_pf() -> None:
     assert not sysfs.is_pf(0x7FFFFFFF)
     assert not sysfs.is_pf("nowhere0")
+
+
+def test_a_port_state_is_read_again_and_again_from_the_same_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysfs, "_INTERFACES", tmp_path)
+    lo = socket.if_nametoindex("lo")
+    folder = tmp_path / "lo" / "bonding_slave"
+    with pytest.raises(FileNotFoundError):
+        sysfs.PortStateFiles(lo)
+    folder.mkdir(parents=True)
+    (folder / "ad_actor_oper_port_state").write_text("143\n")
+    with pytest.raises(FileNotFoundError):
+        sysfs.PortStateFiles(lo)
+    (folder / "ad_partner_oper_port_state").write_text("55\n")
+    files = sysfs.PortStateFiles(lo)
+    assert files.read() == BondPort(PortState(143), PortState(55))
+    (folder / "ad_actor_oper_port_state").write_text("63\n")
+    assert files.read() == BondPort(PortState(63), PortState(55))
+    (folder / "ad_partner_oper_port_state").write_text("N/A\n")
+    with pytest.raises(ValueError, match="N/A"):
+        files.read()
+    descriptors = os.listdir("/proc/self/fd")
+    files.close()
+    files.close()
+    assert len(os.listdir("/proc/self/fd")) == len(descriptors) - 2
+    with pytest.raises(OSError, match="No such device"):
+        sysfs.PortStateFiles(0x7FFFFFFF)

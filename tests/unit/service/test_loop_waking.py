@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from pf_status_relay.config.keys import Config
 from pf_status_relay.core import events
 from pf_status_relay.core.facts import Master
 from pf_status_relay.kernel import event_socket
-from tests.support.facts import AUTO, DOWN, GONE, UP
+from tests.support.facts import AUTO, DISABLE, DOWN, GONE, UP
 from tests.support.world import World, pf
 
 
@@ -20,11 +23,43 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield world
 
 
-def test_a_pf_is_read_at_the_interval_while_up_and_ten_times_a_second_while_down(world: World) -> None:
+def test_a_pf_is_read_at_the_interval_and_its_port_state_ten_times_a_second_while_down(world: World) -> None:
     world.facts = {"up": pf(5), "down": pf(6, DOWN)}
     world.run(until=2.05)
     assert [at for at, name in world.read_at if name == "up"] == [0, 1, 2]
-    assert len([at for at, name in world.read_at if name == "down"]) == 21
+    assert [at for at, name in world.read_at if name == "down"] == [0, 1, 2]
+    assert world.glances == [(tenth / 10, 6) for tenth in range(1, 21) if tenth % 10]
+
+
+def test_a_pf_whose_port_state_has_changed_is_read_at_once(world: World) -> None:
+    world.facts = {"ens5f0": pf(5, DOWN, DISABLE), "ens5f1": pf(6, DOWN, DISABLE)}
+    world.at(0.25, lambda: world.facts.update(ens5f0=pf(5, UP, DISABLE)))
+    world.run(until=0.55)
+    assert world.written == [(0.3, 5, AUTO, 0)]
+    assert [at for at, name in world.read_at if name == "ens5f1"] == [0]
+    assert {ifindex for at, ifindex in world.glances if at > 0.3} == {6}, "LACP is up on the other"
+
+
+def test_a_port_state_that_cannot_be_read_any_more_is_read_with_all_the_rest(world: World) -> None:
+    world.facts = {"ens5f0": pf(5, DOWN)}
+    world.at(0.25, lambda: world.facts.update(ens5f0=GONE))
+    world.run(until=1.05)
+    assert [at for at, _ in world.read_at] == [0, 0.3, 1]
+
+
+def test_without_sysfs_a_pf_is_read_ten_times_a_second_while_down(world: World) -> None:
+    world.sysfs = False
+    world.facts = {"ens5f0": pf(5, DOWN)}
+    world.run(until=1.05)
+    assert [at for at, _ in world.read_at] == [tenth / 10 for tenth in range(11)]
+
+
+def test_a_port_state_is_not_followed_once_its_pf_is_not_meant_any_more(world: World) -> None:
+    world.facts = {"ens5f0": pf(5, DOWN), "ens5f1": pf(6)}
+    world.loads = [Config(("ens5f1",))]
+    world.at(0.25, lambda: os.kill(os.getpid(), signal.SIGHUP))
+    world.run(until=0.95)
+    assert world.glances == [(0.1, 5), (0.2, 5)]
 
 
 @pytest.mark.parametrize(
