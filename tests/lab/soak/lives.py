@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -25,7 +26,8 @@ class Life:
     `awake` are the times from and to which it could act (monotonic seconds; to None: it still can),
     `overruns` the times at which it lost link events, `storms_asleep` how many storms it could not listen to,
     in which it may have lost some, `reloads` those at which it was told to read its
-    configuration again, `used` its descriptors and KiB of memory, read now and then.
+    configuration again, `used` its descriptors, save those of port states, each once, and KiB of memory, read
+    now and then.
     """
 
     def __init__(self, relay: Relay) -> None:
@@ -50,7 +52,9 @@ class Life:
         if not self.relay.running():
             return
         process = Path(f"/proc/{self.relay.pid}")
-        descriptors = len(list((process / "fd").iterdir()))
+        files = [os.readlink(each) for each in (process / "fd").iterdir()]
+        followed = [file for file in files if file.endswith("_oper_port_state")]
+        descriptors = len(files) - len(set(followed))
         (rss,) = (line for line in (process / "status").read_text().splitlines() if line.startswith("VmRSS"))
         self.used.append((descriptors, int(rss.split()[1])))
 
