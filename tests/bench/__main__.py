@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import platform
+import py_compile
 import subprocess
 import sys
 import time
@@ -72,6 +74,9 @@ def measure(
         "plan": [case.name for case in plan],
         "found": [],
     }
+    # A start finds byte code, as the RPM has it and as pip has made it for pyroute2.
+    as_packaged = py_compile.PycInvalidationMode.CHECKED_HASH
+    compileall.compile_dir(guest.CHECKOUT / "pf_status_relay", quiet=1, invalidation_mode=as_packaged)
     print("Starts on this machine", flush=True)
     result["found"] += starts.measure(3 if options.quick else 10)
     cases = [*plan, memory] if not options.only else plan
