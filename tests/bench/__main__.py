@@ -98,6 +98,8 @@ def story(case: Case) -> str:
         words.append(f"{case.failures} failures of each program")
     if case.noise:
         words.append(f"{case.noise} unrelated events a second")
+    if case.burdened:
+        words.append("CPU and memory taken by another program")
     if case.late:
         words.append("announced about 200 ms late")
     return ", ".join(words)

@@ -20,6 +20,7 @@ class Case:
     - `with_floor`: the bare loop takes its turn too.
     - `cost_s`: for so many seconds the cost of an idle program is measured, for each of `states`.
     - `noise`: unrelated link events a second while PFs fail.
+    - `burdened`: the guest's CPU is kept busy and its memory is taken meanwhile (burden.py).
     - `late`: the kernel's notification of a failure comes about 200 ms late, because the RTNL lock is taken.
     - `starts`: so often each program is started with LACP up, and its first complete cycle awaited.
     - `outage_s`: LACPDUs pass again at least so long after the VFs are disabled. A port defaults 3 s after it
@@ -36,6 +37,7 @@ class Case:
     cost_s: float = 0.0
     states: tuple[str, ...] = ("up",)
     noise: int = 0
+    burdened: bool = False
     late: bool = False
     starts: int = 0
     outage_s: float = 0.1
@@ -79,6 +81,8 @@ FULL = (
     reaction(16, 16, replicas=1, rounds=1),
     Case("4x64 cost", 4, 64, cost_s=8.0, states=("up", "down", "200/s", "1000/s"), starts=5),
     Case("4x64 at 1000/s", 4, 64, rounds=3, noise=1000),
+    Case("16x128", 16, 128, rounds=1, cost_s=5.0, states=("1000/s",)),
+    Case("16x128 burdened", 16, 128, rounds=1, cost_s=5.0, states=("1000/s",), noise=1000, burdened=True),
     Case("1x8 late", 1, 8, rounds=16, with_floor=True, late=True),
     Case("16x16 defaulted", 16, 16, rounds=2, outage_s=3.5),
     growth(1, 1, replicas=4, rounds=2),

@@ -20,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+from tests.bench.burden import burden
 from tests.bench.cases import FLOOR, OURS, PEER, Case
 from tests.bench.failures import Failures, Phase, Subject, Switchboard
 from tests.bench.holder import RtnlHolder
@@ -178,10 +179,11 @@ class Station:
     @contextmanager
     def noise(self) -> Iterator[None]:
         """What else goes on while PFs fail."""
-        if self.case.noise:
-            with storm("bystander0", str(self.case.noise)):
-                yield
-        else:
+        with ExitStack() as running:
+            if self.case.noise:
+                running.enter_context(storm("bystander0", str(self.case.noise)))
+            if self.case.burdened:
+                running.enter_context(burden())
             yield
 
     @contextmanager
@@ -214,6 +216,8 @@ class Station:
         with ExitStack() as running:
             if per_second.isdecimal():
                 running.enter_context(storm("bystander1", per_second))
+            if self.case.burdened:
+                running.enter_context(burden())
             running.callback(program.stop)
             if state != "down" and not self._is_at_work(program):
                 return
