@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "systemd: PID 1 of the guest is systemd, and the service is installed; with install=False it is not, "
-        "for the scenario to install the RPM",
+        "for the scenario to install the RPM; with network_manager=True NetworkManager is there, too",
     )
     config.addinivalue_line("markers", "real_time: the guest's clock is the host's, not virtual")
 

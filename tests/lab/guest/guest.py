@@ -74,6 +74,7 @@ def run(
     virtual_time: bool = True,
     systemd: bool = False,
     install: bool = True,
+    network_manager: bool = False,
     cpu: int | None = None,
     memory_mb: int = 512,
     timeout: float = 120.0,
@@ -85,12 +86,20 @@ def run(
       the host's.
     - `systemd`: PID 1 is systemd and the service is installed, not started; otherwise PID 1 is a shell.
     - `install`: false leaves the service uninstalled under systemd, for the command to install the RPM.
+    - `network_manager`: NetworkManager and udev are there too, under systemd, and not started.
     - `cpu`: the host CPU to stay on, by default the last allowed one. A guest that wanders is slow.
     - `timeout`: in the host's seconds.
 
     Raises GuestError if the kernel does not start, crashes, or has not ended after `timeout`.
     """
-    prepare(folder, command, systemd=systemd, install=install, environment=environment or {})
+    prepare(
+        folder,
+        command,
+        systemd=systemd,
+        install=install,
+        network_manager=network_manager,
+        environment=environment or {},
+    )
     arguments = [
         *("taskset", "-c", str(max(os.sched_getaffinity(0)) if cpu is None else cpu)),
         # However this process ends, its guest ends with it.
@@ -108,7 +117,13 @@ def run(
 
 
 def prepare(
-    folder: Path, command: Sequence[str], *, systemd: bool, install: bool, environment: Mapping[str, str]
+    folder: Path,
+    command: Sequence[str],
+    *,
+    systemd: bool,
+    install: bool,
+    network_manager: bool,
+    environment: Mapping[str, str],
 ) -> None:
     """Leaves in `folder` what init and the guest will read there."""
     for stale in ("status", "output"):
@@ -119,6 +134,7 @@ def prepare(
         "CHECKOUT": str(CHECKOUT),
         "SYSTEMD": "yes" if systemd else "no",
         "INSTALL": "yes" if install else "no",
+        "NETWORK_MANAGER": "yes" if network_manager else "no",
         "SITE_PACKAGES": str(packages[-1]) if packages else "",
     }
     (folder / "request").write_text(

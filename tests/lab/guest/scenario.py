@@ -64,7 +64,8 @@ class Scenario(pytest.Item):
                 raise ScenarioFailed(f"the lab cannot run, and CI must not skip it: {reason}")
             pytest.skip(f"THE LAB CANNOT RUN, nothing of it is tested: {reason}")
         systemd = self.get_closest_marker("systemd")
-        install = systemd is None or bool(systemd.kwargs.get("install", True))
+        words = systemd.kwargs if systemd else {}
+        install = bool(words.get("install", True))
         if not install:
             self._build_package()
         folder = guest.results_folder()
@@ -77,6 +78,7 @@ class Scenario(pytest.Item):
                 virtual_time=self.get_closest_marker("real_time") is None,
                 systemd=systemd is not None,
                 install=install,
+                network_manager=bool(words.get("network_manager", False)),
                 cpu=own_cpu(),
                 timeout=TIMEOUT,
                 environment=environment,
