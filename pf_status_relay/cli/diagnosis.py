@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
+from pf_status_relay.cli import connections
+from pf_status_relay.cli.connections import Connections
 from pf_status_relay.cli.drivers import of_driver
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.host import Rival
@@ -149,13 +152,14 @@ def of_interface(
     hint: Hint | None = None,
     told: Cause | None = None,
     driver: Driver | None = None,
+    managed: Connections = MappingProxyType({}),
 ) -> list[Finding]:
     """Judge what was read of a configured interface, as far as each thing can be judged.
 
     `sriov` says whether its device can have VFs, None if nobody asked. `refused` is why the driver
     did not set a VF to what it is, empty if it did, None if it was not asked to. `hint` is what was
     probably meant by a name that means no PF. `told` is why the running service says that LACP
-    is down. `driver` is None if nobody asked.
+    is down. `driver` is None if nobody asked. `managed` are NetworkManager's connections.
     """
     if isinstance(facts, Unreadable):
         return [Finding(name, Verdict.FAILED, f"cannot be read: {facts.error}", "look at the kernel's log")]
@@ -173,7 +177,7 @@ def of_interface(
         lines += [of_driver(name, driver)] if driver else []
         lines += _vfs(name, facts)
         lines += _probe(name, refused)
-    lines.append(_bond(name, facts))
+    lines.append(_bond(name, facts, managed))
     if lines[-1].verdict is Verdict.FAILED and disabled_vfs(facts):
         found = (
             f"{disabled_vfs(facts)} of {_count(len(facts.vfs), 'VF')} in disable, and nothing sets them back"
@@ -182,9 +186,9 @@ def of_interface(
         lines.append(Finding(name, Verdict.WARNING, found, fix))
     elif lines[-1].verdict is Verdict.PASSED:
         assert facts.master is not None
-        lines += _settings(name, facts.master)
+        lines += _settings(name, facts.master, managed)
     if facts.carrier or not_ready_reason(facts):
-        lines.append(_link(name, facts))
+        lines.append(_link(name, facts, managed))
     if facts.master and not not_ready_reason(facts):
         lines.append(_lacp(name, causes.cause_of(facts, told), facts.master))
     return lines
@@ -230,7 +234,7 @@ def _probe(name: str, refused: str | None) -> list[Finding]:
     return [Finding(name, Verdict.PASSED, "the driver sets VF link states")]
 
 
-def _bond(name: str, pf: PhysicalFunction) -> Finding:
+def _bond(name: str, pf: PhysicalFunction, managed: Connections) -> Finding:
     reason = not_ready_reason(pf)
     if not reason:
         assert pf.master is not None
@@ -244,27 +248,30 @@ def _bond(name: str, pf: PhysicalFunction) -> Finding:
         fix = f"create the bond again with {BOND_OPTIONS}"
     else:
         fix = f"make it the one port of a bond with {BOND_OPTIONS}"
+        by_manager = connections.activate(name, managed)
+        fix += f"; if NetworkManager has a connection for that: {by_manager}" * bool(by_manager)
     return Finding(name, Verdict.FAILED, reason, fix)
 
 
-def _settings(name: str, bond: Master) -> list[Finding]:
+def _settings(name: str, bond: Master, managed: Connections) -> list[Finding]:
     lines = [Finding(name, Verdict.PASSED, f"bond {bond.name} is on the fast LACP rate")]
     if not bond.lacp_fast:
         found = f"bond {bond.name} is on the slow LACP rate: a dead switch is noticed after 90 s, not 3"
-        lines = [Finding(name, Verdict.WARNING, found, "set lacp_rate=fast on the bond")]
+        lines = [Finding(name, Verdict.WARNING, found, connections.set_lacp_rate(bond.name, managed))]
     if bond.miimon_ms:
         found = f"bond {bond.name} looks at the carrier every {bond.miimon_ms} ms"
         return [*lines, Finding(name, Verdict.PASSED, found)]
     found = f"bond {bond.name} has no miimon: it does not notice a carrier that goes or comes"
-    return [*lines, Finding(name, Verdict.WARNING, found, "set miimon=100 on the bond")]
+    return [*lines, Finding(name, Verdict.WARNING, found, connections.set_miimon(bond.name, managed))]
 
 
-def _link(name: str, pf: PhysicalFunction) -> Finding:
+def _link(name: str, pf: PhysicalFunction, managed: Connections) -> Finding:
     if pf.carrier:
         return Finding(name, Verdict.PASSED, "has carrier")
     cause = Cause.NO_CARRIER if pf.up else Cause.PF_DOWN
     found = "has no carrier" if pf.up else "is set down"
-    return Finding(name, Verdict.WARNING, found, causes.fix(cause, name, ""))
+    by_manager = not pf.up and connections.activate(name, managed)
+    return Finding(name, Verdict.WARNING, found, by_manager or causes.fix(cause, name, ""))
 
 
 def _lacp(name: str, cause: Cause | None, bond: Master) -> Finding:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pf_status_relay.cli import diagnosis
+from pf_status_relay.cli.connections import Connections
 from pf_status_relay.cli.drivers import of_driver
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.names import Hint
@@ -129,13 +130,15 @@ def overview(
     drains: Mapping[str, Drains] = MappingProxyType({}),
     others: Sequence[Finding] = (),
     drivers: Mapping[str, Driver] = MappingProxyType({}),
+    managed: Connections = MappingProxyType({}),
 ) -> Overview:
     """Return how the interfaces are, in the order of `facts`; `drains` are those of each.
 
-    `hints` are what was probably meant by names that mean no PF, `drivers` those that were asked for.
+    `hints` are what was probably meant by names that mean no PF, `drivers` those that were asked for,
+    `managed` NetworkManager's connections.
     """
     rows = tuple(
-        _row(name, each, service, hints.get(name), drains.get(name, ()), drivers.get(name))
+        _row(name, each, service, hints.get(name), drains.get(name, ()), drivers.get(name), managed)
         for name, each in facts.items()
     )
     return Overview(rows, service.pid if service else None, tuple(others))
@@ -148,6 +151,7 @@ def _row(
     hint: Hint | None,
     drains: Drains,
     driver: Driver | None,
+    managed: Connections,
 ) -> Row:
     told = service.interfaces.get(name) if service else None
     told_cause = service.cause(name) if service else None
@@ -157,7 +161,7 @@ def _row(
         condition = Condition.DOWN if cause else Condition.UP
     word = str(condition) if readiness is Readiness.READY else None
     since = told.since if told and (told.readiness, told.lacp) == (readiness.value, word) else ""
-    lines = diagnosis.of_interface(name, facts, hint=hint, told=told_cause, driver=driver)
+    lines = diagnosis.of_interface(name, facts, hint=hint, told=told_cause, driver=driver, managed=managed)
     problems = [line for line in lines if line.verdict is not Verdict.PASSED]
     kept_open = bool(told and told.kept_open) and readiness is Readiness.READY and not disabled_vfs(facts)
     if kept_open:

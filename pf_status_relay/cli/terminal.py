@@ -53,12 +53,19 @@ class Terminal:
         return f"\x1b[{colour.value}m{text}{_ASIDE}" if self._coloured and text else text
 
     def wrap(self, text: str, indent: str = "") -> list[str]:
-        """Return a sentence as lines that fit, from the second on indented; as one where nothing has to."""
+        """Return a sentence as lines that fit, from the second on indented; as one where nothing has to.
+
+        Words are not broken at their hyphens: an option or a UUID can be copied.
+        """
         text = printable(text)
         if not self._stream.isatty():
             return [indent + text]
         width = max(self._size().columns, 20)
-        return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent or "    ") or [""]
+        further = indent or "    "
+        lines = textwrap.wrap(
+            text, width, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False
+        )
+        return lines or [""]
 
     @contextmanager
     def screen(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 
-from pf_status_relay.cli import diagnosis, findings, host, streams
+from pf_status_relay.cli import connections, diagnosis, findings, host, streams
 from pf_status_relay.cli.exit_status import EX_NOPERM, EX_USAGE, Refused
 from pf_status_relay.cli.shared_arguments import ENVIRONMENT, Commands, Help, add_config
 from pf_status_relay.cli.terminal import Terminal
@@ -87,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
         found.append(diagnosis.netlink_failed(str(error)))
     probed = _probe(facts, *options.probe) if options.probe and facts else {}
     hints, service, drivers = host.read_hints(facts), state_file.read(), host.read_drivers(facts)
+    managed = connections.read(facts.values())
     for name, each in facts.items():
         sriov = sysfs.is_pf(each.ifindex) if isinstance(each, PhysicalFunction) else None
         found += diagnosis.of_interface(
@@ -97,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
             hints.get(name),
             service.cause(name) if service else None,
             drivers.get(name),
+            managed,
         )
     found += others
     found += diagnosis.of_host(

@@ -9,7 +9,7 @@ import sys
 import time
 from contextlib import suppress
 
-from pf_status_relay.cli import host, streams
+from pf_status_relay.cli import connections, host, streams
 from pf_status_relay.cli.exit_status import EX_CONFIG, EX_OSERR
 from pf_status_relay.cli.overview import Overview, as_json, overview
 from pf_status_relay.cli.shared_arguments import ENVIRONMENT, Commands, Help, add_config
@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
             drains,
             [*others, *host.read_left(facts)],
             host.read_drivers(facts),
+            connections.read(facts.values()),
         )
 
     terminal = Terminal(sys.stdout, os.environ)

@@ -121,6 +121,11 @@ def test_sentences_are_wrapped_for_a_terminal_alone(screen: Screen) -> None:
     assert lines[1].startswith("    no carrier")
 
 
+def test_a_word_with_hyphens_is_not_broken(screen: Screen) -> None:
+    words = "nmcli connection up 0f8b2c1a-0000-4000-8000-0000000000b0"
+    assert Terminal(screen.stream, XTERM).wrap(words) == [words[:19], f"    {words[20:]}"]
+
+
 def test_no_text_moves_the_cursor() -> None:
     assert printable("ens\x1b[2J5\x9bf0\n") == "ens?[2J5?f0?"
     assert printable("ens5f0 \u00fc") == "ens5f0 \u00fc"
