@@ -49,7 +49,6 @@ soak: setup
 
 bench: setup
 	@tests/setup bench
-	@.venv/bin/python -m compileall -q pf_status_relay
 	@.venv/bin/python -m tests.bench $(if $(PEER),--peer '$(PEER)') $(BENCH_ARGUMENTS)
 
 fuzz: setup
