@@ -215,7 +215,10 @@ def _vfs(name: str, pf: PhysicalFunction) -> list[Finding]:
         found = f"the kernel lists {len(pf.vfs)} of its {pf.vf_count} VFs, the others are not relayed for"
         lines.append(Finding(name, Verdict.WARNING, found, "have fewer VFs, up to 334"))
     if pf.vfs and enabled == len(pf.vfs):
-        fix = f"set those to relay for to auto: ip link set dev {name} vf 0 state auto"
+        fix = (
+            f"set those to relay for to auto: ip link set dev {name} vf 0 state auto; "
+            "leave linkState out of the networks of pods"
+        )
         lines.append(Finding(name, Verdict.FAILED, "all VFs are in link state enable and left alone", fix))
     elif enabled:
         found = f"{enabled} of {_count(len(pf.vfs), 'VF')} in link state enable and left alone"
