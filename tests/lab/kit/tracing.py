@@ -7,7 +7,7 @@ following PID 1, it would trace all of the guest.
 
 With -D it is a grandchild: the process that was started is the program, with its number, parent, signals and
 exit status. A test can see strace all the same: the program has a tracer, the service a second process, and
-each call wakes the program. ExecReload='s kill is not traced.
+each call wakes the program. ExecReload='s shell is not traced; a scenario runs it within the filter.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ case "$1 $2" in
 esac
 case $1 in
 run) exec env RUNTIME_DIRECTORY=/run/pf-status-relay /usr/bin/pf-status-relay run --log-format journal ;;
-kill) exec kill -HUP $(systemctl show --value --property MainPID pf-status-relay) ;;
+kill) kill -HUP $(systemctl show --value --property MainPID pf-status-relay) ;;
 esac
 """
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
 import pytest
 
+from pf_status_relay.core.events import ConfigurationReloaded
+from tests.lab.guest.guest import CHECKOUT
 from tests.lab.kit.lab import Lab
 
 DROPPED = "interface is no longer monitored, its VFs are left as they are"
@@ -84,4 +87,20 @@ def test_systemctl_reload_reads_drop_ins_and_tells_systemd(lab: Lab) -> None:
     (entry,) = [entry for entry in lab.journal() if "configuration was refused" in str(entry["MESSAGE"])]
     assert entry["ERROR"].startswith(
         "/etc/pf-status-relay.d/20-bad.toml: polling_interval_ms is 1; allowed: "
+    )
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_systemctl_reload_works_with_the_shell_of_rhel_and_of_debian(lab: Lab, shell: str) -> None:
+    unit = (CHECKOUT / "systemd" / "pf-status-relay.service").read_text()
+    (line,) = re.findall("^ExecReload=/bin/sh (.*)$", unit, re.MULTILINE)
+    drop_in = Path("/run/systemd/system/pf-status-relay.service.d/shell.conf")
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text(f"[Service]\nExecReload=\nExecReload=/bin/{shell} {line}\n")
+    lab.systemctl("daemon-reload")
+    lab.start_service("ens5f0")
+    lab.systemctl("reload", "pf-status-relay")
+    lab.wait_until(
+        lambda: lab.journal(event=ConfigurationReloaded), within=1, what="the new configuration", poll=0.1
     )
