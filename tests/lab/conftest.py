@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.guest import system
 from tests.lab.guest.scenario import INSIDE, Scenario, write_report
 from tests.lab.kit import tracing
 from tests.lab.kit.lab import RESULTS, Lab
@@ -17,13 +18,25 @@ HERE = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers that say what a scenario's guest is like."""
+    """Register the markers that say what a guest is like, and refuse a system that it cannot have."""
     config.addinivalue_line(
         "markers",
         "systemd: PID 1 of the guest is systemd, and the service is installed; with install=False it is not, "
         "for the scenario to install the RPM; with network_manager=True NetworkManager is there, too",
     )
+    config.addinivalue_line(
+        "markers", "host_python: what it runs was made by the host's Python, so the guest has to have that"
+    )
     config.addinivalue_line("markers", "real_time: the guest's clock is the host's, not virtual")
+    name = system.chosen()
+    if name is not None and name not in system.NAMES:
+        raise pytest.UsageError(f"the lab's guests can have the system {', '.join(system.NAMES)}, not {name}")
+
+
+def pytest_report_header() -> str | None:
+    """Say it if guests have another system than the host."""
+    name = system.chosen()
+    return None if name is None else f"guests: {system.NAMES[name]} in {system.root(name)}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

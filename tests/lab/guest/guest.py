@@ -19,6 +19,10 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 INIT = Path(__file__).with_name("init")
 VIRTUAL_START = 1_893_456_000
 """What a guest in virtual time takes the time of its boot to be: 2030-01-01, in seconds since 1970."""
+SYSTEM_VARIABLE = "PF_STATUS_RELAY_LAB_SYSTEM"
+"""Environment variable of host and guest: the system that guests have, if not the host's (system.py)."""
+SYSTEM_ENVIRONMENT = "opt/lab"
+"""In that system's root, its virtual environment with the project's dependencies."""
 
 
 class GuestError(Exception):
@@ -40,9 +44,13 @@ class Result:
 
 
 def python() -> str:
-    """The interpreter that has the project's dependencies: the checkout's .venv if there is one."""
+    """The interpreter that has the project's dependencies: the checkout's .venv if there is one.
+
+    In a guest that has another system it is that one's.
+    """
     candidate = CHECKOUT / ".venv" / "bin" / "python"
-    return str(candidate) if candidate.exists() else sys.executable
+    is_ours = candidate.exists() and not os.environ.get(SYSTEM_VARIABLE)
+    return str(candidate) if is_ours else sys.executable
 
 
 def cannot_run() -> str | None:
@@ -79,6 +87,7 @@ def run(
     memory_mb: int = 512,
     timeout: float = 120.0,
     environment: Mapping[str, str] | None = None,
+    root: Path = Path("/"),
 ) -> Result:
     """Boots a guest, runs `command` in the checkout as root, and returns what it left in `folder`.
 
@@ -89,6 +98,7 @@ def run(
     - `network_manager`: NetworkManager and udev are there too, under systemd, and not started.
     - `cpu`: the host CPU to stay on, by default the last allowed one. A guest that wanders is slow.
     - `timeout`: in the host's seconds.
+    - `root`: the folder that the guest sees as its files: the host's, or another system's (system.py).
 
     Raises GuestError if the kernel does not start, crashes, or has not ended after `timeout`.
     """
@@ -99,6 +109,7 @@ def run(
         install=install,
         network_manager=network_manager,
         environment=environment or {},
+        root=root,
     )
     arguments = [
         *("taskset", "-c", str(max(os.sched_getaffinity(0)) if cpu is None else cpu)),
@@ -124,18 +135,21 @@ def prepare(
     install: bool,
     network_manager: bool,
     environment: Mapping[str, str],
+    root: Path,
 ) -> None:
     """Leaves in `folder` what init and the guest will read there."""
     for stale in ("status", "output"):
         with contextlib.suppress(FileNotFoundError):
             (folder / stale).unlink()
-    packages = sorted((CHECKOUT / ".venv" / "lib").glob("python3*/site-packages"))
+    environment_folder = CHECKOUT / ".venv" if root == Path("/") else root / SYSTEM_ENVIRONMENT
+    packages = sorted((environment_folder / "lib").glob("python3*/site-packages"))
     request = {
         "CHECKOUT": str(CHECKOUT),
         "SYSTEMD": "yes" if systemd else "no",
         "INSTALL": "yes" if install else "no",
         "NETWORK_MANAGER": "yes" if network_manager else "no",
         "SITE_PACKAGES": str(packages[-1]) if packages else "",
+        "ROOT": str(root),
     }
     (folder / "request").write_text(
         "".join(f"{name}={shlex.quote(text)}\n" for name, text in request.items())

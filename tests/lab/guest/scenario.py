@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.guest import guest, kernel
+from tests.lab.guest import guest, kernel, system
 from tests.lab.kit import package, tracing
 
 INSIDE = "PF_STATUS_RELAY_LAB_INSIDE"
@@ -70,9 +70,13 @@ class Scenario(pytest.Item):
             self._build_package()
         folder = guest.results_folder()
         environment = {INSIDE: "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **tracing.environment()}
+        python, root, name = guest.python(), Path("/"), system.chosen()
+        if name is not None:
+            environment[guest.SYSTEM_VARIABLE] = name
+            python, root = f"/{guest.SYSTEM_ENVIRONMENT}/bin/python", system.root(name)
         try:
             result = guest.run(
-                [guest.python(), *COMMAND, self.nodeid],
+                [python, *COMMAND, self.nodeid],
                 kernel=kernel.kernel(),
                 folder=folder,
                 virtual_time=self.get_closest_marker("real_time") is None,
@@ -82,6 +86,7 @@ class Scenario(pytest.Item):
                 cpu=own_cpu(),
                 timeout=TIMEOUT,
                 environment=environment,
+                root=root,
             )
         except (guest.GuestError, kernel.KernelError) as error:
             self._keep(folder)
@@ -136,6 +141,9 @@ def unavailable() -> str | None:
     reason = guest.cannot_run()
     if reason is None and kernel.cached() is None:
         reason = "its kernel is not built: python -m tests.lab.guest.kernel"
+    name = system.chosen()
+    if reason is None and name is not None and not system.root(name).exists():
+        reason = f"its system is not there: python -m tests.lab.guest.system {name}"
     return reason
 
 

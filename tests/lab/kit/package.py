@@ -21,8 +21,13 @@ NEXT = CHECKOUT / "build" / "next"
 """The source of the next version, unpacked, with a `dist` of its own."""
 NEXT_INTERVAL_MS = 2000
 """polling_interval_ms in the next version's default configuration."""
-RPM = ("rpm", "--dbpath=/run/rpm", *(("--force-debian",) if Path("/etc/debian_version").exists() else ()))
-"""rpm with a database in the guest's memory. Debian's refuses to install unless forced."""
+DEBIAN = Path("/etc/debian_version")
+FORCED = ("--force-debian",) if DEBIAN.exists() and DEBIAN.read_text().startswith("12.") else ()
+"""Debian 12's rpm refuses to install otherwise. Debian 13's does not know the option."""
+NETWORK = "--define=__transaction_unshare %{nil}"
+"""Debian 13's rpm 4.20 runs scriptlets without a network, where they see no PF. RHEL 10's 4.19 does not."""
+RPM = ("rpm", "--dbpath=/run/rpm", NETWORK, *FORCED)
+"""rpm with a database in the guest's memory."""
 
 
 class PackageError(Exception):

@@ -14,7 +14,7 @@ from tests.lab.guest.guest import CHECKOUT
 from tests.lab.kit.lab import RESULTS, Lab
 from tests.lab.kit.service import CONFIGURATION
 
-pytestmark = pytest.mark.systemd
+pytestmark = [pytest.mark.systemd, pytest.mark.host_python]
 
 PLAYBOOK = CHECKOUT / ".venv" / "bin" / "ansible-playbook"
 DROP_IN = CONFIGURATION.with_suffix(".d") / "10-host.toml"

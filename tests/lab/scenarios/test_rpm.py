@@ -317,6 +317,7 @@ def test_running_it_changes_no_file_of_the_package(lab: Lab) -> None:
 
 
 @systemd
+@pytest.mark.host_python
 def test_its_byte_code_is_used_whatever_the_times_of_the_files_are(lab: Lab) -> None:
     """On RHEL CoreOS all times are zero; byte code that goes by time would be compiled anew at each start."""
     package.install(package.current())
