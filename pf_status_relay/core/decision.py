@@ -104,7 +104,7 @@ class Pace(Enum):
     """How soon to look again."""
 
     INTERVAL = "at the polling interval"
-    PORT_STATE = "at the polling interval, and at the port state alone at 100 ms"
+    PORT_STATE = "at 1 s, or the polling interval if that is shorter, and at the port state alone at 100 ms"
     QUICK = "at 100 ms, or the polling interval if that is shorter"
 
 
@@ -402,17 +402,19 @@ def _ready(
         again_s.append(retry_s)
     if told is not None and told.shows is not told.showed:
         again_s.append(told.since + causes.SETTLED_S - now)
-    pace = Pace.QUICK if settling else Pace.INTERVAL if up else _pace_while_down(pf)
+    pace = Pace.QUICK if settling else Pace.INTERVAL if may_carry else _pace_while_closed(pf, up)
     return Decision(memory, tuple(events), writes, pace, min(again_s, default=None))
 
 
-def _pace_while_down(pf: PhysicalFunction) -> Pace:
-    """Return how soon to look again at a PF with LACP down of which nothing else is awaited.
+def _pace_while_closed(pf: PhysicalFunction, up: bool) -> Pace:
+    """Return how soon to look again at a PF that is down or drained, and of which nothing else is awaited.
 
-    The kernel announces all but the port state: carrier, the bond's and the PF's own state, and link states
-    that somebody sets. It announces neither in which aggregator a port is, of which a bond of several ports
-    has as many.
+    The kernel announces carrier, the bond's and the PF's own state, and link states that somebody sets. It
+    does not announce the port state, on which pods wait, nor new VFs, which are born in auto. It does not
+    announce in which aggregator a port is either, of which a bond of several ports has as many.
     """
+    if up:
+        return Pace.PORT_STATE
     alone = pf.master is not None and pf.master.port_count == 1
     return Pace.PORT_STATE if alone and pf.port is not None and not pf.lacp_up else Pace.QUICK
 

@@ -60,6 +60,9 @@ QUICK_S = 0.1
 
 The kernel does not announce that LACP has recovered."""
 
+CLOSED_S = 1.0
+"""Seconds between looks at a PF that is down or drained, at most: the kernel does not announce new VFs."""
+
 MASTER_S = 10.0
 """Seconds after which a PF's bond is read again although no event was about it: for good measure,
 as the kernel announces each change of a bond's ports."""
@@ -423,8 +426,11 @@ class Interface:
             look = Round(look.events + settled, resolved + outcomes, self._reaction_s(done), done - now)
         self._keep_master(known, now)
         self.follow_port_state(decision.pace is Pace.PORT_STATE)
-        quick = decision.pace is Pace.QUICK or (decision.pace is Pace.PORT_STATE and not self.is_followed)
-        self.due = next_on_grid(now, min(QUICK_S, interval_s) if quick else interval_s)
+        if decision.pace is Pace.QUICK or (decision.pace is Pace.PORT_STATE and not self.is_followed):
+            interval_s = min(QUICK_S, interval_s)
+        elif decision.pace is Pace.PORT_STATE:
+            interval_s = min(CLOSED_S, interval_s)
+        self.due = next_on_grid(now, interval_s)
         if decision.again_in_s is not None:
             self.due = min(self.due, now + decision.again_in_s)
         if self.left is not None:

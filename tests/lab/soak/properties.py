@@ -19,6 +19,9 @@ NOTICED_S = 0.2
 """Beyond the polling interval: how long the relay may take to act on anything (S1, S3)."""
 REACTED_S = 0.2
 """How long it may take where it cannot have missed it: a lost carrier (S1), a VF back in auto (S5)."""
+UNANNOUNCED_S = 1.0
+"""How long it may take, or the polling interval if that is shorter, to find what the kernel announces nobody:
+VFs that are made or that a driver forgets, in auto, on a PF that is down or drained (S5)."""
 RETRIED_S = 1.2
 """How long it may take to set a VF whose link state the driver refused before: it is tried each second."""
 STANDS_S = 10.0
@@ -86,6 +89,7 @@ class Case:
         self.configured = configured
         self.group = group
         self._drains = [(act.ended, act.drains) for act in self.acts if act.drains is not None]
+        self.interval_s = interval_s
         self.bound_s = interval_s + NOTICED_S + DRIVER_S
         self.quiet_since = quiet_since
         self.ended = history.ended
@@ -195,11 +199,11 @@ class Case:
                     cleared.add(index)
             since = {key: since.get(key, moment.since) for key in found}
             for (index, vf, state, why), begun in since.items():
-                limit = (
-                    max(limits[why], RETRIED_S + DRIVER_S)
-                    if self.accepted_lately(index, begun)
-                    else limits[why]
-                )
+                limit = limits[why]
+                if self.accepted_lately(index, begun):
+                    limit = max(limit, RETRIED_S + DRIVER_S)
+                elif why == BACK and self.made_unannounced(index, begun):
+                    limit += min(self.interval_s, UNANNOUNCED_S)
                 if moment.until - begun > limit and (index, vf, why, begun) not in told:
                     told.add((index, vf, why, begun))
                     name, up_or_down = links[index].name, "down or drained" if state == "auto" else "up"
@@ -210,6 +214,13 @@ class Case:
         """Whether the driver took VFs' link states again so shortly before that one is still to be tried."""
         return any(
             act.accepts and act.ifindex == index and time - RETRIED_S <= act.ended <= time
+            for act in self.acts
+        )
+
+    def made_unannounced(self, index: int, time: float) -> bool:
+        """Whether all VFs of a PF had just been made, or forgotten by its driver, and so were in auto."""
+        return any(
+            act.vf is None and act.became and act.ifindex == index and act.begun <= time <= act.ended + SEEN_S
             for act in self.acts
         )
 

@@ -226,8 +226,9 @@ class _Life(RuleBasedStateMachine):
         doubtful = [vf for vf in self.wrong.values() if vf.shown and vf.repeats == 3]
         in_haste = [vf for vf in self.wrong.values() if vf not in doubtful and vf.kind() != "for good"]
         unsettled = isinstance(facts, Unreadable) or (relayed and (in_haste or decision.writes))
-        followed = Pace.PORT_STATE if self.port else Pace.QUICK
-        assert decision.pace is (Pace.QUICK if unsettled else followed if down else Pace.INTERVAL)
+        closed = relayed and (down or self.drains)
+        followed = Pace.PORT_STATE if self.port or not down else Pace.QUICK
+        assert decision.pace is (Pace.QUICK if unsettled else followed if closed else Pace.INTERVAL)
         still_shows = down and self.told["cause"] is not self.told["shown"]
         again_in_s = self.shown_since + 10 - self.now if still_shows else None
         if not any(vf.kind() == "for good" for vf in self.wrong.values()):

@@ -170,3 +170,12 @@ def test_whoever_is_newly_watched_is_looked_at_once_more(world: World) -> None:
     world.hear(0.25, 5)
     world.run(until=0.5)
     assert world.read_at[2:] == [(0.25, "ens5f0"), (0.25, "ens5f0"), (0.25, "ens5f1")]
+
+
+def test_new_vfs_of_a_pf_that_is_down_or_drained_are_found_within_a_second_whatever_the_interval(
+    world: World,
+) -> None:
+    world.facts = {"ens5f0": pf(5, DOWN)}
+    world.at(0.25, lambda: world.facts.update(ens5f0=pf(5, DOWN, AUTO)))
+    world.run(until=1.5, interval_ms=60_000)
+    assert world.written == [(1, 5, DISABLE, 0)]
