@@ -359,12 +359,14 @@ class Service:
                 changed = self._interfaces.glance()
                 glance_due = self._interfaces.glance_due()
                 continue
-            if link_events.fileno() in self._poll([self._wake, link_events], min(due, glance_due) - now):
+            readable = self._poll([self._wake, link_events], min(due, glance_due) - now)
+            if self._wake.fileno() in readable:
+                self._take_wakeups()
+            if link_events.fileno() in readable:
                 affected, lost = link_events.drain()
                 if lost:
                     self._tell([LinkEventsLost()])
                     affected = {Affected(name, master=True) for name in self._interfaces.names()}
-        self._take_wakeups()
         self._interfaces.forget_masters({each.interface for each in affected if each.master})
         return changed.union(each.interface for each in affected)
 
