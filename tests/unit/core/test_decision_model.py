@@ -77,8 +77,10 @@ class Wrong:
     """Of each write, why it was refused; empty where the driver took it."""
     told_without_effect: bool = False
     told_kind: str = ""
+    missing: bool = False
+    """The kernel leaves it out of its list."""
     shown: bool = False
-    """It reads as right, although the driver refused that."""
+    """It reads as right, or did when it was last listed, although the driver refused that."""
     repeats: int = 0
 
     def last(self, *, refused: bool) -> int:
@@ -281,11 +283,11 @@ class _Life(RuleBasedStateMachine):
             states = dict(facts.vfs)
             self.wrong = {number: Wrong(right) for number in target}
             for number, vf in before.items():
-                missing = number in self.kernel and number not in states
-                vf.shown = not missing and states.get(number) is right
-                perhaps = vf.shown and vf.became[-1:] in ([INTERRUPTED], [BROKEN])
-                if vf.right is right and (missing or perhaps or number in target):
-                    vf.shown = perhaps or (missing and vf.shown)
+                vf.missing = number in self.kernel and number not in states
+                if not vf.missing:
+                    reads_as_right = states.get(number) is right
+                    vf.shown = reads_as_right and vf.became[-1:] in ([INTERRUPTED], [BROKEN])
+                if vf.right is right and (vf.missing or vf.shown or number in target):
                     self.wrong[number] = vf
         written = {vf.id: vf.link_state for vf in writes}
         assert {vf.link_state for vf in writes} <= set(target.values()) | {
@@ -297,12 +299,11 @@ class _Life(RuleBasedStateMachine):
         assert len(for_good) <= 1, "one VF stands for all that are refused for good"
         told: list[Event] = []
         for number, vf in self.wrong.items():
-            missing = number not in target and not vf.shown
             lately = [time for time in vf.written_at if time > self.now - (vf.delay() if vf.became else 0)]
             perhaps_set_back_by_somebody = not self.dry_run and vf.became and vf.taken_in_a_row() == 1
             held_back = (lately and not perhaps_set_back_by_somebody) or (vf.shown and vf.repeats == 3)
-            if vf.kind() != "for good" or missing:
-                assert (number in written) is not bool(held_back or missing)
+            if vf.kind() != "for good" or vf.missing:
+                assert (number in written) is not bool(held_back or vf.missing)
             elif number in written:
                 assert self.may_try_for_good()
             vf.repeats += vf.shown and number in written
