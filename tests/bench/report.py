@@ -156,7 +156,8 @@ def memory_rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
     """Resident memory, its growth, and starts."""
     for case in cases(found, "cost"):
         rss = [figures.costs(found, case, program, "up").get("rss_kib") for program in (OURS, PEER)]
-        yield (f"resident, {case}, MB", *(number(each and each / 1024) for each in rss), "", "")
+        if any(rss):
+            yield (f"resident, {case}, MB", *(number(each and each / 1024) for each in rss), "", "")
     growth = figures.memory(found)
     if growth:
         change = (growth["rss_kib"] - growth["rss_before_kib"]) / 1024
