@@ -64,6 +64,8 @@ def repetitions(case: Case, life: Life) -> Iterator[Violation]:
             if said.get(key) == content:
                 yield Violation("S4", event["at"], f"said again: {event}")
             said[key] = content
+        if msg in ("pf is kept open", "pf is no longer kept open"):  # its VFs are to be in another state now
+            failed = {key: time for key, time in failed.items() if key[0] != interface}
         if msg == "failed to set vf link state":
             vf = (interface, event["id"], event["error"])
             before = failed.get(vf)
