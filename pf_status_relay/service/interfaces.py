@@ -426,10 +426,8 @@ class Interface:
             look = Round(look.events + settled, resolved + outcomes, self._reaction_s(done), done - now)
         self._keep_master(known, now)
         self.follow_port_state(decision.pace is Pace.PORT_STATE)
-        if decision.pace is Pace.QUICK or (decision.pace is Pace.PORT_STATE and not self.is_followed):
-            interval_s = min(QUICK_S, interval_s)
-        elif decision.pace is Pace.PORT_STATE:
-            interval_s = min(CLOSED_S, interval_s)
+        if decision.pace is not Pace.INTERVAL:
+            interval_s = min(interval_s, CLOSED_S if self.is_followed else QUICK_S)
         self.due = next_on_grid(now, interval_s)
         if decision.again_in_s is not None:
             self.due = min(self.due, now + decision.again_in_s)

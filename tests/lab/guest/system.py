@@ -36,7 +36,7 @@ EXPECTED_LINES = 680
 
 
 class SystemUnavailableError(Exception):
-    """The system cannot be had. The message says what to do."""
+    """There is no such system here, and making it failed. The message says why."""
 
 
 def chosen() -> str | None:
