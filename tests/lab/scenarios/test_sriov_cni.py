@@ -225,7 +225,8 @@ def test_in_the_restore_delay_an_auto_stays_and_a_disable_waits_for_its_end(lab:
     pf.wait_for_vfs("auto", within=20)
 
 
-def test_a_state_that_is_written_back_while_no_relay_runs_is_set_right_at_the_next_start(lab: Lab) -> None:
+def started_in_an_outage(lab: Lab) -> tuple[Pf, Relay, Attachment]:
+    """Return a PF, its relay, and a pod on VF 1 that started in an outage, which is over."""
     pf = lab.pf_with_lacp("ens5f0", vfs=2)
     relay = lab.relay(["ens5f0"])
     relay.wait_for("lacp is up")
@@ -236,6 +237,11 @@ def test_a_state_that_is_written_back_while_no_relay_runs_is_set_right_at_the_ne
     pf.wait_for_vfs("disable", within=ANNOUNCED_S)
     pf.cable.unblock_lacp()
     pf.wait_for_vfs("auto", within=RECOVERY_S)
+    return pf, relay, pod
+
+
+def test_a_state_that_is_written_back_while_no_relay_runs_is_set_right_at_the_next_start(lab: Lab) -> None:
+    pf, relay, pod = started_in_an_outage(lab)
     relay.stop()
     pod.delete()
     lab.sleep(5)
@@ -246,16 +252,7 @@ def test_a_state_that_is_written_back_while_no_relay_runs_is_set_right_at_the_ne
 
 
 def test_a_state_that_is_written_back_after_the_bond_is_gone_is_told(lab: Lab) -> None:
-    pf = lab.pf_with_lacp("ens5f0", vfs=2)
-    relay = lab.relay(["ens5f0"])
-    relay.wait_for("lacp is up")
-    pf.cable.block_lacp()
-    pf.wait_for_vfs("disable", within=LOSS_S)
-    pod = Attachment(pf, 1, "auto")
-    pod.add()
-    pf.wait_for_vfs("disable", within=ANNOUNCED_S)
-    pf.cable.unblock_lacp()
-    pf.wait_for_vfs("auto", within=RECOVERY_S)
+    pf, relay, pod = started_in_an_outage(lab)
     pf.bond.delete()
     relay.wait_for("pf is not ready")
     pod.delete()
