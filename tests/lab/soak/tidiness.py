@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.lab.kit.program import Event
@@ -25,6 +25,7 @@ SAYS: dict[str, str] = {
     "VFs detected on interface": "VFs",
 }
 """What a line is about. About each interface, the next line of a kind must say something else."""
+KEPT = ("pf is kept open", "pf is no longer kept open")
 
 
 def violations(case: Case) -> Iterator[Violation]:
@@ -64,7 +65,7 @@ def repetitions(case: Case, life: Life) -> Iterator[Violation]:
             if said.get(key) == content:
                 yield Violation("S4", event["at"], f"said again: {event}")
             said[key] = content
-        if msg in ("pf is kept open", "pf is no longer kept open"):  # its VFs are to be in another state now
+        if msg in KEPT:  # its VFs are to be in another state now
             failed = {key: time for key, time in failed.items() if key[0] != interface}
         if msg == "failed to set vf link state":
             vf = (interface, event["id"], event["error"])
@@ -92,9 +93,7 @@ def lost_events(case: Case, life: Life) -> Iterator[Violation]:
 def set_without_change(case: Case) -> Iterator[Violation]:
     """No more "vf link state was set" than VFs that changed their state, seen or hidden by another's act."""
     said = Counter(
-        (event["id"], event["state"])
-        for life in case.lives
-        for event in life.relay.events("vf link state was set")
+        (event["id"], event["state"]) for life in case.lives for event in lasting(life.relay.events())
     )
     changed = Counter((change.vf, change.state) for change in case.changes())
     changed.update(each for act in case.acts for each in hidden(case, act))
@@ -103,6 +102,32 @@ def set_without_change(case: Case) -> Iterator[Violation]:
             yield Violation(
                 "S4", case.ended, f"VF {vf} was set to {state} {changed[vf, state]} times, said {count} times"
             )
+
+
+def lasting(events: Iterable[Event]) -> Iterator[Event]:
+    """The settings of VFs, without those that the relay took back before anybody looked.
+
+    The VFs of another PF of the group can have vanished since they were last read. The relay finds that when
+    it looks again at the group, just after it disabled the VFs of the PF that it now keeps open.
+    """
+    waiting: dict[tuple[str, int], tuple[Event, bool]] = {}
+    for event in events:
+        interface = event.get("interface", "")
+        if event["msg"] in KEPT:
+            for vf, (earlier, _) in waiting.items():
+                if vf[0] == interface:
+                    waiting[vf] = earlier, True
+        if event["msg"] != "vf link state was set":
+            continue
+        vf = interface, event["id"]
+        before, kept = waiting.pop(vf, (None, False))
+        if before and kept and before["state"] != event["state"] and event["at"] - before["at"] <= SEEN_S:
+            continue
+        if before:
+            yield before
+        waiting[vf] = event, False
+    for event, _ in waiting.values():
+        yield event
 
 
 def hidden(case: Case, act: Act) -> Iterator[tuple[int, str]]:
