@@ -97,6 +97,7 @@ def set_without_change(case: Case) -> Iterator[Violation]:
     )
     changed = Counter((change.vf, change.state) for change in case.changes())
     changed.update(each for act in case.acts for each in hidden(case, act))
+    changed.update(each for life in case.lives for each in confirmed(case, life))
     for (vf, state), count in said.items():
         if count > changed[vf, state]:
             yield Violation(
@@ -128,6 +129,23 @@ def lasting(events: Iterable[Event]) -> Iterator[Event]:
         waiting[vf] = event, False
     for event, _ in waiting.values():
         yield event
+
+
+def confirmed(case: Case, life: Life) -> Iterator[tuple[int, str]]:
+    """The VFs and states that the relay set after a refusal, though another's act had set them meanwhile.
+
+    The driver may have refused and stored something else than it shows, so the relay writes once more.
+    """
+    refused: dict[tuple[str, int], float] = {}
+    for event in life.relay.events():
+        if event["msg"] == "failed to set vf link state":
+            refused[event["interface"], event["id"]] = event["at"]
+        elif event["msg"] == "vf link state was set":
+            since = refused.pop((event["interface"], event["id"]), event["at"])
+            index = case.in_force(event["at"], event["at"])[-1].bearer(event["interface"])
+            acts = [] if index is None else case.acts_on(index, event["id"], since, event["at"])
+            if any(act.became == event["state"] for act in acts):
+                yield event["id"], event["state"]
 
 
 def hidden(case: Case, act: Act) -> Iterator[tuple[int, str]]:
