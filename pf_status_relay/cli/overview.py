@@ -19,6 +19,7 @@ from pf_status_relay.cli.drivers import of_driver
 from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.cli.names import Hint
 from pf_status_relay.core import causes, drain, lacp
+from pf_status_relay.core.bfd import Standing
 from pf_status_relay.core.causes import Cause
 from pf_status_relay.core.decision import Readiness, disabled_vfs, not_ready_reason
 from pf_status_relay.core.drain import Drains
@@ -47,6 +48,7 @@ class Row:
     `since` is when the service saw it become as it is (RFC 3339, UTC), empty where no service says
     so. `cause` is why LACP is down, None while it is up or the PF is not ready. `problems` are what is wrong,
     each with what to do. `drains` are those in effect. `kept_open`: so the service says, and the VFs are.
+    `bfd` are the peers of its BFD sessions, each with what the service says of it.
     """
 
     interface: str
@@ -60,6 +62,7 @@ class Row:
     driver: Driver | None = None
     delay_ms: int | None = None
     kept_open: bool = False
+    bfd: tuple[tuple[str, str], ...] = ()
 
     @property
     def pf(self) -> PhysicalFunction | None:
@@ -172,9 +175,30 @@ def _row(
     delay_ms = told.delay_ms if told else None
     if delay_ms:
         problems.append(_damped(name, delay_ms))
+    bfd = told.bfd if told else ()
+    problems += [_not_proved(name, *each) for each in bfd if each[1] != str(Standing.UP)]
     return Row(
-        name, facts, readiness, condition, since, cause, tuple(problems), drains, driver, delay_ms, kept_open
+        name,
+        facts,
+        readiness,
+        condition,
+        since,
+        cause,
+        tuple(problems),
+        drains,
+        driver,
+        delay_ms,
+        kept_open,
+        bfd,
     )
+
+
+def _not_proved(name: str, peer: str, standing: str) -> Finding:
+    """Say of a BFD session that it is not up, and what that means."""
+    counts = standing == str(Standing.TIMED_OUT)
+    meant = "the PF counts as down until it is up again" if counts else "LACP alone decides"
+    found = f"BFD session with {peer}: {standing}; {meant}"
+    return Finding(name, Verdict.WARNING, found, "compare both ends: vtysh -c 'show bfd peers'")
 
 
 def _kept_open(name: str, condition: Condition, drained: bool) -> Finding:
@@ -250,6 +274,7 @@ def _interface(row: Row) -> dict[str, Any]:
         "cause": str(row.cause) if row.cause else None,
         "delay_ms": row.delay_ms,
         "kept_open": row.kept_open,
+        "bfd": [{"peer": peer, "standing": standing} for peer, standing in row.bfd],
         "driver": driver and {**driver._asdict(), "known": of_driver(row.interface, driver).found},
         "carrier": row.pf.carrier if row.pf else None,
         "master": {"name": master.name, "kind": master.kind} if master else None,

@@ -11,9 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from pf_status_relay.text import one_line
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
 
 AUTO = ("auto",)
 """The interfaces of a configuration that leaves it to the kernel which PFs there are to relay for."""
@@ -23,6 +26,9 @@ RESTORE = "restore"
 
 MAX_NAME_BYTES = 127
 """The longest name that the kernel takes for an interface: ALTIFNAMSIZ less the terminating zero."""
+
+MAX_SOCKET_BYTES = 107
+"""The longest path of a UNIX socket: sun_path less the terminating zero (unix(7))."""
 
 _LIST_ALLOWED = "a list of interface names, at least one, each once"
 INTERFACES_ALLOWED = f'allowed: "auto", or {_LIST_ALLOWED}'
@@ -156,9 +162,23 @@ def _check_boolean(where: str, value: object, faults: list[str]) -> bool:
     return value is True
 
 
+def _is_path(value: object) -> TypeGuard[str]:
+    """Tell whether a value is an absolute path."""
+    return isinstance(value, str) and value.startswith("/") and "\0" not in value
+
+
+def _check_bfd_socket(where: str, value: object, faults: list[str]) -> str | None:
+    """Check the path of a UNIX socket, which holds 107 bytes and a zero (unix(7))."""
+    if _is_path(value) and len(value.encode("utf-8", "surrogatepass")) <= MAX_SOCKET_BYTES:
+        return value
+    allowed = f"the absolute path of a socket, of {MAX_SOCKET_BYTES} bytes at most"
+    faults.append(f"{where} is {quoted(value)}; allowed: {allowed}")
+    return None
+
+
 def _check_metrics_textfile(where: str, value: object, faults: list[str]) -> str | None:
     """Check a path for metrics: node_exporter reads the files of its folder whose names end in `.prom`."""
-    if isinstance(value, str) and value.startswith("/") and "\0" not in value:
+    if _is_path(value):
         name = value.rpartition("/")[2]
         if name.endswith(".prom") and name != ".prom":
             return value
@@ -238,6 +258,12 @@ KEYS: Mapping[str, Key] = {
         None,
         "PFs of which one keeps its VFs open though LACP is down on all of them.",
     ),
+    "bfd_socket": Key(
+        "string",
+        _check_bfd_socket,
+        None,
+        "The control socket of FRR's bfdd, so that a PF whose BFD session times out counts as down.",
+    ),
     "multi_port_bonds": Key(
         "true or false",
         _check_boolean,
@@ -275,6 +301,7 @@ class Config:
     restore_delay_ms: int = 0
     restore_delay_max_ms: int | None = None
     redundancy_groups: tuple[tuple[str, ...], ...] | None = None
+    bfd_socket: str | None = None
     multi_port_bonds: bool = False
     on_stop: str = LEAVE
     metrics_textfile: str | None = None

@@ -96,6 +96,7 @@ def from_files(
         faults.append(f"{one_line(str(main))}: interfaces is missing; {INTERFACES_ALLOWED}")
     if not faults:
         _check_delays(values, origins, faults if strict else left_out)
+        _check_bfd(values, origins, faults if strict else left_out)
     return _overridden(values, origins, environment, faults, left_out)
 
 
@@ -130,6 +131,17 @@ def _check_delays(values: dict[str, Any], origins: Mapping[str, str], told: list
             "allowed: a restore_delay_ms from 1 up to that; the limit is left out"
         )
         values["restore_delay_max_ms"] = None
+
+
+def _check_bfd(values: dict[str, Any], origins: Mapping[str, str], told: list[str]) -> None:
+    """Take BFD out where nothing keeps a PF open, and add a line to `told`. Relaying is worth more."""
+    if values.get("bfd_socket") is not None and not values.get("redundancy_groups"):
+        told.append(
+            f"{origins['bfd_socket']}: bfd_socket is {quoted(values['bfd_socket'])} "
+            "and redundancy_groups is missing; "
+            "allowed: a bfd_socket beside redundancy_groups; the socket is left out"
+        )
+        values["bfd_socket"] = None
 
 
 def resembled(key: str, known: Iterable[str] = KEYS) -> str | None:

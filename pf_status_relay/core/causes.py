@@ -30,6 +30,7 @@ class Cause(Enum):
     SPEED_UNKNOWN = "speed or duplex unknown"
     HALF_DUPLEX = "half duplex"
     EARLY_DETECTION = "early detection"
+    BFD_TIMEOUT = "bfd session timed out"
     PASSIVE = "our end is passive"
     NEVER_HEARD = "no LACPDU has come yet"
     SLOW_PARTNER = "partner sends slowly"
@@ -52,6 +53,8 @@ FIXES = {
     Cause.HALF_DUPLEX: "without full duplex the bond runs no LACP; correct autonegotiation: ethtool {pf}",
     Cause.EARLY_DETECTION: "look whether the switch is alive; if LACP always returns at once, "
     "raise early_detection_ms",
+    Cause.BFD_TIMEOUT: "look whether the switch is alive; if LACP stays up, compare both ends: "
+    "vtysh -c 'show bfd peers'",
     Cause.PASSIVE: "set lacp_active=on on {bond}: with it off, the bond waits for the switch to begin",
     Cause.NEVER_HEARD: "look whether the switch is alive, and its port is in a port channel with LACP",
     Cause.SLOW_PARTNER: "set the fast LACP rate on the switch's port, or lacp_rate=slow on {bond}",
@@ -79,12 +82,12 @@ def cause_of(pf: PhysicalFunction, told: Cause | None = None) -> Cause | None:
     """Return why LACP is down on a PF that is ready, None if it is up.
 
     Facts that were not read (`lacpdus_received`, `link_settings`) exclude the causes that they would prove.
-    `told` is the cause that the service knows of: EARLY_DETECTION and SLOW_PARTNER cannot be seen at one
-    look, so they count where what is seen does not contradict them.
+    `told` is the cause that the service knows of: EARLY_DETECTION, BFD_TIMEOUT and SLOW_PARTNER cannot be
+    seen at one look, so they count where what is seen does not contradict them.
     """
     port, master = pf.port, pf.master
     if pf.lacp_up:
-        return Cause.EARLY_DETECTION if told is Cause.EARLY_DETECTION else None
+        return told if told in (Cause.EARLY_DETECTION, Cause.BFD_TIMEOUT) else None
     if not pf.up:
         return Cause.PF_DOWN
     if not pf.carrier:

@@ -20,11 +20,15 @@ The service says so as long as there are any, and `pf-status-relay restore` sets
 What is a fact, what is policy, what is memory:
 
     facts    what the last read found of the PF (facts.py) and of the others of its redundancy group, and the
-             drains that are in effect (drain.py). All outlive the service.
+             drains that are in effect (drain.py). All outlive the service. And what FRR tells of BFD sessions
+             while the service runs (bfd.py).
     policy   what the configuration says (Policy)
     memory   what earlier looks found. It serves only to log each change once, to know for how long LACP has
              been up, to hold back from a VF that the driver has just refused (retries.py), and to notice
              somebody else who sets VFs (interference.py).
+
+LACP counts as down if the port state says so, and before it does if early detection (early_detection.py) or
+BFD says so.
 
 The law is applied to the facts at every look, so nothing depends on having seen a change. A drain is no state
 of LACP: LACP stays up while the PF is drained, and the time for which it has been up goes on.
@@ -35,7 +39,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from pf_status_relay.core import causes, interference, lacp, redundancy, retries, unknown_states
+from pf_status_relay.core import bfd, causes, interference, lacp, redundancy, retries, unknown_states
+from pf_status_relay.core.bfd import Logged, Sessions
 from pf_status_relay.core.causes import Cause, Heard, Told
 from pf_status_relay.core.damping import Damping
 from pf_status_relay.core.drain import Drains, drain_events
@@ -133,6 +138,7 @@ class Memory:
     damping: Damping = field(default_factory=Damping)
     port: BondPort | None = None
     carrier: bool | None = None
+    port_up: bool = False
     slow_warned: bool = False
     silence: Silence = field(default_factory=Silence)
     vf_count: int | None = None
@@ -143,6 +149,8 @@ class Memory:
     unknown: UnknownStates = field(default_factory=UnknownStates)
     interference: Interference = field(default_factory=Interference)
     drains: Drains = ()
+    sessions: Sessions = ()
+    logged_sessions: Logged = ()
     kept: bool = False
     openness: Openness | None = None
     elsewhere_since: float | None = None
@@ -165,6 +173,7 @@ class Memory:
             up=bool(self.lacp_up),
             drained=bool(self.drains),
             carrier=bool(self.carrier),
+            port_up=self.port_up,
         )
 
 
@@ -189,11 +198,13 @@ def decide(
     policy: Policy = Policy(),
     drains: Drains = (),
     place: Place | None = None,
+    sessions: Sessions = (),
 ) -> Decision:
     """Decide on one look at the interface, of which these drains are in effect.
 
     `now` is monotonic time in seconds: for early detection, for the delay of restoring VFs, and for
-    the retries of refused ones. `place` is that in its redundancy group, None if it is in none.
+    the retries of refused ones. `place` is that in its redundancy group, None if it is in none. `sessions`
+    are the BFD sessions on its bond.
     """
     name = memory.interface
     if isinstance(facts, Unreadable):
@@ -220,7 +231,7 @@ def decide(
             events.append(left_disabled_event(name, disabled))
         after = Memory(name, Readiness.NOT_READY, reason, disabled=disabled)
         return Decision(after, tuple(events), (), Pace.INTERVAL)
-    return _ready(memory, facts, now, policy, drains, place)
+    return _ready(memory, facts, now, policy, drains, place, sessions)
 
 
 def not_ready_reason(pf: PhysicalFunction) -> str:
@@ -324,7 +335,13 @@ def _absent(memory: Memory, facts: Absent) -> Decision:
 
 
 def _ready(
-    memory: Memory, pf: PhysicalFunction, now: float, policy: Policy, drains: Drains, place: Place | None
+    memory: Memory,
+    pf: PhysicalFunction,
+    now: float,
+    policy: Policy,
+    drains: Drains,
+    place: Place | None,
+    sessions: Sessions,
 ) -> Decision:
     name = memory.interface
     events: list[Event] = []
@@ -337,8 +354,12 @@ def _ready(
 
     silence = observe(memory.silence, pf, now, policy.early_detection_s)
     events += silence_events(name, memory.silence, silence)
-    up = pf.lacp_up and not silence.late and memory.elsewhere_since is None
-    told = _follow_lacp(memory, pf, up, now, events)
+    about_sessions, logged = bfd.session_events(name, memory.logged_sessions, sessions, now)
+    events += about_sessions
+    timed_out = bfd.timed_out(sessions)
+    up = pf.lacp_up and not silence.late and not timed_out and memory.elsewhere_since is None
+    hidden = Cause.BFD_TIMEOUT if timed_out else Cause.EARLY_DETECTION
+    told = _follow_lacp(memory, pf, up, hidden, now, events)
     slow = up and pf.port is not None and not lacp.is_fast(pf.port.actor)
     if slow and not memory.slow_warned:
         events.append(SlowLacpRate(name))
@@ -382,6 +403,7 @@ def _ready(
         damping=damping,
         port=pf.port,
         carrier=pf.carrier,
+        port_up=pf.lacp_up,
         silence=silence,
         slow_warned=up and (slow or memory.slow_warned),
         vf_count=pf.vf_count,
@@ -391,6 +413,8 @@ def _ready(
         unknown=unknown,
         interference=others,
         drains=drains,
+        sessions=sessions,
+        logged_sessions=logged,
         kept=kept,
         openness=Openness.CLOSED if closing and open_ is not None else open_,
     )
@@ -402,21 +426,23 @@ def _ready(
         again_s.append(retry_s)
     if told is not None and told.shows is not told.showed:
         again_s.append(told.since + causes.SETTLED_S - now)
-    pace = Pace.QUICK if settling else Pace.INTERVAL if may_carry else _pace_while_closed(pf, up)
+    pace = Pace.QUICK if settling else Pace.INTERVAL if may_carry else _pace_while_closed(pf, up, timed_out)
     return Decision(memory, tuple(events), writes, pace, min(again_s, default=None))
 
 
-def _pace_while_closed(pf: PhysicalFunction, up: bool) -> Pace:
+def _pace_while_closed(pf: PhysicalFunction, up: bool, timed_out: bool) -> Pace:
     """Return how soon to look again at a PF that is down or drained, and of which nothing else is awaited.
 
     The kernel announces carrier, the bond's and the PF's own state, and link states that somebody sets. It
     does not announce the port state, on which pods wait, nor new VFs, which are born in auto. It does not
-    announce in which aggregator a port is either, of which a bond of several ports has as many.
+    announce in which aggregator a port is either, of which a bond of several ports has as many. FRR announces
+    what becomes of a BFD session that `timed_out`.
     """
     if up:
         return Pace.PORT_STATE
     alone = pf.master is not None and pf.master.port_count == 1
-    return Pace.PORT_STATE if alone and pf.port is not None and not pf.lacp_up else Pace.QUICK
+    shown = timed_out or not pf.lacp_up
+    return Pace.PORT_STATE if alone and pf.port is not None and shown else Pace.QUICK
 
 
 def _placed(
@@ -431,7 +457,7 @@ def _placed(
     """Return what the PF's redundancy group means for it, and whether it is kept open."""
     stand, kept = Stand.FREE, False
     if place is not None:
-        own = Member(place.order, True, open_, up, bool(drains), pf.carrier)
+        own = Member(place.order, True, open_, up, bool(drains), pf.carrier, pf.lacp_up)
         stand = redundancy.stand(own, place.others)
         kept = stand is Stand.KEPT and open_ is not None
         kept |= stand is Stand.HELD and open_ in (Openness.PARTLY, Openness.OPEN)
@@ -455,9 +481,12 @@ def _refused_auto(attempts: Attempts) -> set[int]:
 
 
 def _follow_lacp(
-    memory: Memory, pf: PhysicalFunction, up: bool, now: float, events: list[Event]
+    memory: Memory, pf: PhysicalFunction, up: bool, hidden: Cause, now: float, events: list[Event]
 ) -> Told | None:
-    """Return what is told of why LACP is down, None if it is up."""
+    """Return what is told of why LACP is down, None if it is up.
+
+    `hidden` is the cause if the port state does not show it.
+    """
     name, port, told = memory.interface, pf.port, memory.told
     actor, partner = (port.actor, port.partner) if port else (None, None)
     if (memory.port, memory.carrier) != (port, pf.carrier):
@@ -466,7 +495,7 @@ def _follow_lacp(
         if memory.lacp_up is not True:
             events.append(LacpUp(name, actor, partner))
         return None
-    cause = causes.cause_of(pf) or Cause.EARLY_DETECTION  # the one that the port state does not show
+    cause = causes.cause_of(pf) or hidden
     if told is None:
         events.append(LacpDown(name, actor, partner, pf.carrier, str(cause)))
         return Told(cause, cause, cause, now)

@@ -105,6 +105,8 @@ _JOURNAL_FIELDS = {
     "enabled": "VF_ENABLED",
     "owner": "DRAIN_OWNER",
     "until": "DRAIN_UNTIL",
+    "peer": "BFD_PEER",
+    "path": "BFD_SOCKET",
 }
 
 
@@ -200,6 +202,37 @@ class EarlyDetectionRefused(Event):
     message_id = "262cad5cad8f4ee08185196a4668f7fc"
     interface: str
     error: str
+
+
+class BfdUp(Event):
+    """A BFD session on the PF's bond is up."""
+
+    level = Level.INFO
+    msg = "bfd session is up"
+    message_id = "fbcdcd4840694204a1897dc40c6784f3"
+    interface: str
+    peer: str
+
+
+class BfdTimedOut(Event):
+    """A BFD session that was up is down by a detection timeout: the PF counts as down."""
+
+    level = Level.WARN
+    msg = "bfd session timed out"
+    message_id = "3d79d5e354104c4cbd21bb33588213a4"
+    interface: str
+    peer: str
+
+
+class BfdProvesNothing(Event):
+    """LACP alone decides over the PF, as far as this BFD session goes, for the reason given."""
+
+    level = Level.WARN
+    msg = "bfd session proves nothing"
+    message_id = "6717481783444ee89cbfa66a4ef6783e"
+    interface: str
+    peer: str
+    reason: str
 
 
 class RestoreDelayed(Event):
@@ -530,6 +563,25 @@ class AnotherRelayRuns(Event):
     msg = "another relay is running"
     message_id = "057a3cd15655490eb1e96dfa2b3d8ad4"
     pid: int
+
+
+class BfddConnected(Event):
+    """FRR's bfdd tells its BFD sessions. `path` is its control socket."""
+
+    level = Level.INFO
+    msg = "bfdd is connected"
+    message_id = "41932ac44ec24b73b77de05007eeafb5"
+    path: str
+
+
+class BfddNotConnected(Event):
+    """BFD sessions are not known, for the reason given: LACP alone decides. It is tried again."""
+
+    level = Level.WARN
+    msg = "bfdd is not connected"
+    message_id = "9dd41e769afc4bfba4ba57ab6eb68311"
+    path: str
+    error: str
 
 
 class LinkEventsLost(Event):

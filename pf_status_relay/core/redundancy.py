@@ -10,8 +10,9 @@ whose VFs would be disabled because LACP is down or somebody drains it:
     this one                                     are left in auto, or become auto: it is kept open
 
 Of two PFs the better one is that on which LACP is up and which nobody drains; then one on which LACP is up
-(its drain is suspended); then one whose VFs are in auto as read, so that a restart changes nothing; then one
-with carrier; then the one that the group names first.
+(its drain is suspended); then one whose port state says so, while BFD or early detection says otherwise; then
+one whose VFs are in auto as read, so that a restart changes nothing; then one with carrier; then the one that
+the group names first.
 
 These do not count: a PF that is absent or not ready, one that has no VFs or lists none, and one all of whose
 VFs are in disable because the driver refuses auto; that one is tried again, at the pace of retries.py. A PF
@@ -55,7 +56,8 @@ class Member:
     """One PF of a group, as it was at its last look.
 
     `order` is its place in the group, counted from 0. `looked_at` is false until it has been looked at once.
-    `openness` is None if it counts as no PF of the group. `up`: LACP is.
+    `openness` is None if it counts as no PF of the group. `up`: LACP is; `port_up`: it is by the port state,
+    whatever BFD and early detection say.
     """
 
     order: int
@@ -64,6 +66,7 @@ class Member:
     up: bool = False
     drained: bool = False
     carrier: bool = False
+    port_up: bool = False
 
     @property
     def is_way_out(self) -> bool:
@@ -71,9 +74,10 @@ class Member:
         return self.up and not self.drained and self.openness is Openness.OPEN
 
     @property
-    def rank(self) -> tuple[bool, bool, int, bool, int]:
+    def rank(self) -> tuple[bool, bool, bool, int, bool, int]:
         """How good it is: the best PF of a group has the highest."""
-        return self.up and not self.drained, self.up, self.openness or 0, self.carrier, -self.order
+        carries = self.up and not self.drained
+        return carries, self.up, self.port_up, self.openness or 0, self.carrier, -self.order
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from itertools import takewhile
 from typing import Callable
 
 from pf_status_relay.config import keys
+from pf_status_relay.core import bfd
+from pf_status_relay.core.bfd import Sessions
 from pf_status_relay.core.decision import (
     Memory,
     Pace,
@@ -48,6 +50,7 @@ from pf_status_relay.kernel import sysfs
 from pf_status_relay.kernel.event_socket import Affected, Watched
 from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.service import selection
+from pf_status_relay.service.bfd import Bfd
 from pf_status_relay.service.vf_writer import VfWriter
 
 Clock = Callable[[], float]
@@ -240,6 +243,23 @@ class Interfaces:
             if now != each.drains:
                 each.drains, each.due = now, 0.0
 
+    def hear(self, told: Bfd) -> set[str]:
+        """Take in what is known of BFD sessions, and return of which interfaces that has changed.
+
+        They concern PFs of redundancy groups alone, by the bond on which they are.
+        """
+        for group in set(self.groups.values()):
+            members = [self._by_name[name] for name in group]
+            if bfd.is_common((told.of(each.bond), each.lacp_up) for each in members):
+                told.ignore([each.bond for each in members])
+        changed: set[str] = set()
+        for each in self:
+            sessions = told.of(each.bond) if each.name in self.groups else ()
+            if sessions != each.sessions:
+                each.sessions, each.due = sessions, 0.0
+                changed.add(each.name)
+        return changed
+
     def watched(self) -> Watched:
         """Return what link events concern which interface."""
         watched = Watched({}, {}, {})
@@ -307,7 +327,7 @@ class Interfaces:
         disabled = interface.memory.disabled
         interface.forget_master()
         interface.follow_port_state(False)
-        interface.drains = ()
+        interface.drains = interface.sessions = ()
         interface.memory = Memory(interface.name, disabled=disabled)
         if disabled or interface.was_ready:
             self._dropped[interface.name] = interface
@@ -349,6 +369,7 @@ class Interface:
         self.facts: Facts | None = None
         self.due = 0.0
         self.drains: Drains = ()
+        self.sessions: Sessions = ()
         self.was_ready = False
         self._dry_run = dry_run
         self._clock = clock
@@ -381,6 +402,17 @@ class Interface:
         """Its ifindex as last read, None if that failed or it was not there."""
         return self.facts.ifindex if isinstance(self.facts, PhysicalFunction) else None
 
+    @property
+    def bond(self) -> str:
+        """The name of its master as last read, empty if it has none."""
+        master = self.facts.master if isinstance(self.facts, PhysicalFunction) else None
+        return "" if master is None else master.name
+
+    @property
+    def lacp_up(self) -> bool:
+        """Whether LACP is up by its port state, as last read."""
+        return isinstance(self.facts, PhysicalFunction) and self.facts.lacp_up
+
     def look(
         self,
         requests: RequestSocket,
@@ -406,7 +438,7 @@ class Interface:
         told: tuple[Event, ...] = ()
         if resolved:
             self.memory, told = settle(self.memory, resolved, now, now - self._wrong_since)
-        decision = decide(self.memory, self.facts, now, policy, self.drains, place)
+        decision = decide(self.memory, self.facts, now, policy, self.drains, place, self.sessions)
         self.memory = decision.memory
         self.was_ready |= self.memory.readiness is Readiness.READY
         if any(isinstance(event, LacpDown) for event in decision.events):

@@ -11,6 +11,7 @@ What happens when a part of it fails:
     metrics cannot be written    it is logged once and tried again when they change, or after 15 s
     the new configuration is bad it is logged, and the one before stays in effect
     a drain's file is at fault   it is logged once and ignored
+    bfdd cannot be reached       it is logged once and tried every 5 s; until then LACP alone decides
     another relay runs           it is logged, and nothing is done until that has ended
 """
 
@@ -47,6 +48,7 @@ from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.kernel.sockets import REOPEN_S, Netlink
 from pf_status_relay.log.output import Log
 from pf_status_relay.service import drains, lock
+from pf_status_relay.service.bfd import Bfd
 from pf_status_relay.service.interfaces import Clock, Interface, Interfaces, Round
 from pf_status_relay.service.lock import Lock
 from pf_status_relay.service.metrics import open_metrics
@@ -114,6 +116,7 @@ class Service:
         self._drains_changed = False
         self._drains = drain_folder or drains.Folder()
         self._interfaces = Interfaces(dry_run, clock)
+        self._bfd = Bfd(config.bfd_socket, clock)
         self._metrics = open_metrics(None if dry_run else config.metrics_textfile)
         self._netlink = Netlink()
         self._configure(config)
@@ -194,6 +197,9 @@ class Service:
             restore_delay_s=config.restore_delay_ms / 1000,
             restore_delay_max_s=None if delay_max_ms is None else delay_max_ms / 1000,
         )
+        if config.bfd_socket != self._bfd.path:
+            self._bfd.close()
+            self._bfd = Bfd(config.bfd_socket, self._clock)
         self._interval_s = config.polling_interval_ms / 1000
         if self._notifier.watchdog_s is not None:
             self._interval_s = min(self._interval_s, self._notifier.watchdog_s / _CYCLES_PER_WATCHDOG)
@@ -235,6 +241,7 @@ class Service:
         """
         if self._select(requests) or self._drains_changed:
             self._look_at_drains(requests)  # no interface is looked at by what was before
+        self._interfaces.hear(self._bfd)  # a PF that was read with its bond has the sessions of that
         looks: list[tuple[Interface, Round]] = []
         usable = False
         try:
@@ -359,7 +366,13 @@ class Service:
                 changed = self._interfaces.glance()
                 glance_due = self._interfaces.glance_due()
                 continue
-            readable = self._poll([self._wake, link_events], min(due, glance_due) - now)
+            if self._bfd.due() <= now:
+                changed = self._hear_bfd()
+                continue
+            sources: list[Readable] = [self._wake, link_events, *self._bfd.sources()]
+            readable = self._poll(sources, min(due, glance_due, self._bfd.due()) - now)
+            if any(each.fileno() in readable for each in self._bfd.sources()):
+                changed = self._hear_bfd()
             if self._wake.fileno() in readable:
                 self._take_wakeups()
             if link_events.fileno() in readable:
@@ -369,6 +382,11 @@ class Service:
                     affected = {Affected(name, master=True) for name in self._interfaces.names()}
         self._interfaces.forget_masters({each.interface for each in affected if each.master})
         return changed.union(each.interface for each in affected)
+
+    def _hear_bfd(self) -> set[str]:
+        """Take in what bfdd tells, and return of which interfaces' sessions that is."""
+        self._tell(self._bfd.look())
+        return self._interfaces.hear(self._bfd)
 
     def _netlink_failed(self, error: OSError) -> None:
         """Have the next cycle open new sockets, and read everything again."""

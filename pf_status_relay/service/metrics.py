@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Callable
 
 from pf_status_relay import __version__
+from pf_status_relay.core.bfd import Standing
 from pf_status_relay.core.decision import Memory, Readiness
 from pf_status_relay.core.events import (
     Event,
@@ -120,6 +121,7 @@ class Textfile(Metrics):
         self._error = ""
         self._displayed: dict[str, tuple[object, ...]] = {}
         self._not_read: set[str] = set()  # interfaces whose last read failed
+        self._with_bfd: set[str] = set()  # interfaces that have had a BFD session
         self._time_of_day = time_of_day
         self.due = 0.0
         for left in glob.iglob(f"{glob.escape(path)}.[0-9]*.[0-9]*"):  # of one that was killed while it wrote
@@ -170,6 +172,12 @@ class Textfile(Metrics):
             f"{name}_kept_open",
             "Whether the PF's VFs stay in auto because no other PF of its redundancy group is open",
             interface,
+            registry=registry,
+        )
+        self._bfd_sessions = Gauge(
+            f"{name}_bfd_sessions",
+            "BFD sessions on the PF's bond, by what they say of the path; none where BFD is not used",
+            ("interface", "standing"),
             registry=registry,
         )
         self._left = Gauge(
@@ -266,7 +274,8 @@ class Textfile(Metrics):
         states = [vf.link_state for vf in facts.vfs] if isinstance(facts, PhysicalFunction) else []
         counts = tuple(states.count(state) for state in VfLinkState)
         drained, kept, delayed = bool(memory.drains), memory.kept, memory.delayed
-        displayed = (memory.readiness, memory.lacp_up, port, counts, drained, kept, delayed)
+        standings = [session.standing for session in memory.sessions]
+        displayed = (memory.readiness, memory.lacp_up, port, counts, drained, kept, delayed, standings)
         if displayed == self._displayed[name]:
             return
         self._displayed[name] = displayed
@@ -287,6 +296,11 @@ class Textfile(Metrics):
                 gauge.labels(name).set(value)
         for state, count in zip(VfLinkState, counts):
             self._vfs.labels(name, state).set(count)
+        if standings:
+            self._with_bfd.add(name)
+        if name in self._with_bfd:
+            for standing in Standing:
+                self._bfd_sessions.labels(name, standing).set(standings.count(standing))
 
     def listed(self, interface: str, seconds: float) -> None:
         """Measure it; there is always a next look, so it alone is no reason to write."""
@@ -335,6 +349,10 @@ class Textfile(Metrics):
             gauge.remove(interface)
         for state in VfLinkState:
             self._vfs.remove(interface, state)
+        for standing in Standing:
+            if interface in self._with_bfd:
+                self._bfd_sessions.remove(interface, standing)
+        self._with_bfd.discard(interface)
         for to in _TRANSITIONS.values():
             self._transitions.remove(interface, to)
         for state in _WRITABLE:

@@ -6,13 +6,14 @@ relays all the same. systemd removes the folder when the service has ended, howe
 
     {"pid": 812, "interfaces": {
         "ens5f0": {"standing": "ready", "lacp": "up", "since": "2030-01-01T10:00:03Z", "cause": null,
-                   "delay_ms": null, "kept_open": false, "group": []}}}
+                   "delay_ms": null, "kept_open": false, "group": [], "bfd": {"192.0.2.2": "up"}}}}
 
 `standing` is a Readiness, `lacp` is "up", "down" or null while the PF is not ready, `since`
 (RFC 3339, UTC) is when the service saw it become so, at the earliest when it started, `cause` is
 the Cause for which LACP is down, as it was last logged, and `delay_ms` is for how long LACP has to be up
 before VFs go back, where flapping has made that longer. `kept_open`: its VFs stay in auto because no other
-PF of its redundancy `group`, which are configured names, is open.
+PF of its redundancy `group`, which are configured names, is open. `bfd` has the Standing of each BFD session
+by its peer's address.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
@@ -51,6 +52,7 @@ class InterfaceState:
     delay_ms: int | None = None
     kept_open: bool = False
     group: tuple[str, ...] = ()
+    bfd: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class StateFile:
                 "delay_ms": state.delay_ms,
                 "kept_open": state.kept_open,
                 "group": state.group,
+                "bfd": dict(state.bfd),
             }
             for name, state in states.items()
         }
@@ -142,6 +145,7 @@ def read(path: Path = PATH) -> ServiceState | None:
                     int(each["delay_ms"]) if each.get("delay_ms") else None,
                     bool(each.get("kept_open")),
                     tuple(map(str, each.get("group", ()))),
+                    tuple((str(peer), str(standing)) for peer, standing in each.get("bfd", {}).items()),
                 )
                 for name, each in content["interfaces"].items()
             },
@@ -158,11 +162,13 @@ def _state(memory: Memory, group: tuple[str, ...], before: Mapping[str, Interfac
         lacp = "up" if memory.lacp_up else "down"
     cause = str(memory.told.cause) if memory.told else None
     delay_ms = round(memory.damping.delay_s * 1000) or None
+    bfd = tuple((each.peer.address, str(each.standing)) for each in memory.sessions)
     known = before.get(memory.interface)
     if known and (known.readiness, known.lacp) == (memory.readiness.value, lacp):
-        return replace(known, cause=cause, delay_ms=delay_ms, kept_open=memory.kept, group=group)
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return InterfaceState(memory.readiness.value, lacp, now, cause, delay_ms, memory.kept, group)
+        since = known.since
+    else:
+        since = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return InterfaceState(memory.readiness.value, lacp, since, cause, delay_ms, memory.kept, group, bfd)
 
 
 def _runs(pid: int) -> bool:

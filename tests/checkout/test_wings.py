@@ -16,11 +16,12 @@ MAY_IMPORT = {
     "text": set(),
     "core": {"text"},
     "kernel": {"core", "text"},
+    "frr": {"core", "text"},
     "config": {"text"},
     "log": {"core", "text"},
-    "service": {"kernel", "config", "log", "core", "text"},
+    "service": {"kernel", "frr", "config", "log", "core", "text"},
     "openshift": {"config", "text"},
-    "cli": {"service", "openshift", "kernel", "config", "log", "core", "text"},
+    "cli": {"service", "openshift", "kernel", "frr", "config", "log", "core", "text"},
 }
 """For each wing the others that it may import. Whatever is not listed here may not be imported."""
 

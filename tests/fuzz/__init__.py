@@ -15,6 +15,7 @@ TARGETS = (
     "lacpdu_counters",
     "answers",
     "events",
+    "bfd_messages",
     "configuration",
     "environment",
     "monitors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pf_status_relay.core.bfd import Sessions
 from pf_status_relay.core.decision import Memory, Policy, decide
 from pf_status_relay.core.drain import Drains
 from pf_status_relay.core.events import LacpDown
@@ -15,16 +16,22 @@ class Relayed:
     """An interface that the service relays for, and what the metrics show of it."""
 
     def __init__(
-        self, metrics: Metrics, interface: str = "ens5f0", policy: Policy | None = None, drains: Drains = ()
+        self,
+        metrics: Metrics,
+        interface: str = "ens5f0",
+        policy: Policy | None = None,
+        drains: Drains = (),
+        sessions: Sessions = (),
     ) -> None:
         self.metrics = metrics
         self.memory = Memory(interface)
         self.policy = policy or Policy()
         self.drains = drains
+        self.sessions = sessions
 
     def look(self, facts: Facts, *errors: str, seconds: float = 0.003, dry_run: bool = False) -> None:
         """Go once round, as the service does; the driver says `errors` to the first writes."""
-        decision = decide(self.memory, facts, 0.0, self.policy, self.drains)
+        decision = decide(self.memory, facts, 0.0, self.policy, self.drains, sessions=self.sessions)
         if decision.writes:
             said = [*(Refusal(0, error) for error in errors), *[None] * len(decision.writes)]
             outcomes = [Outcome(vf, refusal, dry_run) for vf, refusal in zip(decision.writes, said)]

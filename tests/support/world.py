@@ -13,12 +13,14 @@ import pytest
 
 from pf_status_relay.config.keys import Config
 from pf_status_relay.config.load import ConfigError
+from pf_status_relay.core.bfd import Peer, State, Told
 from pf_status_relay.core.events import Event
 from pf_status_relay.core.facts import BondPort, Facts, Master, PhysicalFunction, VfLinkState, VirtualFunction
 from pf_status_relay.core.refusals import Refusal
+from pf_status_relay.frr.bfd_messages import Message
 from pf_status_relay.kernel import event_socket, sockets, sysfs
 from pf_status_relay.kernel.event_socket import Affected, Watched
-from pf_status_relay.service import drains, vf_writer
+from pf_status_relay.service import bfd, drains, vf_writer
 from pf_status_relay.service.lock import Lock
 from pf_status_relay.service.loop import Readable, Service
 from pf_status_relay.service.systemd import Notifier
@@ -28,6 +30,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGURG)
 Happening = tuple[str, object]
 LINK_EVENTS = 9999
 """The descriptor of the event socket."""
+BFDD = 9998
+"""The descriptor of the connection to bfdd."""
 
 
 def pf(ifindex: int, port: BondPort = UP, *states: VfLinkState) -> PhysicalFunction:
@@ -69,6 +73,9 @@ class World:
         self.drain_folder = Path("/nonexistent")
         self.glances: list[tuple[float, int]] = []
         self.sysfs = True
+        self.bfdd: list[Message] = []
+        self.bfdd_error: OSError | None = None
+        self.bfdd_asked: list[float] = []
         self.before_read: Callable[[str], None] = lambda name: None
         self.before_drain: Callable[[], None] = lambda: None
         self.before_open: Callable[[], None] = lambda: None
@@ -170,6 +177,28 @@ class World:
             def close(self) -> None:
                 self._open = False
 
+        class BfdSocket:
+            def __init__(self, path: str) -> None:
+                self.ask()
+
+            def fileno(self) -> int:
+                return BFDD
+
+            def close(self) -> None:
+                world.bfdd.clear()
+
+            def ask(self) -> None:
+                world.bfdd_asked.append(round(world.now - 100, 6))
+                if world.bfdd_error:
+                    raise world.bfdd_error
+
+            def receive(self) -> list[Message]:
+                if world.bfdd_error:
+                    raise world.bfdd_error
+                heard, world.bfdd = world.bfdd, []
+                return heard
+
+        monkeypatch.setattr(bfd, "BfdSocket", BfdSocket)
         monkeypatch.setattr(sysfs, "PortStateFiles", PortStateFiles)
         monkeypatch.setattr(vf_writer, "usage", lambda: vf_writer.Usage(world.sleeps, 0.0))
         monkeypatch.setattr(sockets, "RequestSocket", RequestSocket)
@@ -202,10 +231,15 @@ class World:
 
     def poll(self, sources: Sequence[Readable], seconds: float) -> Collection[int]:
         """Let the service wait."""
-        heard = any(source.fileno() == LINK_EVENTS for source in sources)
-        if not heard or not self.link_events:
+        descriptors = [source.fileno() for source in sources]
+        if not self._readable(descriptors):
             self.pass_time(seconds)
-        return [LINK_EVENTS] if heard and (self.link_events or self.lost) else []
+        return self._readable(descriptors)
+
+    def _readable(self, descriptors: Collection[int]) -> list[int]:
+        """Return which of these can be read now."""
+        pending = {LINK_EVENTS: self.link_events or self.lost, BFDD: self.bfdd or self.bfdd_error}
+        return [each for each in descriptors if pending.get(each)]
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, up to the next thing that is to happen."""
@@ -225,6 +259,13 @@ class World:
     def hear(self, seconds: float, ifindex: int, content: bytes = b"") -> None:
         """Have a link event about an interface, which holds these bytes."""
         self.at(seconds, lambda: self.link_events.append((ifindex, content)))
+
+    def tell(
+        self, seconds: float, interface: str, state: State | None, diagnostic: int = 0, number: int = 1
+    ) -> None:
+        """Have bfdd tell of the session on an interface that its state is another one."""
+        told = Told(Peer(interface, "192.0.2.2"), state, number, diagnostic)
+        self.at(seconds, lambda: self.bfdd.append(told))
 
     def run(
         self,

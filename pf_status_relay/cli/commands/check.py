@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 
-from pf_status_relay.cli import connections, diagnosis, findings, host, streams
+from pf_status_relay.cli import bfd, connections, diagnosis, findings, host, streams
 from pf_status_relay.cli.exit_status import EX_NOPERM, EX_USAGE, Refused
 from pf_status_relay.cli.shared_arguments import ENVIRONMENT, Commands, Help, add_config
 from pf_status_relay.cli.terminal import Terminal
@@ -81,6 +81,8 @@ def run(options: argparse.Namespace) -> int:
         meant = selection.groups(groups, tuple(facts), lambda name: host.configured_name(name, facts))
         found += diagnosis.of_groups(groups, meant)
         others += host.read_left(facts)
+        if configuration.bfd_socket is not None:
+            others += bfd.look(configuration.bfd_socket, facts, {name for group in meant for name in group})
     except load.ConfigError as error:
         found += diagnosis.of_configuration(error.faults, [])
     except host.NoNetlink as error:

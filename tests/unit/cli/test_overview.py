@@ -203,6 +203,7 @@ def test_a_program_reads_one_document() -> None:
                 "cause": None,
                 "delay_ms": None,
                 "kept_open": False,
+                "bfd": [],
                 "driver": {
                     "name": "i40e",
                     "firmware": "9.20 0x8000d8c5",
@@ -303,4 +304,17 @@ def test_a_drain_that_is_suspended_is_said() -> None:
     assert [line.found for line in found.problems] == [
         "is kept open, its drain is suspended: no other PF of its redundancy group is open",
         "is drained by bob",
+    ]
+
+
+def test_a_bfd_session_that_is_not_up_is_said_with_what_it_means() -> None:
+    sessions = (("192.0.2.2", "timed out"), ("192.0.2.6", "up"), ("192.0.2.10", "not up yet"))
+    told = service(a=InterfaceState("ready", "down", "2030-01-01T10:00:03Z", bfd=sessions))
+    found = overview({"a": UP}, told)
+    assert [line.found for line in found.rows[0].problems if "BFD" in line.found] == [
+        "BFD session with 192.0.2.2: timed out; the PF counts as down until it is up again",
+        "BFD session with 192.0.2.10: not up yet; LACP alone decides",
+    ]
+    assert json.loads(as_json(found))["interfaces"][0]["bfd"] == [
+        {"peer": peer, "standing": standing} for peer, standing in sessions
     ]

@@ -505,6 +505,29 @@ def test_a_limit_to_which_the_delay_cannot_grow_is_left_out_with_a_warning(
             from_files(file, {}, strict=True)
 
 
+@pytest.mark.parametrize("value", ['"bfdd.sock"', '""', "7", f'"/{"é" * 54}"', '"/a\\u0000b"'])
+def test_a_socket_that_cannot_be_one_is_refused(file: Path, value: str) -> None:
+    file.write_text(f'{A}redundancy_groups = [["a", "b"]]\nbfd_socket = {value}')
+    with pytest.raises(
+        ConfigError, match=r"bfd_socket is .*; allowed: the absolute path of a socket, of 107"
+    ):
+        from_files(file, {})
+
+
+def test_bfd_without_redundancy_groups_is_an_error_that_stops_no_service(file: Path) -> None:
+    file.write_text(f'{A}bfd_socket = "/run/frr/bfdd.sock"')
+    config = from_files(file, {})
+    assert config.bfd_socket is None
+    assert config.warnings == (
+        f'{file}: bfd_socket is "/run/frr/bfdd.sock" and redundancy_groups is missing; '
+        "allowed: a bfd_socket beside redundancy_groups; the socket is left out",
+    )
+    with pytest.raises(ConfigError, match="redundancy_groups is missing"):
+        from_files(file, {}, strict=True)
+    file.write_text(f'{A}redundancy_groups = [["a", "b"]]\nbfd_socket = "/run/frr/bfdd.sock"')
+    assert from_files(file, {}).bfd_socket == "/run/frr/bfdd.sock"
+
+
 GROUPS = "allowed: a list of lists of interface names"
 NAMES_OF_GROUP = "allowed: two interface names or more, or a pattern"
 

@@ -23,9 +23,10 @@ def milliseconds(key: str) -> st.SearchStrategy[int]:
     return st.integers(check.least, check.most)
 
 
-def takes_the_limit(config: Config) -> bool:
+def is_consistent(config: Config) -> bool:
     limit = config.restore_delay_max_ms
-    return limit is None or 0 < config.restore_delay_ms <= limit
+    limited = limit is None or 0 < config.restore_delay_ms <= limit
+    return limited and (config.bfd_socket is None or config.redundancy_groups is not None)
 
 
 configurations: st.SearchStrategy[Config] = st.builds(
@@ -36,10 +37,11 @@ configurations: st.SearchStrategy[Config] = st.builds(
     milliseconds("restore_delay_ms"),
     st.none() | milliseconds("restore_delay_max_ms"),
     st.sampled_from([None, (("a", "b"),), (("a*",), ("b", "c", "d"))]),
+    st.none() | st.just("/run/frr/bfdd.sock"),
     st.booleans(),
     st.sampled_from([keys.LEAVE, keys.RESTORE]),
     st.none() | st.just("/run/pf.prom"),
-).filter(takes_the_limit)
+).filter(is_consistent)
 
 
 @settings(deadline=None)
@@ -74,6 +76,8 @@ def test_what_is_shown_says_of_each_key_where_its_value_is_from(tmp_path: Path) 
         "# restore_delay_max_ms is off",
         "# default",
         "# redundancy_groups is off",
+        "# default",
+        "# bfd_socket is off",
         "# default",
         "multi_port_bonds = false",
         f"# {path}",

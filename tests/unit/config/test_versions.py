@@ -46,9 +46,12 @@ TEXTFILE = "/var/lib/node_exporter/textfile_collector/pf-status-relay.prom"
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ('interfaces = ["ens5f0"]', Config(("ens5f0",), 1000, None, 0, None, None, False, "leave", None)),
+        (
+            'interfaces = ["ens5f0"]',
+            Config(("ens5f0",), 1000, None, 0, None, None, None, False, "leave", None),
+        ),
         ('interfaces = "auto"', Config(("auto",))),
-        (LEAST, Config(("ens5f0",), 100, 1500, 0, None, None, False, "leave", "/a.prom")),
+        (LEAST, Config(("ens5f0",), 100, 1500, 0, None, None, None, False, "leave", "/a.prom")),
         (
             MOST,
             Config(
@@ -56,6 +59,7 @@ TEXTFILE = "/var/lib/node_exporter/textfile_collector/pf-status-relay.prom"
                 60000,
                 3000,
                 600000,
+                None,
                 None,
                 None,
                 False,
@@ -141,6 +145,7 @@ KEYS_OF_0_1_0 = (
     "restore_delay_ms",
     "restore_delay_max_ms",
     "redundancy_groups",
+    "bfd_socket",
     "multi_port_bonds",
     "on_stop",
     "metrics_textfile",
@@ -172,6 +177,7 @@ def test_no_key_of_0_1_0_is_gone() -> None:
         *("early_detection_ms = 1499", "early_detection_ms = 3001", "early_detection_ms = false"),
         *("restore_delay_ms = -1", "restore_delay_ms = 600001", "restore_delay_ms = 1.5"),
         *('redundancy_groups = "a"', "redundancy_groups = [[]]", 'redundancy_groups = ["a"]'),
+        *("bfd_socket = true", 'bfd_socket = "relative"', 'bfd_socket = ""'),
         *("multi_port_bonds = 1", 'multi_port_bonds = "true"'),
         *('on_stop = "enable"', "on_stop = true", "on_stop = {}"),
         *('metrics_textfile = "a.prom"', 'metrics_textfile = "/a.txt"', "metrics_textfile = false"),

@@ -67,7 +67,7 @@ def test_what_the_kernel_says_has_one_cause(seen: PhysicalFunction, cause: Cause
 
 def test_every_cause_is_seen_above_or_known_to_the_service_alone() -> None:
     seen = {cause for _, cause in SEEN.values()}
-    assert set(Cause) - seen == {Cause.EARLY_DETECTION, Cause.SLOW_PARTNER}
+    assert set(Cause) - seen == {Cause.EARLY_DETECTION, Cause.BFD_TIMEOUT, Cause.SLOW_PARTNER}
     assert set(causes.FIXES) == set(Cause)
 
 

@@ -205,6 +205,37 @@ LOG = [
         {"PF_INTERFACE": "ens5f0", "DELAY_MS": "20000"},
     ),
     (
+        events.BfdUp("ens5f0", "192.0.2.2"),
+        'INFO","msg":"bfd session is up","interface":"ens5f0","peer":"192.0.2.2"',
+        "bfd session is up interface=ens5f0 peer=192.0.2.2",
+        {"PF_INTERFACE": "ens5f0", "BFD_PEER": "192.0.2.2"},
+    ),
+    (
+        events.BfdTimedOut("ens5f0", "192.0.2.2"),
+        'WARN","msg":"bfd session timed out","interface":"ens5f0","peer":"192.0.2.2"',
+        "bfd session timed out interface=ens5f0 peer=192.0.2.2",
+        {"PF_INTERFACE": "ens5f0", "BFD_PEER": "192.0.2.2"},
+    ),
+    (
+        events.BfdProvesNothing("ens5f0", "192.0.2.2", "it has not been up yet"),
+        'WARN","msg":"bfd session proves nothing","interface":"ens5f0","peer":"192.0.2.2",'
+        '"reason":"it has not been up yet"',
+        'bfd session proves nothing interface=ens5f0 peer=192.0.2.2 reason="it has not been up yet"',
+        {"PF_INTERFACE": "ens5f0", "BFD_PEER": "192.0.2.2", "REASON": "it has not been up yet"},
+    ),
+    (
+        events.BfddConnected("/run/frr/bfdd.sock"),
+        'INFO","msg":"bfdd is connected","path":"/run/frr/bfdd.sock"',
+        "bfdd is connected path=/run/frr/bfdd.sock",
+        {"BFD_SOCKET": "/run/frr/bfdd.sock"},
+    ),
+    (
+        events.BfddNotConnected("/run/frr/bfdd.sock", "Connection refused"),
+        'WARN","msg":"bfdd is not connected","path":"/run/frr/bfdd.sock","error":"Connection refused"',
+        'bfdd is not connected path=/run/frr/bfdd.sock error="Connection refused"',
+        {"BFD_SOCKET": "/run/frr/bfdd.sock", "ERROR": "Connection refused"},
+    ),
+    (
         events.DriverSlow("ens5f0", "setting a VF", 150),
         'INFO","msg":"driver of pf is slow","interface":"ens5f0","operation":"setting a VF",'
         '"milliseconds":150',

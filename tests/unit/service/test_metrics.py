@@ -17,6 +17,7 @@ import pytest
 
 from pf_status_relay import __version__
 from pf_status_relay.core import events
+from pf_status_relay.core.bfd import Peer, Session, Standing
 from pf_status_relay.core.events import Event, MetricsWrittenAgain, WritingMetricsFailed
 from pf_status_relay.core.facts import Facts, Master, Unreadable, VfLinkState, VirtualFunction
 from pf_status_relay.core.refusals import Refusal
@@ -34,6 +35,10 @@ PAGE = CHECKOUT / "docs" / "monitoring.md"
 ALERTS = CHECKOUT / "docs" / "alerts.yml"
 
 AUTO, ENABLE, DISABLE = VfLinkState
+SESSIONS = (
+    Session(Peer("bond5", "192.0.2.2"), 1, Standing.TIMED_OUT, 0.0),
+    Session(Peer("bond5", "192.0.2.6"), 2, Standing.UP, 0.0),
+)
 TWO_PORTS = replace(pf(5, UP, AUTO), master=Master(105, "bond5", "bond", 4, 2))
 
 
@@ -128,6 +133,22 @@ def test_refusals_are_counted_by_kind(textfile: Textfile) -> None:
     displayed = of_interface(written(textfile), "ens5f0")
     counts = [displayed[f'vf_refusals_total{{kind="{kind}"}}'] for kind in ("for_now", "for_good", "other")]
     assert counts == [2, 1, 1]
+
+
+def test_bfd_sessions_are_shown_of_a_pf_that_has_had_one(textfile: Textfile) -> None:
+    relayed = Relayed(textfile, sessions=SESSIONS)
+    Relayed(textfile, "ens5f1").look(pf(6, UP, AUTO))
+    shown: list[dict[str, float]] = []
+    for sessions in (SESSIONS, ()):
+        relayed.sessions = sessions
+        relayed.look(pf(5, UP, AUTO))
+        found = of_interface(written(textfile), "ens5f0")
+        shown.append({key: value for key, value in found.items() if key.startswith("bfd") and value})
+        assert sum(key.startswith("bfd_sessions") for key in found) == len(Standing)
+    assert shown == [{'bfd_sessions{standing="timed out"}': 1, 'bfd_sessions{standing="up"}': 1}, {}]
+    assert not any(key.startswith("bfd") for key in of_interface(written(textfile), "ens5f1"))
+    textfile.forget("ens5f0")
+    assert of_interface(written(textfile), "ens5f0") == {}
 
 
 def test_writing_and_listing_are_measured_and_forgotten_with_the_interface(textfile: Textfile) -> None:
@@ -372,7 +393,7 @@ def test_the_library_is_loaded_only_where_metrics_are_asked_for() -> None:
 
 def everything(textfile: Textfile) -> str:
     """Return a file in which every metric has every series that it can have."""
-    for relayed in (Relayed(textfile), Relayed(textfile, "ens5f1")):
+    for relayed in (Relayed(textfile, sessions=SESSIONS), Relayed(textfile, "ens5f1")):
         for facts in (pf(5, UP, AUTO), pf(5, DOWN, AUTO), pf(5, UP, DISABLE)):
             relayed.look(facts)
     textfile.cycle_done(0.001)

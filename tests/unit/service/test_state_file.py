@@ -78,6 +78,7 @@ def test_it_says_of_each_interface_how_it_is_and_since_when(folder: Path, clock:
             "delay_ms": None,
             "kept_open": True,
             "group": ["ens5f0", "ens5f1"],
+            "bfd": {},
         },
         "ens5f1": {
             "standing": "absent",
@@ -87,6 +88,7 @@ def test_it_says_of_each_interface_how_it_is_and_since_when(folder: Path, clock:
             "delay_ms": None,
             "kept_open": False,
             "group": [],
+            "bfd": {},
         },
     }
     assert statefile.read(folder / "state.json") == ServiceState(

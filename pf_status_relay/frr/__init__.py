@@ -1,0 +1,1 @@
+"""What FRR's daemons tell, to facts: bfdd's control socket. Decides nothing."""

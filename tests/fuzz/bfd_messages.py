@@ -1,0 +1,35 @@
+"""bfdd's control socket: bytes, in any parts → what it tells of sessions."""
+
+from __future__ import annotations
+
+from pf_status_relay.core.bfd import Told, heard
+from pf_status_relay.frr.bfd_messages import Decoder, Malformed, Message
+from tests.fuzz import lines
+
+
+def check(data: bytes) -> None:
+    """Decode a stream whole and in parts: both find the same, and what is refused is said in a line."""
+    told, refused = _decode([data[at : at + 1] for at in range(len(data))])
+    at_once = _decode([data])
+    # What is refused ends the connection, and with it what came in the same read.
+    assert at_once == ([] if refused else told, refused)
+    if refused:
+        lines.check([refused])
+    known = None
+    for now, each in enumerate(told):
+        known = heard(known, each, float(now))
+        assert known is not None
+        assert known.peer == each.peer
+
+
+def _decode(parts: list[bytes]) -> tuple[list[Told], str]:
+    """Return what is told until something is refused, and why that is; an empty string if nothing is."""
+    decoder = Decoder()
+    found: list[Message] = []
+    refused = ""
+    try:
+        for part in parts:
+            found += decoder.feed(part)
+    except Malformed as error:
+        refused = str(error)
+    return [each for each in found if isinstance(each, Told)], refused
