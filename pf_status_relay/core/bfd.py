@@ -5,7 +5,8 @@ switch that limits what it takes, looks the same. The law, for the sessions on t
 redundancy group:
 
     a session ...                                             the PF ...
-    was seen up, and goes down by a detection timeout         counts as down at once
+    was seen up, and goes down by a detection timeout         counts as down, HOLD_S later
+    ... and is up again before that                           is left to LACP
     ... as do all PFs of its group that BFD watches, within   is left to LACP, until the session is up again
         COMMON_S, while LACP is up on all of them
     goes down for any other reason                            is left to LACP
@@ -23,6 +24,10 @@ from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from pf_status_relay.core.events import BfdProvesNothing, BfdTimedOut, BfdUp, Event
+
+HOLD_S = 0.1
+"""Seconds for which a session has to be down. A bfdd that got no CPU tells first that its sessions have timed
+out, one after the other, and has them up again some 50 ms later, as the neighbour's packets were waiting."""
 
 COMMON_S = 1.0
 """Seconds within which the sessions of all PFs time out if the host is at fault, not their switches."""
@@ -152,9 +157,19 @@ def _went_down(diagnostic: int) -> tuple[Standing, str]:
     return Standing.ENDED, f"it went down: {named}"
 
 
-def timed_out(sessions: Sessions) -> bool:
-    """Tell whether the PF counts as down, as one of its sessions is down by a detection timeout."""
-    return any(each.standing is Standing.TIMED_OUT for each in sessions)
+def timed_out(sessions: Sessions, now: float) -> bool:
+    """Tell whether the PF counts as down at `now`, as one of its sessions is down by a detection timeout."""
+    return any(each.standing is Standing.TIMED_OUT and not _is_held(each, now) for each in sessions)
+
+
+def held_for_s(sessions: Sessions, now: float) -> float | None:
+    """Return in how many seconds a timeout begins to count, None if none is waited for."""
+    held = [each.since + HOLD_S - now for each in sessions if _is_held(each, now)]
+    return min(held, default=None)
+
+
+def _is_held(session: Session, now: float) -> bool:
+    return session.standing is Standing.TIMED_OUT and now < session.since + HOLD_S
 
 
 def is_common(group: Iterable[tuple[Sessions, bool]]) -> bool:
@@ -177,9 +192,9 @@ def is_common(group: Iterable[tuple[Sessions, bool]]) -> bool:
 def session_events(interface: str, before: Logged, after: Sessions, now: float) -> tuple[list[Event], Logged]:
     """Say what is to be logged of the sessions at a look at a ready PF, and what is logged of each after it.
 
-    What makes the PF count as down, and what ends that, is logged at once. Other changes of a session are
-    logged once in PAUSE_S at the most: some flap for hours, several times a second. That a session is unknown
-    is not logged: the log says once that bfdd is not connected.
+    What makes the PF count as down, and what ends that, is logged as soon as it does. Other changes of a
+    session are logged once in PAUSE_S at the most: some flap for hours, several times a second. That one
+    is unknown is not logged: the log says once that bfdd is not connected.
     """
     earlier = {each.session.peer: each for each in before}
     events: list[Event] = []
@@ -199,7 +214,7 @@ def session_events(interface: str, before: Logged, after: Sessions, now: float) 
 
 def _is_news(known: LoggedSession, session: Session, now: float) -> bool:
     before = known.session
-    if (before.standing, before.reason) == (session.standing, session.reason):
+    if (before.standing, before.reason) == (session.standing, session.reason) or _is_held(session, now):
         return False
     urgent = (Standing.TIMED_OUT, Standing.IGNORED)
     return before.standing in urgent or session.standing in urgent or now - known.at >= PAUSE_S

@@ -356,7 +356,7 @@ def _ready(
     events += silence_events(name, memory.silence, silence)
     about_sessions, logged = bfd.session_events(name, memory.logged_sessions, sessions, now)
     events += about_sessions
-    timed_out = bfd.timed_out(sessions)
+    timed_out = bfd.timed_out(sessions, now)
     up = pf.lacp_up and not silence.late and not timed_out and memory.elsewhere_since is None
     hidden = Cause.BFD_TIMEOUT if timed_out else Cause.EARLY_DETECTION
     told = _follow_lacp(memory, pf, up, hidden, now, events)
@@ -422,8 +422,8 @@ def _ready(
     settling = retries.in_haste(open_attempts) or writes or listening
     retry_s = retries.again_in_s(open_attempts, now)
     again_s = [wait_s] if delayed else []
-    if retry_s is not None:
-        again_s.append(retry_s)
+    held_s = bfd.held_for_s(sessions, now)
+    again_s += [seconds for seconds in (retry_s, held_s) if seconds is not None]
     if told is not None and told.shows is not told.showed:
         again_s.append(told.since + causes.SETTLED_S - now)
     pace = Pace.QUICK if settling else Pace.INTERVAL if may_carry else _pace_while_closed(pf, up, timed_out)

@@ -77,8 +77,7 @@ def _decoded(kind: int, body: bytes) -> Message | None:
     if kind not in (_RESPONSE, _NOTIFY):
         return None
     try:
-        # bfdd ends its texts with a zero, which it counts or does not count.
-        content = json.loads(body.rstrip(b"\0"))
+        content = json.loads(body)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):

@@ -115,14 +115,17 @@ class Bfd:
 
     def _has_to_ask(self) -> bool:
         """Tell whether there are sessions that FRR may have no longer. What was asked before is answered."""
-        return self._answered and (bool(self._not_told) or bfd.timed_out(tuple(self._sessions.values())))
+        return self._answered and (bool(self._not_told) or self._any_timed_out())
+
+    def _any_timed_out(self) -> bool:
+        return any(each.standing is Standing.TIMED_OUT for each in self._sessions.values())
 
     def _ask_again(self, connection: BfdSocket, now: float) -> None:
         """Forget the sessions of which an answer did not tell, and ask again if one is down by a timeout."""
         for peer in self._not_told:
             self._sessions.pop(peer, None)
         self._not_told = set()
-        if bfd.timed_out(tuple(self._sessions.values())):
+        if self._any_timed_out():
             connection.ask()
             self._asked(now)
 

@@ -12,7 +12,7 @@ import pytest
 
 from pf_status_relay.config.keys import Config
 from pf_status_relay.core import events
-from pf_status_relay.core.bfd import Diagnostic, Peer, State, Told
+from pf_status_relay.core.bfd import Diagnostic, State
 from pf_status_relay.core.facts import BondPort, PhysicalFunction, VfLinkState
 from pf_status_relay.frr.bfd_messages import Answered
 from tests.support.facts import DOWN, UP
@@ -62,7 +62,7 @@ def test_a_timeout_disables_the_vfs_at_once_and_lacp_returns_them(world: World) 
     world.tell(6.0, "bond5", State.UP)  # which proves nothing
     world.at(8.05, lambda: turns(world, "ens5f0", UP))
     world.run(until=9.0, configured=GROUP)
-    assert written(world) == [(2.35, 5, DISABLE), (8.1, 5, AUTO)]
+    assert written(world) == [(2.45, 5, DISABLE), (8.1, 5, AUTO)]
     causes = [each.cause for each in world.logged(events.LacpDown) if isinstance(each, events.LacpDown)]
     assert causes == ["bfd session timed out"]
     assert about_bfd(world)[2:] == [
@@ -75,7 +75,7 @@ def test_vfs_return_no_sooner_than_the_session_though_lacp_never_went(world: Wor
     world.tell(2.35, "bond5", State.DOWN, TIMEOUT)
     world.tell(7.35, "bond5", State.UP)
     world.run(until=9.0, configured=GROUP)
-    assert written(world) == [(2.35, 5, DISABLE), (7.35, 5, AUTO)]
+    assert written(world) == [(2.45, 5, DISABLE), (7.35, 5, AUTO)]
 
 
 @pytest.mark.parametrize("diagnostic", [each for each in Diagnostic if each is not TIMEOUT] + [31])
@@ -106,11 +106,17 @@ def test_a_session_that_was_never_up_proves_nothing(world: World) -> None:
     assert about_bfd(world) == [("bfd session proves nothing", "ens5f0", "it has not been up yet")]
 
 
+def test_a_session_that_is_up_again_at_once_disables_nothing(world: World) -> None:
+    world.tell(2.35, "bond5", State.DOWN, TIMEOUT)
+    world.tell(2.44, "bond5", State.UP)
+    world.run(until=4.0, configured=GROUP)
+    assert written(world) == []
+    assert about_bfd(world)[2:] == []
+
+
 def test_timeouts_of_all_pfs_at_once_are_ignored_while_lacp_is_up_on_all(world: World) -> None:
-    downs = [
-        Told(Peer(bond, "192.0.2.2"), State.DOWN, 1, TIMEOUT) for bond in ("bond5", "bond6")
-    ]  # in one read
-    world.at(2.35, lambda: world.bfdd.extend(downs))
+    world.tell(2.35, "bond5", State.DOWN, TIMEOUT)
+    world.tell(2.44, "bond6", State.DOWN, TIMEOUT)
     world.run(until=5.0, configured=GROUP)
     assert written(world) == []
     assert ("bfd session proves nothing", "ens5f0", ALL) in about_bfd(world)
@@ -121,18 +127,18 @@ def test_a_pf_that_was_disabled_returns_as_soon_as_all_have_timed_out(world: Wor
     world.tell(2.35, "bond5", State.DOWN, TIMEOUT)
     world.tell(3.25, "bond6", State.DOWN, TIMEOUT)
     world.run(until=9.0, configured=GROUP)
-    assert written(world) == [(2.35, 5, DISABLE), (3.25, 5, AUTO)]
+    assert written(world) == [(2.45, 5, DISABLE), (3.25, 5, AUTO)]
 
 
 def test_what_was_ignored_counts_again_after_the_session_was_up(world: World) -> None:
     for when in (2.35, 12.35):
         world.tell(when, "bond5", State.DOWN, TIMEOUT)
-        world.tell(when + 0.1, "bond5", State.UP)
+        world.tell(when + 0.4, "bond5", State.UP)
         if when < 10:
-            world.tell(when + 0.05, "bond6", State.DOWN, TIMEOUT)
-            world.tell(when + 0.1, "bond6", State.UP)
+            world.tell(when + 0.3, "bond6", State.DOWN, TIMEOUT)
+            world.tell(when + 0.4, "bond6", State.UP)
     world.run(until=15.0, configured=GROUP)
-    assert written(world) == [(2.35, 5, DISABLE), (2.4, 5, AUTO), (12.35, 5, DISABLE), (12.45, 5, AUTO)]
+    assert written(world) == [(2.45, 5, DISABLE), (2.65, 5, AUTO), (12.45, 5, DISABLE), (12.75, 5, AUTO)]
 
 
 def test_timeouts_that_are_more_than_a_second_apart_count(world: World) -> None:
@@ -140,7 +146,7 @@ def test_timeouts_that_are_more_than_a_second_apart_count(world: World) -> None:
     world.tell(3.45, "bond6", State.DOWN, TIMEOUT)
     world.run(until=9.0, configured=GROUP)
     # One PF of a group stays open: the one whose VFs are.
-    assert written(world) == [(2.35, 5, DISABLE)]
+    assert written(world) == [(2.45, 5, DISABLE)]
 
 
 def test_timeouts_of_all_count_if_lacp_is_down_on_one(world: World) -> None:
@@ -175,7 +181,7 @@ def test_without_bfdd_lacp_alone_decides_and_one_event_says_so(world: World) -> 
     world.tell(2.35, "bond5", State.DOWN, TIMEOUT)
     world.at(3.0, lambda: setattr(world, "bfdd_error", gone))
     world.run(until=30.0, configured=GROUP)
-    assert written(world) == [(2.35, 5, DISABLE), (3.0, 5, AUTO)]
+    assert written(world) == [(2.45, 5, DISABLE), (3.0, 5, AUTO)]
     assert world.logged(events.BfddConnected, events.BfddNotConnected) == [
         events.BfddConnected(SOCKET),
         events.BfddNotConnected(SOCKET, "No such file or directory"),
@@ -191,7 +197,7 @@ def test_a_bfdd_that_is_back_has_proved_nothing_until_a_session_is_up_again(worl
     world.tell(9.5, "bond5", State.UP)
     world.tell(10.35, "bond5", State.DOWN, TIMEOUT)
     world.run(until=12.0, configured=GROUP)
-    assert written(world) == [(10.35, 5, DISABLE)]
+    assert written(world) == [(10.45, 5, DISABLE)]
 
 
 def test_a_session_that_frr_has_no_longer_does_not_hold_the_vfs_back(world: World) -> None:
@@ -199,7 +205,7 @@ def test_a_session_that_frr_has_no_longer_does_not_hold_the_vfs_back(world: Worl
     world.at(5.1, lambda: world.bfdd.append(Answered()))  # to what is asked at 5.0: the session is not told
     world.tell(5.1, "bond6", State.UP)
     world.run(until=12.0, configured=GROUP)
-    assert written(world) == [(2.35, 5, DISABLE), (10.0, 5, AUTO)]
+    assert written(world) == [(2.45, 5, DISABLE), (10.0, 5, AUTO)]
     assert world.bfdd_asked == [0.0, 5.0]
     assert about_bfd(world)[-1] == (
         "bfd session proves nothing",
@@ -224,7 +230,7 @@ def test_another_socket_of_a_new_configuration_is_connected(world: World) -> Non
     world.at(3.0, lambda: world.bfdd.append(Answered()))
     world.at(5.0, lambda: signal.raise_signal(signal.SIGHUP))
     world.run(until=20.0, configured=GROUP)
-    assert written(world) == [(2.35, 5, DISABLE), (3.0, 5, AUTO)]
+    assert written(world) == [(2.45, 5, DISABLE), (3.0, 5, AUTO)]
     assert [each for each in world.bfdd_asked if each >= 3] == [3.0]
 
 
