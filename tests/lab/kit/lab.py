@@ -11,6 +11,7 @@ from pathlib import Path
 from pf_status_relay.core.events import Event
 from tests.lab.guest.guest import CHECKOUT
 from tests.lab.kit import service, waiting
+from tests.lab.kit.frr import INTERVAL_MS, Frr, Session
 from tests.lab.kit.personalities import Personality
 from tests.lab.kit.program import Relay, command, toml
 from tests.lab.kit.recorder import Recorder
@@ -28,6 +29,8 @@ class Lab:
     def __init__(self) -> None:
         self.recorder = Recorder(interval=0.010)
         self.relays: list[Relay] = []
+        self._frrs: dict[str | None, Frr] = {}
+        self._subnets = itertools.count()
         self._switches = (f"sw{number}" for number in itertools.count())
         self._bonds = (f"bond{number}" for number in itertools.count())
 
@@ -80,6 +83,18 @@ class Lab:
         if wait:
             pf.wait_for_lacp(63 if lacp_rate == "fast" else 61, 63 if switch_rate == "fast" else 61)
         return pf
+
+    def bfd(self, pf: Pf, interval_ms: int = INTERVAL_MS) -> Session:
+        """A BFD session between a PF's bond and its switch, up, by FRR at both ends. LACP has to be up."""
+        host = self._frr(None)
+        return Session(host, self._frr(pf.switch), pf, next(self._subnets), interval_ms)
+
+    def _frr(self, switch: Switch | None) -> Frr:
+        """The host's FRR, or a switch's."""
+        name = switch.name if switch else None
+        if name not in self._frrs:
+            self._frrs[name] = Frr(switch)
+        return self._frrs[name]
 
     def link_storm(self, per_second: int, seconds: float) -> LinkStorm:
         """Starts sending link events of an unrelated interface; returns at once."""
@@ -202,6 +217,8 @@ class Lab:
         for relay in self.relays:
             if relay.running():
                 relay.kill()
+        for frr in self._frrs.values():
+            frr.close()
         if self.recorder.timelines:
             self.recorder.stop()
             (RESULTS / "timeline").write_text(f"{self.recorder}\n")

@@ -130,6 +130,21 @@ class Cable:
                 )
                 self.blocked.add(hook)
 
+    def silence(self) -> None:
+        """Drops every frame, both ways: the switch is dead, and the carrier stays."""
+        self._on_all_frames("add", " matchall action drop")
+
+    def revive(self) -> None:
+        """Undoes `silence`."""
+        self._on_all_frames("del", "")
+
+    def _on_all_frames(self, verb: str, rule: str) -> None:
+        for hook in DIRECTIONS["both"]:
+            tc(
+                f"filter {verb} dev {self.port.name} {hook} protocol all pref 3{rule}",
+                netns=self.port.switch.name,
+            )
+
     def dropped(self, direction: str) -> int:
         """How many LACPDUs the present block "to_host" or "to_switch" has dropped; 0 without one."""
         (hook,) = DIRECTIONS[direction]
