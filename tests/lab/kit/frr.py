@@ -25,6 +25,8 @@ from tests.lab.kit.waiting import wait_until
 
 PACKAGE = CHECKOUT / "build" / "frr"
 PRELOADED = Path("/usr/local/lib/whole_milliseconds.so")
+SOCKET = "/run/frr/bfdd.sock"
+"""The host's control socket, where Debian and RHEL have it."""
 INTERVAL_MS, MULTIPLIER = 50, 3
 UP_S = 10.0
 """Until a session is up: both ends send once a second before that."""
@@ -59,16 +61,15 @@ class Frr:
         install()
         self._netns = switch.name if switch else None
         self._space = ("-N", switch.name) if switch else ()
-        folder = Path("/etc/frr", switch.name) if switch else Path("/etc/frr")
+        self._folder = Path("/etc/frr", switch.name) if switch else Path("/etc/frr")
         self._state = Path("/run/frr", switch.name) if switch else Path("/run/frr")
-        for each in (folder, self._state):
+        for each in (self._folder, self._state):
             each.mkdir(exist_ok=True)
             os.chown(each, 990, 990)
-        (folder / "vtysh.conf").touch()
-        self._configuration = folder / "bfdd.conf"
+        (self._folder / "vtysh.conf").touch()
         self._peers: dict[tuple[str, str], int] = {}
         self._write()
-        (folder / "zebra.conf").touch()
+        (self._folder / "zebra.conf").touch()
         self.socket = self._state / "bfdd.sock"
         self._zebra = self._run("zebra")
         self._wait_for("zebra.vty")
@@ -76,6 +77,7 @@ class Frr:
 
     def _run(self, daemon: str) -> subprocess.Popen[bytes]:
         words = ["nice", "-n", "-5", f"/usr/lib/frr/{daemon}", *self._space, "-P", "0", "-A", "127.0.0.1"]
+        words += ["-f", str(self._folder / f"{daemon}.conf")]
         if self._netns:
             words = ["ip", "netns", "exec", self._netns, *words]
         environment = {"LD_PRELOAD": str(PRELOADED)} if PRELOADED.exists() else {}
@@ -93,7 +95,7 @@ class Frr:
         for (address, interface), interval_ms in self._peers.items():
             lines += [f" peer {address} interface {interface}", f"  detect-multiplier {MULTIPLIER}"]
             lines += [f"  receive-interval {interval_ms}", f"  transmit-interval {interval_ms}", " !"]
-        self._configuration.write_text("\n".join([*lines, "!", ""]))
+        (self._folder / "bfdd.conf").write_text("\n".join([*lines, "!", ""]))
 
     # bfdd, the process
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.kit.frr import TIMED_OUT_S, UP_S, Session, Subscriber
+from pf_status_relay.core.events import (
+    BfddConnected,
+    BfddNotConnected,
+    BfdProvesNothing,
+    BfdTimedOut,
+    BfdUp,
+    LacpDown,
+)
+from tests.lab.kit.frr import SOCKET, TIMED_OUT_S, UP_S, Session, Subscriber
 from tests.lab.kit.lab import Lab
-from tests.lab.kit.waiting import LOSS_S
+from tests.lab.kit.program import Relay, toml
+from tests.lab.kit.waiting import LOSS_S, RECOVERY_S
 
 TIMEOUT, SIGNALLED, PATH_DOWN = 1, 3, 5
 """Diagnostics (RFC 5880, 4.1)."""
@@ -105,3 +115,195 @@ def test_bfd_comes_back_by_itself_when_only_lacpdus_are_lost(
     assert session.pf.port_state() != (63, 63)
     states = [(change.state, change.diagnostics) for change in told.changes]
     assert states == [("up", 0), ("down", TIMEOUT), ("up", 0)]
+
+
+# The relay
+
+NAMES = ("ens5f0", "ens5f1")
+CONFIGURATION = f'{toml(NAMES, None)}redundancy_groups = [{json.dumps(NAMES)}]\nbfd_socket = "{SOCKET}"\n'
+DISABLED_S = 0.5
+"""Until VFs are disabled after the last frame, with 50 ms x 3."""
+ASKED_AGAIN_S = 11.0
+"""Until the relay notices that a session that is down has been removed: it asks every 5 s."""
+TOLD_S = 12.0
+"""Until a session that proves nothing is told: of each one something is told every 10 s at the most."""
+WATCHED_S = 5.0
+"""How long a scenario looks for what must not happen."""
+
+
+@pytest.fixture
+def sessions(lab: Lab) -> tuple[Session, Session]:
+    """Return the BFD sessions of two PFs with a switch each, LACP and BFD up."""
+    first, second = (lab.pf_with_lacp(name, vfs=4, wait=False) for name in NAMES)
+    first.wait_for_lacp()
+    second.wait_for_lacp()
+    return lab.bfd(first), lab.bfd(second)
+
+
+@pytest.fixture
+def relay(lab: Lab, sessions: tuple[Session, Session]) -> Relay:
+    """Return a relay that knows both sessions as up."""
+    relay = lab.relay(config_text=CONFIGURATION)
+    for session in sessions:
+        relay.wait_for(BfdUp.msg, interface=session.pf.name, peer=session.peer)
+    return relay
+
+
+def writes(sessions: tuple[Session, Session]) -> list[int]:
+    """Return how many link states of VFs each PF's driver was asked to set."""
+    return [session.pf.driver.writes for session in sessions]
+
+
+def test_a_dead_switch_has_its_vfs_disabled_before_lacp_is_down(
+    lab: Lab, sessions: tuple[Session, Session], relay: Relay
+) -> None:
+    pf, other = (session.pf for session in sessions)
+    pf.cable.silence()
+    pf.wait_for_vfs("disable", within=DISABLED_S)
+    assert pf.port_state() == (63, 63)
+    assert relay.wait_for(LacpDown.msg, interface=pf.name)["cause"] == "bfd session timed out"
+    lab.wait_until(lambda: pf.port_state() != (63, 63), within=LOSS_S, what="LACP down")
+    lab.sleep(WATCHED_S)
+    assert pf.in_state("disable")
+    pf.cable.revive()
+    pf.wait_for_vfs("auto", within=RECOVERY_S)
+    assert pf.port_state() == (63, 63)
+    assert other.in_state("auto")
+    assert other.driver.writes == 0
+
+
+def test_vfs_stay_disabled_while_lacp_is_down_though_bfd_is_back(
+    lab: Lab, sessions: tuple[Session, Session], relay: Relay
+) -> None:
+    pf = sessions[0].pf
+    pf.cable.block_lacp()
+    pf.wait_for_vfs("disable", within=LOSS_S)
+    relay.wait_for(BfdUp.msg, within=LOSS_S + UP_S, since=lab.now, interface=pf.name)
+    lab.sleep(WATCHED_S)
+    assert pf.in_state("disable")
+    pf.cable.unblock_lacp()
+    pf.wait_for_vfs("auto", within=RECOVERY_S)
+
+
+@pytest.mark.parametrize("end", ["host", "far"])
+def test_a_shutdown_at_either_end_changes_nothing(
+    lab: Lab, sessions: tuple[Session, Session], relay: Relay, end: str
+) -> None:
+    session = sessions[0]
+    session.shut_down(end)
+    relay.wait_for(BfdProvesNothing.msg, within=TOLD_S, interface=session.pf.name, peer=session.peer)
+    lab.sleep(WATCHED_S)
+    session.no_shut_down(end)
+    session.wait_until_up()
+    lab.sleep(WATCHED_S)
+    assert writes(sessions) == [0, 0]
+
+
+def test_a_shutdown_while_it_is_timed_out_leaves_the_pf_to_lacp(
+    lab: Lab, sessions: tuple[Session, Session], relay: Relay
+) -> None:
+    session = sessions[0]
+    session.far.freeze()
+    session.pf.wait_for_vfs("disable", within=DISABLED_S)
+    session.shut_down("host")
+    session.pf.wait_for_vfs("auto", within=WATCHED_S)
+    session.no_shut_down("host")  # bfdd tells it as down by a timeout once more
+    lab.sleep(WATCHED_S)
+    assert session.pf.in_state("auto")
+
+
+def test_removing_a_peer_changes_nothing(lab: Lab, sessions: tuple[Session, Session], relay: Relay) -> None:
+    session = sessions[0]
+    session.remove("host")
+    relay.wait_for(BfdProvesNothing.msg, within=TOLD_S, interface=session.pf.name, peer=session.peer)
+    lab.sleep(WATCHED_S)
+    assert writes(sessions) == [0, 0]
+
+
+def test_a_peer_removed_at_the_switch_is_a_timeout_until_it_is_removed_here_too(
+    lab: Lab, sessions: tuple[Session, Session], relay: Relay
+) -> None:
+    session = sessions[0]
+    session.remove("far")
+    session.pf.wait_for_vfs("disable", within=DISABLED_S)
+    lab.sleep(WATCHED_S)
+    assert session.pf.in_state("disable")
+    session.remove("host")
+    session.pf.wait_for_vfs("auto", within=ASKED_AGAIN_S)
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_without_bfdd_and_after_its_restart_lacp_alone_decides(
+    lab: Lab, sessions: tuple[Session, Session], relay: Relay, how: str
+) -> None:
+    session = sessions[0]
+    getattr(session.host, how)()
+    relay.wait_for(BfddNotConnected.msg, path=SOCKET)
+    lab.sleep(WATCHED_S)
+    assert writes(sessions) == [0, 0]
+    session.pf.cable.block_lacp()
+    session.pf.wait_for_vfs("disable", within=LOSS_S)
+    session.pf.cable.unblock_lacp()
+    session.pf.wait_for_vfs("auto", within=RECOVERY_S)
+    session.host.start()
+    relay.wait_for(BfddConnected.msg, within=10, since=lab.now)
+    session.wait_until_up()
+    assert sessions[1].pf.driver.writes == 0
+    session.pf.cable.silence()
+    session.pf.wait_for_vfs("disable", within=DISABLED_S)
+
+
+def test_when_bfdd_ends_a_timeout_counts_no_longer(
+    lab: Lab, sessions: tuple[Session, Session], relay: Relay
+) -> None:
+    session = sessions[0]
+    session.far.freeze()
+    session.pf.wait_for_vfs("disable", within=DISABLED_S)
+    lab.sleep(WATCHED_S)
+    assert session.pf.in_state("disable")
+    session.host.kill()
+    session.pf.wait_for_vfs("auto", within=WATCHED_S)
+
+
+def test_a_session_that_has_never_been_up_changes_nothing(
+    lab: Lab, sessions: tuple[Session, Session]
+) -> None:
+    for session in sessions:
+        session.far.stop()
+    sessions[0].host.restart()
+    relay = lab.relay(config_text=CONFIGURATION)
+    for session in sessions:
+        relay.wait_for(BfdProvesNothing.msg, within=TOLD_S, interface=session.pf.name, peer=session.peer)
+    lab.sleep(WATCHED_S)
+    assert writes(sessions) == [0, 0]
+    sessions[0].pf.cable.block_lacp()
+    sessions[0].pf.wait_for_vfs("disable", within=LOSS_S)
+
+
+def test_a_frozen_bfdd_is_not_taken_for_dead_switches(
+    lab: Lab, sessions: tuple[Session, Session], relay: Relay
+) -> None:
+    host = sessions[0].host
+    host.freeze()
+    lab.sleep(0.3)
+    host.thaw()
+    for session in sessions:
+        relay.wait_for(BfdProvesNothing.msg, within=TOLD_S, interface=session.pf.name, peer=session.peer)
+    for session in sessions:
+        session.wait_until_up()
+    lab.sleep(WATCHED_S)
+    assert writes(sessions) == [0, 0]
+    assert not relay.events(BfdTimedOut.msg)
+
+
+def test_both_switches_dead_at_once_are_left_to_lacp(
+    lab: Lab, sessions: tuple[Session, Session], relay: Relay
+) -> None:
+    for session in sessions:
+        session.pf.cable.silence()
+    for session in sessions:
+        relay.wait_for(BfdProvesNothing.msg, within=TOLD_S, interface=session.pf.name, peer=session.peer)
+    for session in sessions:
+        relay.wait_for(LacpDown.msg, within=LOSS_S, interface=session.pf.name)
+    lab.sleep(WATCHED_S)
+    assert sorted("".join(set(session.pf.vf_states())) for session in sessions) == ["auto", "disable"]
