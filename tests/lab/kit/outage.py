@@ -1,80 +1,112 @@
-"""How long a pod is cut off by a switch that falls silent, without and with early detection.
+"""How long a pod is cut off by a switch that falls silent: without and with early detection, and with BFD.
 
-`python -m tests.lab.kit.outage` measures it in virtual time: each setting in a guest of its own, OUTAGES
-times, each time at another moment between two LACPDUs.
+`python -m tests.lab.kit.outage [--real-time] [SETTING…]` measures it: each setting in a guest of its own,
+OUTAGES times, each time at another moment between two LACPDUs. In virtual time computing takes none.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import statistics
 import sys
 
 from tests.lab.guest import guest, kernel, scenario
-from tests.lab.kit.lab import Lab
+from tests.lab.kit.frr import SOCKET
+from tests.lab.kit.lab import RESULTS, Lab
 from tests.lab.kit.pod import Pod
 from tests.lab.kit.waiting import wait_until
 
-SETTINGS = ("off", "2500", "1500")
-OUTAGES = 10
-RESOLUTION_S = 0.02
+NAMES = ("ens5f0", "ens5f1")
+CONFIGURATION = 'interfaces = ["ens5f0", "ens5f1"]\nredundancy_groups = [["ens5f0", "ens5f1"]]\n'
+SETTINGS = {
+    "LACP alone": "",
+    "early_detection_ms = 2500": "early_detection_ms = 2500\n",
+    "early_detection_ms = 1500": "early_detection_ms = 1500\n",
+    "bfd_socket, 50 ms x 3": f'bfd_socket = "{SOCKET}"\n',
+}
+OUTAGES = 12
+PING_S = 0.01
+VFS = 4
+RESOLUTION_S = 0.005
 
 
 def main() -> int:
     """Print a table; return an exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.kit.outage", description=__doc__)
+    parser.add_argument("--real-time", action="store_true", help="let the guest's clock be the host's")
+    parser.add_argument("setting", nargs="*", help="which of them, by a part of the name; default: all")
+    arguments = parser.parse_args()
     if os.environ.get(scenario.INSIDE):
-        measure(sys.argv[1])
+        measure(arguments.setting[0])
         return 0
-    print(
-        f"Pod outage in seconds, {OUTAGES} outages each, pod's miimon 100 ms, virtual time, read every 20 ms"
-    )
-    print("| early_detection_ms | median | shortest | longest |\n| --- | --- | --- | --- |")
+    clock = "real" if arguments.real_time else "virtual"
+    print(f"Seconds after a switch has fallen silent, {OUTAGES} times, {clock} time, pod's miimon 100 ms,")
+    print(f"pings {PING_S * 1000:g} ms apart: median, least and most")
+    print("| Setting | last VF disabled | no answer to the pod's pings | pings lost |")
+    print("| --- | --- | --- | --- |")
     for setting in SETTINGS:
+        if arguments.setting and not any(part in setting for part in arguments.setting):
+            continue
         folder = guest.results_folder()
         result = guest.run(
             [guest.python(), "-m", "tests.lab.kit.outage", setting],
             kernel=kernel.kernel(),
             folder=folder,
-            timeout=600,
+            virtual_time=not arguments.real_time,
+            timeout=1200,
             environment={scenario.INSIDE: "1"},
         )
         if result.status:
             print(f"failed, see {folder}:\n{result.output}", file=sys.stderr)
             return result.status
-        outages = [float(line) for line in result.output.split()]
-        median = statistics.median(outages)
-        print(f"| {setting} | {median:.2f} | {min(outages):.2f} | {max(outages):.2f} |", flush=True)
+        columns = zip(*(map(float, line.split()) for line in result.output.splitlines()))
+        disabled, unanswered, lost = (sorted(column) for column in columns)
+        cells = [
+            f"{statistics.median(each):.2f} ({each[0]:.2f}-{each[-1]:.2f})" for each in (disabled, unanswered)
+        ]
+        cells.append(f"{statistics.median(lost):.0f} ({lost[0]:.0f}-{lost[-1]:.0f})")
+        print(f"| {setting} | {' | '.join(cells)} |", flush=True)
         shutil.rmtree(folder)
     return 0
 
 
 def measure(setting: str) -> None:
-    """In the guest: print the outages, one a line."""
+    """In the guest: print, for each outage, the numbers of the table's columns."""
     lab = Lab()
-    first, second = lab.pf_with_lacp("ens5f0", wait=False), lab.pf_with_lacp("ens5f1", wait=False)
-    for pf in (first, second):
+    pfs = [lab.pf_with_lacp(name, VFS, wait=False) for name in NAMES]
+    for pf in pfs:
         pf.wait_for_lacp()
-    option = "" if setting == "off" else f"early_detection_ms = {setting}\n"
-    relay = lab.relay(config_text=f'interfaces = ["ens5f0", "ens5f1"]\n{option}')
-    relay.wait_for("lacp is up", interface="ens5f1")
-    pod = Pod(first, second)
-    ports = {"net1": first, "net2": second}
+    sessions = [lab.bfd(pf) for pf in pfs] if "bfd" in setting else []
+    relay = lab.relay(config_text=CONFIGURATION + SETTINGS[setting])
+    for pf in pfs:
+        relay.wait_for("bfd session is up" if sessions else "lacp is up", interface=pf.name)
+    pod = Pod(pfs[0], pfs[1])
+    ports = dict(zip(("net1", "net2"), pfs))
     for number in range(OUTAGES):
         lab.sleep(3 + number / OUTAGES)
         before = pod.active_port() or "net1"
         pf = ports[before]
+        ping = pod.ping(RESULTS / "ping", interval=PING_S)
+        lab.sleep(0.5)
         silenced = lab.now
         pod.silence(pf)
+        wait_until(lambda pf=pf: pf.in_state("disable"), within=10, what="VFs disabled", poll=RESOLUTION_S)  # type: ignore[misc]
+        disabled = lab.now - silenced
 
         def failed_over(before: str = before) -> bool:
             return pod.active_port() != before
 
         wait_until(failed_over, within=10, what="the pod on its other port", poll=RESOLUTION_S)
-        print(f"{lab.now - silenced:.3f}", flush=True)
+        lab.sleep(0.5)
+        _, lost = ping.stop()
+        print(f"{disabled:.3f} {ping.longest_silence():.3f} {lost}", flush=True)
         pod.revive(pf)
         pf.wait_for_lacp()
-        wait_until(lambda pf=pf: pf.in_state("auto"), within=5, what="VFs back in auto")  # type: ignore[misc]
+        wait_until(lambda pf=pf: pf.in_state("auto"), within=30, what="VFs back in auto")  # type: ignore[misc]
+        for session in sessions:
+            session.wait_until_up()
     lab.close()
 
 

@@ -110,14 +110,14 @@ class Pod:
         ip(f"link set dev net{number} master bond0", netns=POD)
 
     def silence(self, pf: Pf) -> None:
-        """The switch of a PF dies and keeps its carrier: it forwards nothing any more, LACPDUs neither."""
-        pf.cable.block_lacp()
+        """The switch of a PF dies and keeps its carrier: it neither forwards nor sends anything any more."""
+        pf.cable.silence()
         ip(f"link set dev {FABRIC} down", netns=pf.switch.name)
 
     def revive(self, pf: Pf) -> None:
         """Undoes `silence`."""
         ip(f"link set dev {FABRIC} up", netns=pf.switch.name)
-        pf.cable.unblock_lacp()
+        pf.cable.revive()
 
     def bonding(self) -> str:
         """The pod's /proc/net/bonding/bond0."""
@@ -168,6 +168,12 @@ class Ping:
         assert found, f"ping says nothing: {self._output.read_text()}"
         sent, received = int(found.group(1)), int(found.group(2))
         return sent, sent - received
+
+    def longest_silence(self) -> float:
+        """The longest time between two answers, in seconds."""
+        found = re.findall(r"^\[([0-9.]+)\] \d+ bytes from", self._output.read_text(), re.MULTILINE)
+        answers = [float(time) for time in found]
+        return max(later - earlier for earlier, later in zip(answers, answers[1:]))
 
     def answered(self) -> set[int]:
         """The numbers of the pings that were answered, from 1."""
