@@ -202,7 +202,7 @@ class Case:
                 limit = limits[why]
                 if self.accepted_lately(index, begun):
                     limit = max(limit, RETRIED_S + DRIVER_S)
-                elif why == BACK and self.made_unannounced(index, begun):
+                elif why and self.made_unannounced(index, begun):
                     limit += min(self.interval_s, UNANNOUNCED_S)
                 if moment.until - begun > limit and (index, vf, why, begun) not in told:
                     told.add((index, vf, why, begun))

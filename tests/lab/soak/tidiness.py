@@ -9,7 +9,7 @@ from typing import Any
 from tests.lab.kit.program import Event
 from tests.lab.soak.history import Act
 from tests.lab.soak.lives import Life
-from tests.lab.soak.properties import SEEN_S, Case, Violation
+from tests.lab.soak.properties import DRIVER_S, SEEN_S, Case, Violation
 
 GROWTH_KIB = 1024
 """How much more memory a process may have at the end than when it was first measured."""
@@ -111,6 +111,7 @@ def lasting(events: Iterable[Event]) -> Iterator[Event]:
     The VFs of another PF of the group can have vanished since they were last read. The relay finds that when
     it looks again at the group, just after it disabled the VFs of the PF that it now keeps open.
     """
+    hidden_s = SEEN_S + DRIVER_S  # while a driver holds the RTNL lock the recorder cannot look
     waiting: dict[tuple[str, int], tuple[Event, bool]] = {}
     for event in events:
         interface = event.get("interface", "")
@@ -122,7 +123,7 @@ def lasting(events: Iterable[Event]) -> Iterator[Event]:
             continue
         vf = interface, event["id"]
         before, kept = waiting.pop(vf, (None, False))
-        if before and kept and before["state"] != event["state"] and event["at"] - before["at"] <= SEEN_S:
+        if before and kept and before["state"] != event["state"] and event["at"] - before["at"] <= hidden_s:
             continue
         if before:
             yield before
