@@ -57,8 +57,10 @@ def test_only_a_timeout_of_a_session_that_was_up_counts(
 
 def test_a_timeout_counts_once_it_has_lasted() -> None:
     sessions = (of(Standing.TIMED_OUT, 5.0), of(Standing.UP, 1.0))
-    assert (bfd.timed_out(sessions, 5.0), bfd.held_for_s(sessions, 5.0)) == (False, pytest.approx(bfd.HOLD_S))
-    assert (bfd.timed_out(sessions, 5.1), bfd.held_for_s(sessions, 5.1)) == (True, None)
+    assert not bfd.timed_out(sessions, 5.0)
+    assert bfd.held_for_s(sessions, 5.0) == pytest.approx(bfd.HOLD_S)
+    assert bfd.timed_out(sessions, 5.1)
+    assert bfd.held_for_s(sessions, 5.1) is None
     assert bfd.held_for_s((of(Standing.UP, 5.0), of(Standing.ENDED, 5.0)), 5.0) is None
 
 

@@ -1,18 +1,22 @@
-"""PFs of one redundancy group against six sentences that say what the law is, over random histories.
+"""PFs of one redundancy group against seven sentences that say what the law is, over random histories.
 
-    1. No VF is disabled by us unless another PF of the group is open at that moment.
+    1. No VF is disabled by us unless LACP is down on its PF, or that is drained, and another PF of the group
+       is open at that moment.
     2. At rest, either each PF that has LACP up and no drain is open and the others are closed, or there is
        none such, and one PF of those that can be is open: one with LACP up if there is one.
     3. None is opened that has LACP down or a drain, while another one is open that has neither.
     4. If no PF is open and one can be, one is opened without a delay.
-    5. While another one is open, a PF is opened only once LACP has been up on it for the restore delay, which
-       each loss soon after the one before doubles, and an equally long time of health halves again.
-    6. VFs in disable of a PF that has left its bond are told once, are counted, and nothing sets them but
+    5. While another one was read as open, a PF is opened only once LACP has been up on it for the restore
+       delay, which each loss soon after the one before doubles, and as long a time of health halves again.
+    6. A PF counts as one with LACP down while a BFD session on its bond, which was up, is down by a timeout
+       and has been for a tenth of a second; unless the sessions of all PFs that have one timed out within a
+       second, two of them at least, and LACP was up on them when they were last looked at.
+    7. VFs in disable of a PF that has left its bond are told once, are counted, and nothing sets them but
        somebody who restores them.
 
-The world does what it likes: LACP and carrier come and go, two owners drain, VFs are set by others, PFs leave
-their bond, drivers set some of the VFs of a message, or refuse all, reads fail, and the service is restarted
-between any two looks.
+The world does what it likes: LACP and carrier come and go, BFD sessions come up and end, two owners drain,
+VFs are set by others, PFs leave their bond, drivers set some of the VFs of a message, or refuse all, reads
+fail, and the service is restarted between any two looks.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from pf_status_relay.core import bfd
+from pf_status_relay.core.bfd import Diagnostic, Peer, Session, Standing, State, Told
 from pf_status_relay.core.decision import Decision, Memory, Policy, decide, settle, to_restore
 from pf_status_relay.core.drain import Drain
 from pf_status_relay.core.events import VfsLeftDisabled
@@ -52,8 +58,16 @@ class Pf:
     """How many VFs of a message its driver sets in the time of a portion."""
     drains: set[str] = field(default_factory=set)
     memory: Memory = field(init=False)
-    seen: tuple[Facts, set[str]] | None = None
-    """What the last look found, with the drains; None if there was none since the service was started."""
+    seen: tuple[Facts, set[str], bool] | None = None
+    """What the last look found, with the drains, and whether BFD counted; None if there was none."""
+    read_open: bool = False
+    """Whether the last look found it open, before it wrote to it."""
+    session: Session | None = None
+    """What the relay knows of the BFD session on its bond."""
+    watched: bool = False
+    """Whether that is up, or was and timed out, and that counts."""
+    out_at: float | None = None
+    """When it timed out, None if it is not down for that."""
     losses: list[float] = field(default_factory=list)
     """For how many seconds LACP was up before each loss that the looks have found since it was ready."""
     up_since: float | None = None
@@ -74,9 +88,17 @@ class Pf:
         """Whether it is in its bond, and has VFs that are not all in disable for good."""
         return self.is_open() or (self.ready and bool(self.vfs) and not self.refuses)
 
-    def carries(self) -> bool:
+    def bfd_down(self, now: float) -> bool:
+        """Whether it counts as down by BFD."""
+        return self.watched and self.out_at is not None and now - self.out_at >= 0.1
+
+    def lacp_up(self, now: float) -> bool:
+        """Whether it counts as one with LACP up."""
+        return self.up and self.carrier and not self.bfd_down(now)
+
+    def carries(self, now: float) -> bool:
         """Whether it is to be open whatever the others are."""
-        return self.ready and self.up and self.carrier and not self.drains
+        return self.ready and self.lacp_up(now) and not self.drains
 
     def begin_anew(self) -> None:
         """Forget how long LACP was up, as the relay does when the PF has left its bond."""
@@ -84,7 +106,7 @@ class Pf:
 
     def follow_lacp(self, now: float) -> None:
         """Take in what a look has found of LACP."""
-        if self.up and self.carrier:
+        if self.lacp_up(now):
             self.up_since = now if self.up_since is None else self.up_since
         elif self.up_since is not None:
             self.losses.append(now - self.up_since)
@@ -144,6 +166,67 @@ class _Group(RuleBasedStateMachine):
         for pf in self.pfs:
             pf.up = False
 
+    # BFD: bfdd tells it at once.
+
+    @rule(numbers=st.sampled_from([[0], [1], [0, 1, 2], [0, 1, 2]]))
+    def bfd_is_up(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self.bfd_tells(self.pf(number), State.UP, 0)
+
+    @rule(
+        number=PFS,
+        state=st.sampled_from([State.DOWN, State.ADMIN_DOWN]),
+        diagnostic=st.sampled_from([Diagnostic.SIGNALLED_BY_NEIGHBOUR, Diagnostic.PATH_DOWN]),
+    )
+    def bfd_ends(self, number: int, state: State, diagnostic: int) -> None:
+        self.bfd_tells(self.pf(number), state, diagnostic)
+
+    @rule(
+        numbers=st.permutations([0, 1, 2]),
+        most=st.integers(1, 3),
+        apart_s=st.sampled_from([0.0, 0.0625, 2.0]),
+    )
+    def bfd_times_out(self, numbers: list[int], most: int, apart_s: float) -> None:
+        for number in numbers[:most]:
+            self.bfd_tells(self.pf(number), State.DOWN, Diagnostic.DETECTION_TIMEOUT)
+            self.now += apart_s
+            self.look(number)
+
+    @rule()
+    def bfdd_is_gone(self) -> None:
+        for pf in self.pfs:
+            pf.session, pf.watched, pf.out_at = None, False, None
+
+    def bfd_tells(self, pf: Pf, state: State, diagnostic: int) -> None:
+        told = Told(Peer("bond0", "192.0.2.2"), state, 1, diagnostic)
+        pf.session = bfd.heard(pf.session, told, self.now)
+        if state is State.UP:
+            pf.watched, pf.out_at = True, None
+        elif state is State.DOWN and diagnostic == Diagnostic.DETECTION_TIMEOUT:
+            pf.out_at = self.now if pf.out_at is None else pf.out_at
+        elif pf.out_at is None or state is State.ADMIN_DOWN:
+            pf.watched, pf.out_at = False, None
+        self.ignore_what_is_common()
+
+    def ignore_what_is_common(self) -> None:
+        """Ignore timeouts as the service does, and see that it does so when it is to."""
+        found = {
+            pf.name: isinstance(pf.seen[0], PhysicalFunction) and pf.seen[0].lacp_up
+            for pf in self.pfs
+            if pf.seen
+        }
+        group = [((pf.session,) if pf.session else (), found.get(pf.name, False)) for pf in self.pfs]
+        watched = [pf for pf in self.pfs if pf.watched]
+        times = [pf.out_at for pf in watched if pf.out_at is not None]
+        common = len(watched) > 1 and len(times) == len(watched) and max(times) - min(times) <= 1.0
+        common = common and all(found.get(pf.name, False) for pf in watched)
+        assert bfd.is_common(group) == common
+        if common:
+            for pf in watched:
+                assert pf.session is not None
+                pf.session = pf.session._replace(standing=Standing.IGNORED)
+                pf.watched = False
+
     @rule(number=PFS, owner=st.sampled_from(["alice", "bob"]), begins=st.booleans())
     def somebody_drains(self, number: int, owner: str, begins: bool) -> None:
         drains = self.pf(number).drains
@@ -191,6 +274,7 @@ class _Group(RuleBasedStateMachine):
         for pf in self.pfs:
             pf.memory, pf.seen, pf.left = Memory(pf.name), None, 0
             pf.begin_anew()
+        self.bfdd_is_gone()
 
     # The relay
 
@@ -230,11 +314,13 @@ class _Group(RuleBasedStateMachine):
         members = [other.memory.member(order) for order, other in enumerate(self.pfs)]
         place = Place(number, tuple(members[:number] + members[number + 1 :]))
         drains = tuple(Drain(pf.name, owner) for owner in sorted(pf.drains))
-        decision = decide(pf.memory, pf.facts(), self.now, self.policy, drains, place)
+        sessions = (pf.session,) if pf.session else ()
+        decision = decide(pf.memory, pf.facts(), self.now, self.policy, drains, place, sessions)
         self.follow(pf, decision)
+        pf.read_open = pf.is_open()
         outcomes = tuple(self.write(pf, vf) for vf in decision.writes[: pf.takes])
         pf.memory, _ = settle(decision.memory, outcomes, self.now, 0.0)
-        pf.seen = pf.facts(), set(pf.drains)
+        pf.seen = pf.facts(), set(pf.drains), pf.bfd_down(self.now)
 
     def follow(self, pf: Pf, decision: Decision) -> None:
         """Follow LACP as this look finds it, and check what it says of a PF outside its bond."""
@@ -255,12 +341,17 @@ class _Group(RuleBasedStateMachine):
         others = [other for other in self.pfs if other is not pf]
         if vf.link_state is DISABLE:
             assert any(map(Pf.is_open, others)), "another PF is open while this one is disabled"
+            assert not pf.carries(self.now)
         else:
-            known = [other for other in others if other.seen in (None, (other.facts(), other.drains))]
+            known = [
+                other
+                for other in others
+                if other.seen in (None, (other.facts(), other.drains, other.bfd_down(self.now)))
+            ]
             opened = [other for other in known if other.readable and other.is_open()]
-            if not pf.carries():
-                assert not any(map(Pf.carries, opened))
-            elif any(other.seen for other in opened):
+            if not pf.carries(self.now):
+                assert not any(other.carries(self.now) for other in opened)
+            elif any(other.seen and other.read_open for other in opened):
                 assert pf.up_since is not None
                 assert self.now - pf.up_since >= pf.delay_s(self.now, self.policy)
         if pf.refuses:
@@ -285,7 +376,7 @@ class _Group(RuleBasedStateMachine):
             for number in range(len(self.pfs)):
                 self.look(number)
         before = [dict(pf.vfs) for pf in self.pfs]
-        carrying = [pf for pf in self.pfs if pf.carries() and pf.vfs]
+        carrying = [pf for pf in self.pfs if pf.carries(self.now) and pf.vfs]
         usable = [pf for pf in self.pfs if pf.can_be_open()]
         opened = [pf for pf in usable if pf.is_open()]
         assert all(pf.is_open() or set(pf.vfs.values()) == {DISABLE} for pf in usable)
@@ -293,8 +384,9 @@ class _Group(RuleBasedStateMachine):
             assert opened == carrying
         elif usable:
             (kept,) = opened
-            up = [pf for pf in usable if pf.up and pf.carrier]
-            assert kept in (up or usable)
+            up = [pf for pf in usable if pf.lacp_up(self.now)]
+            by_port_state = [pf for pf in usable if pf.up and pf.carrier]
+            assert kept in (up or by_port_state or usable)
             assert kept.memory.kept
         assert [pf.memory.kept for pf in self.pfs].count(True) == (not carrying and bool(usable))
         for number in range(len(self.pfs)):
