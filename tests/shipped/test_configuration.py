@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pf_status_relay.config.keys import KEYS, REQUIRED, Config, Key, Milliseconds
+from pf_status_relay.config import load
+from pf_status_relay.config.keys import KEYS, POLLING_INTERVAL, REQUIRED, Config, Key, Milliseconds
 
 CHECKOUT = Path(__file__).parents[2]
 FILE = CHECKOUT / "etc" / "pf-status-relay.toml"
@@ -70,5 +71,12 @@ def test_the_manual_page_says_of_what_kind_a_key_is_and_its_default(name: str, k
         assert f"in {key.unit}, {key.check.least} to {key.check.most}" in described
 
 
-def test_the_readme_names_every_key() -> None:
-    assert [name for name in KEYS if f"{name} = " not in README.read_text()] == []
+def test_the_readme_shows_the_keys_that_every_file_has_with_values_that_are_taken(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```toml\n(.+?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "pf-status-relay.toml"
+    file.write_text(block)
+    shown = load.from_files(file, {})
+    assert set(shown.origins) == {name for name, key in KEYS.items() if key.always_written}
+    assert shown == Config(("ens5f0", "ens5f1"))
+    least, most = POLLING_INTERVAL.least, POLLING_INTERVAL.most
+    assert f"{least} to {most}" in block
