@@ -1,1 +1,1 @@
-"""The checkout itself: what set-up installs, and the laws of the wings."""
+"""The checkout itself: what set-up installs, the laws of the wings, and the documents."""
