@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.guest import guest, kernel, scenario
+from tests.lab.kit.drawing import document
 from tests.lab.kit.lab import RESULTS, Lab
 from tests.lab.kit.pod import Pod, PodRecorder, Sent
 from tests.lab.kit.topology import Pf
@@ -24,20 +25,8 @@ RELOAD_S = 300.0
 WAYS = ("with a drain", "without")
 FOUND = "found.json"
 
-_WIDTH, _LEFT, _RIGHT = 960, 130, 930
+_LEFT, _RIGHT = 130, 930
 _LANE = 64
-_STYLE = """
-svg { --ground: #ffffff; --ink: #1f2328; --faint: #59636e; --good: #c3def2; --lost: #b5340a;
-      background: var(--ground) }
-@media (prefers-color-scheme: dark) {
-  svg { --ground: #0d1117; --ink: #f0f6fc; --faint: #9198a1; --good: #1f4a68; --lost: #ff7b54 }
-}
-text { font: 13px Helvetica, Arial, "DejaVu Sans", sans-serif; fill: var(--ink) }
-.faint { font-size: 12px; fill: var(--faint) }
-.ground { fill: var(--ground) }
-.good { fill: var(--good) }
-.lost { fill: var(--lost) }
-"""
 
 
 def cut_off(pings: Sequence[Sent], since: float, until: float) -> float:
@@ -144,20 +133,14 @@ def svg(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The picture: a lane for each way, and in it what the pod lost."""
     height = 60 + _LANE * len(found) + 40
     title = "What a pod loses when its switch is reloaded for five minutes"
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
-        f'viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{title}">',
-        f"<style>{_STYLE}</style>",
-        f'<rect class="ground" width="{_WIDTH}" height="{height}"/>',
-        f'<text x="16" y="28">{title}: pings every 20 ms</text>',
-    ]
+    parts = [f'<text x="16" y="28">{title}: pings every 20 ms</text>']
     for number, (way, run) in enumerate(found.items()):
         parts += lane(way, run, 60 + _LANE * number)
     parts.append(
         f'<text class="faint" x="16" y="{height - 14}">Simulated: NICs, VFs and switches, in virtual time. '
         "Real: the kernel's bonding and LACP, the service under systemd.</text>"
     )
-    return "\n".join([*parts, "</svg>", ""])
+    return document(height, title, parts)
 
 
 def lane(way: str, run: Mapping[str, Any], top: int) -> Iterator[str]:
