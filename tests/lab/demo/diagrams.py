@@ -32,9 +32,11 @@ HEAD = (
 
 
 def words(x: float, y: float, lines: str, kind: str = "") -> Iterator[str]:
-    """Yield lines of text around x; y is the bottom of the first one."""
+    """Yield lines of text around x, empty ones left out; y is the bottom of the first one."""
+    classes = f"middle {kind}".rstrip()
     for number, line in enumerate(lines.split("\n")):
-        yield f'<text class="middle {kind}" x="{x:g}" y="{y + LINE * number:g}">{escape(line)}</text>'
+        if line:
+            yield f'<text class="{classes}" x="{x:g}" y="{y + LINE * number:g}">{escape(line)}</text>'
 
 
 def box(x: float, y: float, width: float, lines: str, kind: str = "box") -> Iterator[str]:
@@ -92,7 +94,7 @@ def half(left: float, with_relay: bool) -> Iterator[str]:
         yield path("arrow", f"M{first + 75:g} 220H{middle:g}V{RELAY - 2}")
         yield path("arrow", f"M{middle:g} {RELAY + height_of(1):g}V308H{first + 77:g}")
 
-    yield from box(middle, POD, 416, "Pod: bond0, active-backup\n ")
+    yield from box(middle, POD, 416, "Pod: bond0, active-backup\n")
     for x, port in ((first, "net1"), (second, "net2")):
         active = (x == second) is with_relay
         yield from words(x, POD + 20 + LINE, f"{port}: active" if active else port)
@@ -143,7 +145,7 @@ def data_flow() -> str:
     ]
     for x, step in zip(middles, STEPS):
         title, *lines, wing = step.split("\n")
-        parts += box(x, top, STEP, "\n".join((title, *lines)) + "\n ", "good")
+        parts += box(x, top, STEP, "\n".join((title, *lines, "")), "good")
         parts += words(x, top + 20 + 3 * LINE, wing, "wing")
         if x != tell:
             parts.append(path("arrow", f"M{x + STEP / 2:g} {top + 40}H{x + APART - STEP / 2:g}"))
