@@ -22,7 +22,14 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = "pf-status-relay"
 MARKDOWN = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "tests/**/*.md", "contrib/**/*.md", "requirements/*.md")
+    for pattern in (
+        "*.md",
+        ".github/**/*.md",
+        "docs/**/*.md",
+        "tests/**/*.md",
+        "contrib/**/*.md",
+        "requirements/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 MANUAL = sorted((ROOT / "man").iterdir())
