@@ -125,7 +125,13 @@ def test_both_layers_install_and_enable_alike() -> None:
 
 
 def test_the_pages_name_the_package_that_is_built() -> None:
-    for name in ("README.md", "docs/install.md", "packaging/Containerfile", "packaging/Containerfile.layer"):
+    for name in (
+        "README.md",
+        "docs/install.md",
+        "docs/openshift.md",
+        "packaging/Containerfile",
+        "packaging/Containerfile.layer",
+    ):
         text = (CHECKOUT / name).read_text()
         named = re.findall(r"pf-status-relay(?:-rpm)?[-:](\d[\d.]*\d)", text)
         assert named, name

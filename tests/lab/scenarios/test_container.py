@@ -1,7 +1,7 @@
 """The service as a container: the unit that podman's real generator makes, under the real systemd.
 
 There is no podman in the guest: a stand-in runs the installed program where podman would run the image.
-docs/fleet.md says what was run with the real one.
+docs/openshift.md says what was run with the real one.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ def test_the_journal_explains_an_event(lab: Lab) -> None:
 def test_the_commands_of_the_install_page_work_as_written(lab: Lab) -> None:
     """With rpm in dnf's place, and a configuration written in vi's."""
     page = (CHECKOUT / "docs" / "install.md").read_text()
-    host = page[page.index("## On one host") : page.index("## RHEL CoreOS")]
+    host = page[page.index("## Install and start") : page.index("## Move from")]
     commands = re.findall(r"^    (\S.*)$", host, re.MULTILINE)
     shipped = f"./dist/{package.current().name}"
     pf = lab.pf_with_lacp("ens5f0", vfs=1)

@@ -570,7 +570,9 @@ def blocks(document: str) -> str:
 
 
 def test_what_the_document_masks_a_unit_with_does_not_merge_to_one_that_is_enabled_and_masked() -> None:
-    (text_of_it,) = re.findall(r"cat > masked\.yaml <<'YAML'\n(.*?)^YAML$", blocks("fleet.md"), re.M | re.S)
+    (text_of_it,) = re.findall(
+        r"cat > masked\.yaml <<'YAML'\n(.*?)^YAML$", blocks("openshift.md"), re.M | re.S
+    )
     masked = yaml.safe_load(text_of_it)
     ours = machineconfig.machine_config("worker", b"")
     assert masked["metadata"]["name"] > ours["metadata"]["name"], "the later one by name prevails"
@@ -579,7 +581,7 @@ def test_what_the_document_masks_a_unit_with_does_not_merge_to_one_that_is_enabl
     assert {**enabled, **unit} == {"name": machineconfig.UNIT, "enabled": False, "mask": True}
 
 
-@pytest.mark.parametrize("document", ["fleet.md", "install.md"])
+@pytest.mark.parametrize("document", ["openshift.md", "install.md"])
 def test_the_commands_of_a_document_run_as_written(document: str, folder: Path) -> None:
     program = folder / "bin" / "pf-status-relay"
     program.parent.mkdir()
