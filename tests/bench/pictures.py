@@ -18,11 +18,11 @@ from tests.bench.targets import REACTION_CASES
 COLOURS = {OURS: "#1f77b4", PEER: "#d62728", FLOOR: "#7f7f7f"}
 
 
-SAYS = "The share of reactions that are over after so many milliseconds, of ours, theirs and the floor"
-"""The picture in words, for who cannot see it."""
+SAYS = "Share of reactions that are finished within so many milliseconds: ours, theirs and the floor"
+"""The picture in words, for readers who cannot see it."""
 
 POINTS = 50
-"""Of a curve. More of them nobody can tell apart, and each is a line of numbers in the file."""
+"""Points of a curve. More cannot be told apart, and each is a line of numbers in the file."""
 
 
 def draw(result: Mapping[str, Any], folder: Path) -> Path:

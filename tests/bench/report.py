@@ -1,7 +1,8 @@
 """The report: tables in Markdown, from what was found.
 
-`python -m tests.bench.report FOLDER --into docs/performance.md` puts a result's headlines and picture into
-the documentation and its tables into README.md here, between the marks there, and keeps it in results/.
+`python -m tests.bench.report FOLDER --into docs/performance.md` renews two pages, between the marks in them:
+the documentation gets a result's picture and ten rows, README.md here all tables. It keeps the result in
+results/.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.bench import figures
 from tests.bench.cases import FLOOR, FULL, MEMORY, OURS, PEER
@@ -24,20 +25,34 @@ TABLES = "tables.md"
 PICTURE = "reactions.svg"
 README = Path(__file__).with_name("README.md")
 RESULTS = Path(__file__).with_name("results")
-HEADLINES = (
-    "reaction to loss, median",
-    "reaction to loss, p99",
-    "reaction to a loss that is announced late, p99",
-    "recovery, median",
-    "334 VFs",
-    "growth of reaction with VFs",
-    "growth of reaction with PFs",
-    "idle CPU, LACP up, 4 x 64 VFs",
-    "resident memory",
-    "memory over 1,000 failures",
-    "start to first complete cycle, this machine",
+
+
+class Row(NamedTuple):
+    """One row of the documentation: what a reader asks, and both programs' answer in a case.
+
+    Without a `state` it is a reaction, to loss or to recovery. `memory` asks for memory instead of CPU.
+    """
+
+    what: str
+    case: str
+    state: str = ""
+    loss: bool = True
+    memory: bool = False
+
+
+ROWS = (
+    Row("loss, 1 PF with 8 VFs", "1x8"),
+    Row("loss, 16 PFs with 128 VFs each", "16x128"),
+    Row("the same under load", "16x128 burdened"),
+    Row("loss, 1 PF with 334 VFs", "1x334"),
+    Row("loss that the kernel announces 200 ms late, 1 PF with 8 VFs", "1x8 late"),
+    Row("recovery, 16 PFs with 128 VFs each", "16x128", loss=False),
+    Row("CPU seconds an hour, LACP up, 4 PFs with 64 VFs each", "4x64 cost", "up"),
+    Row("the same, LACP down", "4x64 cost", "down"),
+    Row("the same, LACP up, 1,000 unrelated link events a second", "4x64 cost", "1000/s"),
+    Row("memory, 4 PFs with 64 VFs each", "4x64 cost", "up", memory=True),
 )
-"""The targets that the documentation tells of, met or not. README.md has all."""
+"""What the documentation tells. README.md here has everything."""
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -80,15 +95,32 @@ def tables(result: Mapping[str, Any]) -> str:
 
 
 def headlines(result: Mapping[str, Any]) -> str:
-    """The targets that a reader asks for first, in Markdown."""
-    rows = [target for target in targets(result["found"]) if target.what in HEADLINES]
+    """Return what a reader of the documentation asks first, in Markdown."""
+    found: list[Found] = result["found"]
     known = result["facts"]
-    about = ", ".join(known[name] for name in ("date", "machine") if name in known)
+    where = ", ".join(known[name] for name in ("date", "machine") if name in known)
+    measured = [target for target in targets(found) if target.met is not None]
+    met = sum(target.met is True for target in measured)
+    rows = ((row.what, answer(found, row, OURS), answer(found, row, PEER)) for row in ROWS)
     return (
-        f"Commit {known['commit']}{about and f', {about}'}. Theirs: {result['peer']}.\n\n"
-        + table(("What", "Target", "Measured", "Met"), map(target_row, rows))
-        + "\n"
+        table(("", "pf-status-relay", result["peer"].partition(" (")[0]), rows)
+        + f"\n\nCommit {known['commit']}{where and f', {where}'}, beside {result['peer']}."
+        f" It met {met} of {len(measured)} targets.\n"
     )
+
+
+def answer(found: Sequence[Found], row: Row, program: str) -> str:
+    """Return a program's figures for a row of the documentation, "-" if there are none."""
+    if row.memory:
+        kib = figures.costs(found, row.case, program, row.state).get("rss_kib")
+        return "-" if kib is None else f"{number(kib / 1024)} MB"
+    if row.state:
+        cpu = figures.cost(found, row.case, program, row.state)
+        return "-" if cpu is None else f"{number(cpu)} s"
+    each = figures.spread(found, row.case, program, loss=row.loss)
+    if each is None:
+        return "ended with an error" if figures.gave_up(found, row.case, program) else "-"
+    return f"{number(each.median)} ms ({number(each.worst)} ms)"
 
 
 def facts(result: Mapping[str, Any]) -> str:
@@ -201,14 +233,14 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def keep(result: Mapping[str, Any], folder: Path) -> None:
-    """Keeps a whole result, small, and the same bytes for the same result."""
+    """Keep a whole result, compressed. The same result gives the same bytes."""
     folder.mkdir(exist_ok=True)
     text = json.dumps(result, separators=(",", ":"))
     (folder / KEPT).write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 
 def insert(text: str, page: Path) -> None:
-    """Puts a text into a page, between its marks."""
+    """Put a text into a page, between its marks."""
     before, mark, rest = page.read_text().partition(BEGIN)
     _, other_mark, after = rest.partition(END)
     if not mark or not other_mark:
@@ -217,7 +249,7 @@ def insert(text: str, page: Path) -> None:
 
 
 def document(result: Mapping[str, Any], page: Path) -> None:
-    """Puts a result into the documentation, and keeps it."""
+    """Put a result into the documentation and into README.md here, and keep it."""
     from tests.bench import pictures  # only here: `tests/setup bench` installs matplotlib
 
     folder = page.parent / page.stem
@@ -230,7 +262,7 @@ def document(result: Mapping[str, Any], page: Path) -> None:
 
 
 def main() -> None:
-    """Prints a result's tables, or puts them into the documentation."""
+    """Print a result's tables, or put them into the documentation."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.report", description=__doc__)
     parser.add_argument("folder", type=Path, help="what `make bench` wrote, or tests/bench/results")
     parser.add_argument("--into", type=Path, metavar="PAGE", help="a Markdown page with marks")

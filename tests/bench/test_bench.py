@@ -134,8 +134,31 @@ def test_the_documentation_says_what_the_kept_run_says() -> None:
     result = report.load(report.RESULTS)
     assert report.tables(result) in report.README.read_text()
     assert report.headlines(result) in (guest.CHECKOUT / "docs" / "performance.md").read_text()
-    named = {target.what for target in targets.targets(result["found"])}
-    assert named >= set(report.HEADLINES)
+
+
+def test_the_documentation_has_ten_rows_and_no_gap() -> None:
+    result = report.load(report.RESULTS)
+    rows = [
+        line.strip("| ").split(" | ") for line in report.headlines(result).splitlines() if line[:1] == "|"
+    ][2:]
+    assert len(rows) == 10
+    assert "-" not in {cell for row in rows for cell in row}
+
+
+def test_a_row_says_what_was_found_of_a_program() -> None:
+    found: list[Found] = [
+        *(reaction("1x8", OURS, loss=True, seconds=each) for each in (0.002, 0.004, 0.012)),
+        {"kind": "gave up", "case": "1x8", "program": PEER, "why": "ended with status 1", "said": []},
+        {"kind": "cost", "case": "1x8", "program": OURS, "state": "up", "cpu_s": 0.01, "seconds": 10.0,
+         "rss_kib": 2048},
+    ]  # fmt: skip
+    loss = report.Row("", "1x8")
+    assert report.answer(found, loss, OURS) == "4.00 ms (12.0 ms)"
+    assert report.answer(found, loss, PEER) == "ended with an error"
+    assert report.answer(found, loss._replace(loss=False), OURS) == "-"
+    assert report.answer(found, loss._replace(state="up"), OURS) == "3.60 s"
+    assert report.answer(found, loss._replace(state="up", memory=True), OURS) == "2.00 MB"
+    assert report.answer(found, loss._replace(state="down"), OURS) == "-"
 
 
 @pytest.mark.skipif("venv-" in sys.prefix, reason="one Python is enough for what runs in a guest")
