@@ -1,4 +1,4 @@
-"""Sequences of everything that can happen to a host, and the safety properties (docs/reliability.md)."""
+"""Sequences of everything that can happen to a host, and the promises S1 to S7 (README.md)."""
 
 from __future__ import annotations
 
