@@ -235,7 +235,7 @@ KEYS: Mapping[str, Key] = {
         "whole number",
         Milliseconds(1500, 3000),
         None,
-        "How long a silence of its partner makes a PF on the fast rate count as down.",
+        "How long the partner may be silent before a PF on the fast rate counts as down.",
         "milliseconds",
     ),
     "restore_delay_ms": Key(
@@ -249,14 +249,14 @@ KEYS: Mapping[str, Key] = {
         "whole number",
         Milliseconds(1, 3_600_000),
         None,
-        "To what the delay grows on a link that flaps.",
+        "How long the restore delay may become on a link that flaps.",
         "milliseconds",
     ),
     "redundancy_groups": Key(
         "list of lists of strings",
         _check_groups,
         None,
-        "PFs of which one keeps its VFs open though LACP is down on all of them.",
+        "Groups of PFs that serve the same pods: one PF of each stays open, even if LACP is down on all.",
     ),
     "bfd_socket": Key(
         "string",
@@ -274,7 +274,7 @@ KEYS: Mapping[str, Key] = {
         "string",
         Choice(LEAVE, RESTORE),
         LEAVE,
-        "What becomes of disabled VFs on systemctl stop.",
+        "What the service does with disabled VFs on systemctl stop.",
     ),
     "metrics_textfile": Key(
         "string",
