@@ -47,23 +47,23 @@ class Cause(Enum):
 
 FIXES = {
     Cause.PF_DOWN: "set it up: ip link set dev {pf} up",
-    Cause.NO_CARRIER: "look at cable, transceiver and switch port: ethtool {pf}",
+    Cause.NO_CARRIER: "check cable, transceiver and switch port: ethtool {pf}",
     Cause.BOND_DOWN: "set it up: ip link set dev {bond} up",
-    Cause.SPEED_UNKNOWN: "without both the bond runs no LACP; look at transceiver and driver: ethtool {pf}",
+    Cause.SPEED_UNKNOWN: "without both the bond runs no LACP; check transceiver and driver: ethtool {pf}",
     Cause.HALF_DUPLEX: "without full duplex the bond runs no LACP; correct autonegotiation: ethtool {pf}",
-    Cause.EARLY_DETECTION: "look whether the switch is alive; if LACP always returns at once, "
+    Cause.EARLY_DETECTION: "check that the switch is alive; if LACP always returns at once, "
     "raise early_detection_ms",
     Cause.BFD_TIMEOUT: "look whether the switch is alive; if LACP stays up, compare both ends: "
     "vtysh -c 'show bfd peers'",
     Cause.PASSIVE: "set lacp_active=on on {bond}: with it off, the bond waits for the switch to begin",
-    Cause.NEVER_HEARD: "look whether the switch is alive, and its port is in a port channel with LACP",
+    Cause.NEVER_HEARD: "check that the switch is alive, and that its port is in a port channel with LACP",
     Cause.SLOW_PARTNER: "set the fast LACP rate on the switch's port, or lacp_rate=slow on {bond}",
-    Cause.SILENT: "look whether the switch is alive, and still runs LACP on this port",
-    Cause.NOT_HEARD: "LACPDUs of {pf} do not arrive: look at the switch's LACP counters for this port",
-    Cause.INDIVIDUAL: "put the switch's port into a port channel: it runs LACP and aggregates nothing",
-    Cause.OTHER_AGGREGATOR: "give the switch's port a port channel of its own; is it the right cable?",
-    Cause.NOT_CARRYING: "look why the switch holds the port back: its LACP log, standby, minimum of links",
-    Cause.NOT_AGREED: "wait some seconds; then look at the kernel's log for {bond}, and at the switch's",
+    Cause.SILENT: "check that the switch is alive, and still runs LACP on this port",
+    Cause.NOT_HEARD: "LACPDUs of {pf} do not arrive: check the switch's LACP counters for this port",
+    Cause.INDIVIDUAL: "put the switch's port into a port channel: it runs LACP, but aggregates nothing",
+    Cause.OTHER_AGGREGATOR: "give the switch's port its own port channel; check that no cables are swapped",
+    Cause.NOT_CARRYING: "see why the switch holds the port back: its LACP log, standby, minimum of links",
+    Cause.NOT_AGREED: "wait some seconds; then check the kernel's log for {bond}, and the switch's log",
 }
 """What to do about each, for a person. `{pf}` and `{bond}` stand for their names."""
 

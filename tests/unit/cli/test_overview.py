@@ -69,7 +69,7 @@ def test_there_is_an_aligned_line_for_each_pf_and_then_what_is_wrong() -> None:
         "ens7f0     -     -      absent     2030-01-02 00:30:00  -                 -        -     -\n"
         "\n"
         "enp94s0f1: LACP is down: LACPDUs have stopped\n"
-        "    look whether the switch is alive, and still runs LACP on this port\n"
+        "    check that the switch is alive, and still runs LACP on this port\n"
         "ens6f0: link has no master interface\n"
         "    make it the one port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100\n"
         "ens6f0: 1 of 2 VFs in disable, and nothing sets them back\n"
