@@ -39,8 +39,8 @@ def add_owner(command: argparse.ArgumentParser) -> None:
         "--owner",
         type=owner,
         metavar="NAME",
-        help="whose drain it is; every owner has one of their own (default: the user who called sudo, else "
-        "this user)",
+        help="the owner of the drain; each owner can have one drain of each PF (default: the user who called "
+        "sudo, otherwise the current user)",
     )
 
 

@@ -57,8 +57,8 @@ def parser(commands: Sequence[str] = COMMANDS) -> Parser:
     """Return the parser of the command line, for these commands. Its result's `run` runs the command."""
     program = Parser(
         prog="pf-status-relay",
-        description="Carry the LACP verdict of SR-IOV physical functions to their virtual functions.",
-        epilog="`pf-status-relay COMMAND --help` says more about a command, pf-status-relay(8) everything.",
+        description="Relay LACP state of SR-IOV physical functions (PFs) to their virtual functions (VFs).",
+        epilog="`pf-status-relay COMMAND --help` describes a command, pf-status-relay(8) all of them.",
     )
     program.add_argument("--version", action="version", version=f"pf-status-relay {__version__}")
     subparsers = program.add_subparsers(metavar="COMMAND", required=True)

@@ -19,11 +19,14 @@ ENVIRONMENT = (
     f"{INTERFACES_VARIABLE} (comma separated) and {INTERVAL_VARIABLE} "
     "(milliseconds) in the environment override the file."
 )
-IMPORT_STATUSES = (
-    f"Exit status {EX_DATAERR}: what was given is invalid or empty, each fault in a line. {EX_CONFLICT}: the "
-    f"PFLACPMonitors are in conflict, or cannot be had together. {EX_UNAVAILABLE}: PyYAML is missing. "
-    "Nothing is printed on standard output then."
-)
+IMPORT_STATUSES = f"""Exit status:
+
+  {EX_CONFLICT}  the PFLACPMonitors are in conflict, cannot be expressed as pools,
+     or are not those of one host
+  {EX_DATAERR}  the input is invalid, or the value of an option is empty
+  {EX_UNAVAILABLE}  python3-pyyaml is missing
+
+Then standard output is empty, and standard error has one line for each fault."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,7 +78,7 @@ def add_config(command: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help=f"take this file, and no drop-ins (default: {DEFAULT_PATH} and its drop-ins)",
+        help=f"read this file, and no drop-ins (default: {DEFAULT_PATH} and its drop-ins)",
     )
 
 
@@ -96,7 +99,7 @@ def add_sources(command: argparse.ArgumentParser) -> argparse._MutuallyExclusive
     command.add_argument(
         "--include-degraded",
         action="store_true",
-        help="take PFLACPMonitors whose status is degraded, too (left out with a warning otherwise)",
+        help="also take PFLACPMonitors whose status is degraded (otherwise left out with a warning)",
     )
     return sources
 

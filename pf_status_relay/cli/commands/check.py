@@ -26,18 +26,19 @@ def add(commands: Commands) -> None:
         "check",
         help="check all that the service needs to do its job",
         description="Check the configuration, each PF and its bond, the capability to set VF link states, "
-        "and that no other relay runs: a line each, passed, warning or failed, with what to do about it. "
-        "Change nothing. Without --probe no VF is written to, so whether a driver sets VF link states is not "
-        "checked.",
-        epilog=f"""A warning is not failed: the service does its job, or will (no carrier, LACP down, no VFs).
+        "and that no other relay runs. Print a line for each: passed, warning or failed, and what to do "
+        "about it. Change nothing, except for the VF that --probe names.",
+        epilog=f"""A warning means that the service does its job less well than it could, or has nothing to do
+yet (no carrier, LACP down, no VFs).
 
 {ENVIRONMENT}
 
 Exit status:
 
   0  nothing failed
-  1  something failed, and there are PFs for which nothing did
-  2  something failed, and nothing can be relayed; or --probe names what is not configured or not there
+  1  something failed, but for at least one PF nothing did
+  2  something failed, and the service can relay for no PF; or --probe names a PF that is not configured,
+     or a VF that does not exist
   {EX_NOPERM}  --probe needs CAP_NET_ADMIN
 
 Before the service is started for the first time:
@@ -50,8 +51,8 @@ Before the service is started for the first time:
         "--probe",
         type=_vf,
         metavar="PF:VF",
-        help="set this VF to the link state that it has, to learn whether the driver can. Some drivers "
-        "reset the VF for it: name one that no pod uses",
+        help="test whether the driver sets VF link states: set this VF to the link state that it already "
+        "has. Some drivers then reset the VF: name one that no pod uses",
     )
     command.add_argument("--json", action="store_true", help="print one JSON document")
     command.set_defaults(run=run)

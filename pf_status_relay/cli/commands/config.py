@@ -27,12 +27,14 @@ def add(commands: Commands) -> None:
     ).add_subparsers(metavar="COMMAND", required=True)
     command = of_config.add_parser(
         "show",
-        help="print the configuration in effect, each value with where it is from",
-        description="Print the configuration that the service would take now, as TOML: the file, the "
-        "drop-ins over it, the environment over both. What only the unit has in its environment is not seen.",
-        epilog=f"""Exit status {EX_CONFIG}: the configuration is at fault, each fault in a line.
+        help="print the effective configuration and the source of each value",
+        description="Print the effective configuration and the source of each value, as TOML. Drop-ins "
+        "override the file, and the environment overrides both. A variable that only the unit's environment "
+        "has is not known here.",
+        epilog=f"""Exit status {EX_CONFIG}: the configuration is faulty; standard error has one line for each
+fault.
 
-What comes of all files:
+The effective configuration of this host:
 
   pf-status-relay config show""",
         formatter_class=Help,
@@ -41,9 +43,10 @@ What comes of all files:
     command.set_defaults(run=show)
     command = of_config.add_parser(
         "import",
-        help="print a configuration file made of another configuration",
-        description=f"Print a configuration file as {load.DEFAULT_PATH} holds it. "
-        "PFLACPMonitors have to be those of one host.",
+        help="print a configuration file with the settings of the Go program or its operator",
+        description=f"Print a configuration file for {load.DEFAULT_PATH}, with the settings of the Go "
+        "program (--from-env) or of its operator (--from-pflacpmonitor). The PFLACPMonitors must be those "
+        "of one host.",
         epilog=f"""{IMPORT_STATUSES}
 
 Take over the Go program's environment:

@@ -1,4 +1,4 @@
-"""`pf-status-relay drain`: have the pods leave a PF before its switch goes."""
+"""`pf-status-relay drain`: make pods fail over from a PF before work on its switch."""
 
 from __future__ import annotations
 
@@ -29,37 +29,41 @@ def add(commands: Commands) -> None:
     """Add the command's arguments."""
     command = commands.add_parser(
         "drain",
-        help="have the pods leave a PF before its switch goes",
-        description="Set the PF's VFs from auto to disable although LACP is up, so that pods fail over to "
-        "their other VF, and keep them so until `undrain`, the end of the time, or the next boot. Then LACP "
-        f"alone decides again. The drain is a file in {drains.FOLDER}. Wait until the VFs are disabled.",
-        epilog=f"""Refused without --force: no other PF (of its redundancy group, if it is in one) has
-LACP up; the service does not run; no such PF. A drain of the last PF of a group is suspended.
+        help="make pods fail over from a PF before work on its switch",
+        description="Have the service set the PF's VFs from auto to disable although LACP is up, so that "
+        "pods fail over to their other VF. The drain lasts until `undrain`, the end of its time, or the "
+        f"next boot; then LACP alone decides again. It is a file in {drains.FOLDER}. Wait until the VFs are "
+        "disabled.",
+        epilog=f"""Refused without --force if the service does not run, if the service does not relay for the
+PF, or if no other PF (of its redundancy group, if it is in one) has LACP up and is not drained. While no
+other PF of the group is open, the service suspends the drain.
 
 Exit status:
 
   0  the PF is drained
-  {NOT_FOLLOWED}  the drain is written, and VFs are not disabled, for the reason given
-  {EX_USAGE}  no such PF, or wrong arguments
-  {EX_CONFLICT}  no other PF has LACP up
+  {NOT_FOLLOWED}  the drain is written, but the VFs are not disabled; the command says why
+  {EX_USAGE}  the service does not relay for the PF, or wrong arguments
+  {EX_CONFLICT}  no other PF has LACP up and is not drained
   {EX_UNAVAILABLE}  the service does not run
 
-Before the firmware of switch A is renewed:
+Before a firmware update of switch A:
 
   pf-status-relay drain ens5f0 --reason "switch A: firmware" --for 2h""",
         formatter_class=Help,
     )
     command.add_argument("interface", metavar="PF", help="the PF, by interface name or alternative name")
-    command.add_argument("--reason", type=_reason, required=True, help="why, for those who find it drained")
+    command.add_argument(
+        "--reason", type=_reason, required=True, help="why, for everyone who finds the PF drained"
+    )
     command.add_argument(
         "--for",
         dest="seconds",
         type=_duration,
         metavar="TIME",
-        help="how long: 90s, 30m, 2h, 1d (default: until `undrain`)",
+        help="how long to drain, such as 90s, 30m, 2h or 1d (default: until `undrain`, or a reboot)",
     )
     draining.add_owner(command)
-    command.add_argument("--force", action="store_true", help="drain although it would be refused")
+    command.add_argument("--force", action="store_true", help="drain in spite of the reasons to refuse")
     command.set_defaults(run=run)
 
 

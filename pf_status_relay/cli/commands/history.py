@@ -29,18 +29,17 @@ def add(commands: Commands) -> None:
         "history",
         help="show what happened: outages, drains, restarts, failed writes, gaps",
         description="Show when LACP was down on a PF, for how long and why, how many VFs were disabled and "
-        "how quickly, which PFs were drained or kept open, when the service did not run, and which VFs a "
-        f"driver refused to set. All of it comes from the journal's entries of {UNIT}. What the journal "
-        "cannot know is named as such.",
+        "how quickly, which PFs were drained or kept open, which VFs a driver refused to set, and the times "
+        f"of which nothing is known. All of it comes from the entries of {UNIT} in the journal.",
         epilog=f"""TIME is one of {times.ALLOWED}, in local time.
 
 Exit status:
 
   0  the history was printed, whatever it says
   2  wrong arguments, or --interface names a PF of which nothing is known
-  {EX_UNAVAILABLE}  there is no journal, or systemd-python is missing
+  {EX_UNAVAILABLE}  there is no journal, or python3-systemd is missing
   {EX_IOERR}  the file of --svg exists, or cannot be written
-  {EX_NOPERM}  this user may not read the journal: it takes root, or the group systemd-journal
+  {EX_NOPERM}  this user may not read the journal, which needs root or the group systemd-journal
 
 The last day of one PF:
 
@@ -52,15 +51,17 @@ The last day of one PF:
         type=_time,
         default=_DEFAULT_SINCE,
         metavar="TIME",
-        help=f"from when on (default: {_DEFAULT_SINCE})",
+        help=f"the start of the time to show (default: {_DEFAULT_SINCE})",
     )
-    command.add_argument("--interface", metavar="PF", help="show this PF alone")
+    command.add_argument(
+        "--interface", metavar="PF", help="show this PF alone, by its name in the configuration"
+    )
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON document")
     form.add_argument(
         "--svg",
         metavar="FILE",
-        help="draw it into this new file instead, a row for each PF (-: standard output)",
+        help="draw a picture instead, in this file, which must not exist (-: standard output)",
     )
     command.set_defaults(run=run)
 

@@ -16,34 +16,34 @@ def add(commands: Commands) -> None:
     """Add the command's arguments."""
     command = commands.add_parser(
         "machineconfig",
-        help="print what brings a configuration to a pool of OpenShift nodes",
-        description="Print a MachineConfig that writes the configuration file to the nodes of a pool and "
-        "enables the service. From PFLACPMonitors, print for each set of nodes its MachineConfig, and its "
-        "MachineConfigPool if that is a new one. Apply nothing.",
+        help="print a MachineConfig for a pool of OpenShift nodes",
+        description="Print a MachineConfig for a pool of OpenShift nodes: it writes the configuration file "
+        "and enables the service. From PFLACPMonitors, print a MachineConfig for each set of nodes, and its "
+        "MachineConfigPool if the set needs a new one. Apply nothing.",
         epilog=f"""{IMPORT_STATUSES}
 
-For the pool of this configuration:
+Bring a configuration file to the pool worker:
 
   pf-status-relay machineconfig --role worker --config relay.toml | oc apply -f -
 
-So that this restarts the service, and no node:
+The policy by which a new configuration restarts the service, and the node neither drains nor reboots:
 
   pf-status-relay machineconfig --disruption-policy""",
         formatter_class=Help,
     )
-    command.add_argument("--role", help="the pool (default: worker); PFLACPMonitors say it themselves")
+    command.add_argument("--role", help="the pool (default: worker); PFLACPMonitors name their pools")
     command.add_argument(
         "--image",
         help="run the service as a container of this image, REGISTRY/NAME:TAG@sha256:DIGEST, on nodes "
         "without the RPM",
     )
     sources = add_sources(command)
-    sources.add_argument("--config", type=Path, metavar="FILE", help="take this configuration file, as it is")
+    sources.add_argument("--config", type=Path, metavar="FILE", help="take this configuration file unchanged")
     sources.add_argument(
         "--disruption-policy",
         action="store_true",
-        help="print the MachineConfiguration by which a new configuration restarts the service, "
-        "and no node (OpenShift 4.17 and later)",
+        help="print the MachineConfiguration with a node disruption policy: a new configuration then "
+        "restarts the service, and the node neither drains nor reboots (OpenShift 4.17 and later)",
     )
     command.set_defaults(run=run)
 

@@ -22,8 +22,8 @@ from pf_status_relay.cli.terminal import printable
 _SUFFIX = ".tar.gz"
 _CONTENTS = "CONTENTS.txt"
 _PRIVATE = (
-    "It holds names and MAC addresses of interfaces, the host's name, the configuration and the service's "
-    "log. Nothing was sent: look through it before you pass it on."
+    "It contains names and MAC addresses of interfaces, the host's name, the configuration and the service's "
+    "log. Nothing was sent. Read it before you pass it on."
 )
 
 
@@ -31,11 +31,12 @@ def add(commands: Commands) -> None:
     """Add the command's arguments."""
     command = commands.add_parser(
         "report",
-        help="collect everything for a bug report into one archive",
-        description="Write one archive with versions, the configuration, what status, check and history say, "
-        "the kernel's view of interfaces and bonds, driver facts, the unit, its journal of seven days, and "
-        "SELinux's denials about it. List what is in it. Send nothing, overwrite nothing. What cannot be "
-        "collected is named in it, with the reason: run it as root, so that little is.",
+        help="collect all that a bug report needs into one archive",
+        description="Collect all that a bug report needs into one archive, and list its contents: versions, "
+        "the effective configuration and its files, what status, check and history print, drains, "
+        "interfaces, bonds, drivers, the unit, its journal of the last seven days, and SELinux's denials "
+        "about the service. Send, change and overwrite nothing. The list names what could not be collected, "
+        "and why. Run it as root to collect more.",
         epilog=f"""Exit status:
 
   0  the archive was written, though parts may be missing
@@ -50,10 +51,11 @@ From an OpenShift node:
         "file",
         nargs="?",
         metavar="FILE",
-        help="the archive, a new file (-: standard output; default: pf-status-relay-HOST-TIME.tar.gz here)",
+        help="the archive, which must not exist (-: standard output; default: "
+        "pf-status-relay-HOST-TIME.tar.gz in the current folder)",
     )
     add_config(command)
-    command.add_argument("--json", action="store_true", help="list what is in it as one JSON document")
+    command.add_argument("--json", action="store_true", help="print the list as one JSON document")
     command.set_defaults(run=run)
 
 

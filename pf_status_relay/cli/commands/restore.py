@@ -29,18 +29,18 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "restore",
         help="set VFs that were left disabled back to auto",
-        description="Set the VFs in disable of PFs that nobody relays for to auto, whatever LACP says and "
-        "whether or not the PF is in a bond, and print a line for each. PFs that a running relay watches are "
-        "refused: it sets their VFs itself.",
+        description="Set VFs from disable to auto on PFs that no relay watches, whatever LACP says and "
+        "whether or not the PF is in a bond. Print a line for each VF. Refuse a PF that a running relay "
+        "watches: that relay sets its VFs.",
         epilog=f"""{ENVIRONMENT}
 
 Exit status:
 
-  0  no VF of these PFs is disabled any more
+  0  no VF of these PFs is in disable
   {NOT_RESTORED}  the driver refused to set a VF
   {EX_USAGE}  no such PF
-  {EX_TEMPFAIL}  a relay watches a PF that has VFs in disable; the others are done
-  {EX_NOPERM}  it needs CAP_NET_ADMIN
+  {EX_TEMPFAIL}  a relay watches a PF that has VFs in disable; the VFs of the others are set back
+  {EX_NOPERM}  CAP_NET_ADMIN is missing
 
 After the bond of ens5f0 was deleted during an outage:
 

@@ -24,11 +24,14 @@ def add(commands: Commands) -> None:
         "run",
         help="relay until SIGTERM",
         description="Watch the LACP port state of each configured PF. Set its VFs from auto to disable "
-        "while LACP is down, and from disable to auto while it is up. A VF in enable is never touched.",
+        "while LACP is down, and from disable to auto while it is up. Never touch a VF in enable.",
         epilog=f"""{ENVIRONMENT}
 
-Exit status {EX_CONFIG}: the configuration is at fault. {EX_UNAVAILABLE}: the journal needs systemd-python,
-or the metrics prometheus-client. {EX_TEMPFAIL}: another relay is running, and systemd did not start this one.
+Exit status:
+
+  {EX_CONFIG}  the configuration is faulty
+  {EX_UNAVAILABLE}  python3-systemd is missing for the journal, or prometheus-client for the metrics
+  {EX_TEMPFAIL}  another relay runs, and systemd did not start this one
 
 See what would be set, and set nothing:
 
@@ -43,14 +46,14 @@ See what would be set, and set nothing:
         "--log-format",
         choices=[each.value for each in LogFormat],
         default=LogFormat.AUTO.value,
-        help="native journal entries, or JSON lines on standard output (default: auto, "
-        "which is journal when started by systemd)",
+        help="native journal entries, or one JSON object a line on standard output (default: auto: the "
+        "journal if standard output or standard error leads there, otherwise JSON)",
     )
     command.add_argument(
         "--log-level",
         choices=[each.name.lower() for each in Level],
         default=Level.INFO.name.lower(),
-        help="the least level to log (default: info)",
+        help="the lowest level to log (default: info)",
     )
     command.set_defaults(run=run)
 

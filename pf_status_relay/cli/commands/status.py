@@ -26,12 +26,14 @@ def add(commands: Commands) -> None:
     """Add the command's arguments."""
     command = commands.add_parser(
         "status",
-        help="show how the PFs and their VFs are, and what is wrong",
-        description="Show a line for each configured PF, as the kernel has it now, and then what is wrong "
-        "and what to do. Takes no root, and no running service; that one only says since when it is so.",
+        help="show the state of the PFs and their VFs, and what is wrong",
+        description="Show a line for each configured PF, as the kernel has it now. Then show what is wrong, "
+        "and what to do about it. This needs neither root nor a running service, except for the column "
+        "SINCE, which only the service knows.",
         epilog=f"""ACTOR and PARTNER are the LACP port states of the host and of the switch: Activity,
-Timeout (short), Aggregation, Synchronization, Collecting, Distributing by their initials, - where the bit is
-clear. ATASCD is healthy; `expired` and `defaulted` mean that the switch is not heard.
+Timeout (short), Aggregation, Synchronization, Collecting and Distributing. Each bit that is set shows its
+initial, each other one -. ATASCD is healthy; `expired` and `defaulted` mean that no LACPDU comes from the
+switch.
 
 {ENVIRONMENT}
 
@@ -39,9 +41,9 @@ Exit status: the worst of all PFs.
 
   0  all are up
   1  LACP is down on a PF
-  2  a PF is not ready: absent, or not the only port of an 802.3ad bond
+  2  a PF is not ready: absent, or not the only port of a bond in mode 802.3ad
   {EX_OSERR}  the kernel cannot be asked
-  {EX_CONFIG}  the configuration is at fault
+  {EX_CONFIG}  the configuration is faulty
 
 Follow a repair:
 
@@ -54,7 +56,7 @@ Follow a repair:
     form.add_argument(
         "--watch",
         action="store_true",
-        help="show it again every second, in place on a terminal, until Ctrl-C",
+        help="show the status again every second until Ctrl-C, on a terminal in place",
     )
     command.set_defaults(run=run)
 

@@ -20,15 +20,15 @@ def add(commands: Commands) -> None:
     """Add the command's arguments."""
     command = commands.add_parser(
         "undrain",
-        help="give a drained PF back to LACP",
-        description="Remove a drain. If it was the last one of the PF, LACP alone decides again: if LACP is "
-        "up, the VFs go back to auto at once. Wait until they are read as auto.",
+        help="remove a drain",
+        description="Remove a drain. If it was the last drain of the PF, LACP alone decides again: if LACP "
+        "is up, the VFs return to auto. Wait until they are read as auto.",
         epilog=f"""Exit status:
 
   0  the PF is not drained
-  {NOT_BACK}  it still is, by another owner, or its VFs are still disabled, for the reason given
+  {NOT_BACK}  another owner still drains it, or its VFs are still disabled; the command says why
 
-When switch A is back:
+When switch A works again:
 
   pf-status-relay undrain ens5f0""",
         formatter_class=Help,

@@ -29,20 +29,21 @@ def add(commands: Commands) -> None:
     """Add the command's arguments."""
     command = commands.add_parser(
         "wait",
-        help="wait until the PFs and their VFs are as pods need them",
-        description="Wait until each configured PF is ready, LACP is up on it, and none of its VFs is left "
-        "disabled. Say what it waits for, in a line whenever that changes. Needs no root.",
+        help="wait until LACP is up on the PFs and no VF of them is disabled",
+        description="Wait until each configured PF is settled: it is ready, LACP is up on it, and none of "
+        "its VFs is in disable. A PF that is drained, or kept open by its redundancy group, is settled, "
+        "too. Print what it waits for, in a line for each PF whenever that changes. This needs no root.",
         epilog=f"""{ENVIRONMENT}
 
 Exit status:
 
-  0  each PF is so
-  {EX_USAGE}  a PF is named that is not configured
+  0  all PFs are settled
+  {EX_USAGE}  a named PF is not configured
   {EX_OSERR}  the kernel cannot be asked
-  {EX_CONFIG}  the configuration is at fault
-  {EX_TIMED_OUT}  the time is over, and a PF is not so
+  {EX_CONFIG}  the configuration is faulty
+  {EX_TIMED_OUT}  the time is over, and a PF is not settled
 
-Before something starts that needs both paths:
+Before the start of a program that needs both paths:
 
   pf-status-relay wait --timeout 120 ens5f0 ens5f1""",
         formatter_class=Help,
@@ -53,11 +54,14 @@ Before something starts that needs both paths:
         type=_seconds,
         default=60.0,
         metavar="SECONDS",
-        help="give up after this time, with 0 after one look (default: 60)",
+        help="give up after this time, from 0 (after one look) to 86400 (default: 60)",
     )
     command.add_argument("--json", action="store_true", help="print one JSON document, at the end")
     command.add_argument(
-        "interfaces", nargs="*", metavar="PF", help="wait for these alone, as the configuration names them"
+        "interfaces",
+        nargs="*",
+        metavar="PF",
+        help="wait for these PFs alone, by their names in the configuration",
     )
     command.set_defaults(run=run)
 
