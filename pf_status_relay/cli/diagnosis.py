@@ -80,11 +80,15 @@ def of_configuration(
         return [
             Finding(CONFIGURATION, Verdict.FAILED, fault, "see pf-status-relay.toml(5)") for fault in faults
         ]
-    fix = "correct it where it is from, or install the version that knows it: pf-status-relay.toml(5)"
+    fix = (
+        "correct it in the place that is named, or install the version that knows it: pf-status-relay.toml(5)"
+    )
     left_out = [Finding(CONFIGURATION, Verdict.WARNING, warning, fix) for warning in warnings]
     if not interfaces:
         found = "is valid and means no interface of this host"
-        fix = "a PF is relayed for as soon as its name matches, or with auto as it is alone in an LACP bond"
+        fix = (
+            "the service picks a PF up when its name matches, or, with auto, when it is alone in an LACP bond"
+        )
         return [Finding(CONFIGURATION, Verdict.WARNING, found, fix), *left_out]
     return [Finding(CONFIGURATION, Verdict.PASSED, f"is valid and means {', '.join(interfaces)}"), *left_out]
 
@@ -98,15 +102,15 @@ def of_groups(groups: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -
             meant = f"means {', '.join(members)}: one of them stays open"
             lines.append(Finding(CONFIGURATION, Verdict.PASSED, f"{called} {meant}"))
         else:
-            meant = f"means {members[0]} alone" if members else "means no interface that is relayed for"
-            fix = "name two or more of the interfaces that are relayed for, each in one group"
+            meant = f"means {members[0]} alone" if members else "means no configured interface"
+            fix = "name two or more of the configured interfaces, each in one group"
             lines.append(Finding(CONFIGURATION, Verdict.WARNING, f"{called} {meant}, and has no effect", fix))
     return lines
 
 
 def netlink_failed(error: str) -> Finding:
     """Judge that nothing can be read at all."""
-    return Finding(HOST, Verdict.FAILED, error, "look whether rtnetlink (AF_NETLINK) is allowed here")
+    return Finding(HOST, Verdict.FAILED, error, "check that rtnetlink (AF_NETLINK) is allowed here")
 
 
 def of_host(host: Host) -> list[Finding]:
@@ -122,12 +126,12 @@ def _capability(host: Host) -> Finding:
         return Finding(HOST, Verdict.FAILED, "CAP_NET_ADMIN: the unit does not give it to the service", fix)
     if host.own_capability:
         return Finding(HOST, Verdict.PASSED, "CAP_NET_ADMIN: this process has it")
-    found = "CAP_NET_ADMIN: systemd does not tell whether the unit gives it to the service"
+    found = "CAP_NET_ADMIN: systemd does not say whether the unit gives it to the service"
     return Finding(HOST, Verdict.WARNING, found, "install the unit; run this check as root")
 
 
 def _rivals(host: Host) -> list[Finding]:
-    fix = "stop one of the two: two relays on one PF fight"
+    fix = "stop one of the two: both would set the same VFs"
     lines = [
         Finding(RIVALS, Verdict.FAILED, f"{rival} runs, on the same network", fix)
         if rival.certain
@@ -162,7 +166,11 @@ def of_interface(
     is down. `driver` is None if nobody asked. `managed` are NetworkManager's connections.
     """
     if isinstance(facts, Unreadable):
-        return [Finding(name, Verdict.FAILED, f"cannot be read: {facts.error}", "look at the kernel's log")]
+        return [
+            Finding(
+                name, Verdict.FAILED, f"cannot be read: {facts.error}", "see the kernel's log: journalctl -k"
+            )
+        ]
     if isinstance(facts, Absent):
         return [Finding(name, Verdict.FAILED, *hint) if hint else _absent(name, facts)]
     lines = [Finding(name, Verdict.PASSED, "exists")]
@@ -182,7 +190,7 @@ def of_interface(
         found = (
             f"{disabled_vfs(facts)} of {_count(len(facts.vfs), 'VF')} in disable, and nothing sets them back"
         )
-        fix = f"if it is not to return to its bond: pf-status-relay restore {name}"
+        fix = f"if the PF will not return to its bond: pf-status-relay restore {name}"
         lines.append(Finding(name, Verdict.WARNING, found, fix))
     elif lines[-1].verdict is Verdict.PASSED:
         assert facts.master is not None
@@ -196,15 +204,15 @@ def of_interface(
 
 def _absent(name: str, facts: Absent) -> Finding:
     if facts.error.startswith("is the same"):
-        return Finding(name, Verdict.FAILED, facts.error, "configure it by one name")
-    fix = "correct the configuration, or plug in the NIC; it is picked up when it appears"
+        return Finding(name, Verdict.FAILED, facts.error, "configure it by one of its names")
+    fix = "correct the configuration, or plug in the NIC; the service picks it up when it appears"
     return Finding(name, Verdict.FAILED, "no interface has this name", fix)
 
 
 def _vfs(name: str, pf: PhysicalFunction) -> list[Finding]:
     enabled = sum(vf.link_state is VfLinkState.ENABLE for vf in pf.vfs)
     if not pf.vf_count:
-        fix = "create them, for example by writing to sriov_numvfs; they are picked up when they appear"
+        fix = "create them, for example by sriov_numvfs; the service picks them up when they appear"
         return [Finding(name, Verdict.WARNING, "has no VFs", fix)]
     lines = [Finding(name, Verdict.PASSED, f"has {_count(pf.vf_count, 'VF')}")]
     if pf.vfs_missing:
@@ -213,11 +221,11 @@ def _vfs(name: str, pf: PhysicalFunction) -> list[Finding]:
         lines.append(Finding(name, Verdict.WARNING, found, fix))
     elif len(pf.vfs) < pf.vf_count:
         found = f"the kernel lists {len(pf.vfs)} of its {pf.vf_count} VFs, the others are not relayed for"
-        lines.append(Finding(name, Verdict.WARNING, found, "have fewer VFs, up to 334"))
+        lines.append(Finding(name, Verdict.WARNING, found, "create at most 334 VFs"))
     if pf.vfs and enabled == len(pf.vfs):
         fix = (
-            f"set those to relay for to auto: ip link set dev {name} vf 0 state auto; "
-            "leave linkState out of the networks of pods"
+            f"set those that are to follow LACP to auto: ip link set dev {name} vf 0 state auto; "
+            "leave linkState out of the pods' networks"
         )
         lines.append(Finding(name, Verdict.FAILED, "all VFs are in link state enable and left alone", fix))
     elif enabled:
@@ -241,16 +249,18 @@ def _bond(name: str, pf: PhysicalFunction, managed: Connections) -> Finding:
     reason = not_ready_reason(pf)
     if not reason:
         assert pf.master is not None
-        place = "the one port" if pf.master.port_count == 1 else f"one of {pf.master.port_count} ports"
+        place = "the only port" if pf.master.port_count == 1 else f"one of {pf.master.port_count} ports"
         return Finding(name, Verdict.PASSED, f"is {place} of bond {pf.master.name} in mode 802.3ad")
     if pf.master and pf.master.bond_mode == BOND_MODE_8023AD and pf.multi_port:
-        fix = "let the switches of all its ports be one to LACP (MLAG), or give each PF a bond of its own"
+        fix = "make the switches of all its ports act as one (MLAG), or give each PF its own bond"
     elif pf.master and pf.master.bond_mode == BOND_MODE_8023AD:
-        fix = "leave it one port, or set multi_port_bonds = true if its switches are one to LACP (MLAG)"
+        fix = (
+            "remove the bond's other ports, or set multi_port_bonds = true if its switches act as one (MLAG)"
+        )
     elif pf.master and pf.master.bond_mode is not None:
         fix = f"create the bond again with {BOND_OPTIONS}"
     else:
-        fix = f"make it the one port of a bond with {BOND_OPTIONS}"
+        fix = f"make it the only port of a bond with {BOND_OPTIONS}"
         by_manager = connections.activate(name, managed)
         fix += f"; if NetworkManager has a connection for that: {by_manager}" * bool(by_manager)
     return Finding(name, Verdict.FAILED, reason, fix)
@@ -264,7 +274,7 @@ def _settings(name: str, bond: Master, managed: Connections) -> list[Finding]:
     if bond.miimon_ms:
         found = f"bond {bond.name} looks at the carrier every {bond.miimon_ms} ms"
         return [*lines, Finding(name, Verdict.PASSED, found)]
-    found = f"bond {bond.name} has no miimon: it does not notice a carrier that goes or comes"
+    found = f"bond {bond.name} has no miimon: it does not notice when the carrier goes or comes"
     return [*lines, Finding(name, Verdict.WARNING, found, connections.set_miimon(bond.name, managed))]
 
 

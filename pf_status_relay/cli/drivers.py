@@ -6,22 +6,22 @@ from pf_status_relay.cli.findings import Finding, Verdict
 from pf_status_relay.kernel.driver import Driver
 
 WORKS = {
-    "i40e": "resets a VF that goes back to auto, which takes 0.06 to 0.26 s",
-    "ice": "sets VF link states at once; its VFs are missing in the list while they reset",
+    "i40e": "resets a VF that it sets to auto, which takes 0.06 to 0.26 s",
+    "ice": "sets VF link states at once; leaves VFs out of the list while they reset",
     "ixgbe": "sets auto and disable at once, and bounces the VF's link each time",
-    "mlx5_core": "sets VF link states by its firmware, in eswitch mode legacy alone",
+    "mlx5_core": "sets VF link states by its firmware, but only in eswitch mode legacy",
     "mlx4_core": "sets VF link states by its firmware",
-    "bnxt_en": "sets VF link states by its firmware, and shows a state that was refused",
+    "bnxt_en": "sets VF link states by its firmware, and shows a state that the firmware refused",
     "bnx2x": "sets VF link states at once, and lists no VFs while the PF is down",
     "be2net": "sets VF link states by its firmware, which can take up to 12 s",
     "qede": "sets VF link states at once, and the VF sees them a little later",
-    "nfp": "sets VF link states by its firmware, in up to 5 s, and shows a state that was refused",
-    "hinic": "sets VF link states at once; new VFs can be born in disable",
+    "nfp": "sets VF link states by its firmware, in up to 5 s, and shows a state that the firmware refused",
+    "hinic": "sets VF link states at once; new VFs can begin in disable",
     "ionic": "sets VF link states by its firmware, which can take up to 5 s",
-    "hns3": "sets VF link states at once; new VFs keep the states of those before",
-    "sfc": "sets VF link states by its firmware, in up to 10 s, and asks it for each VF of a list",
-    "liquidio": "sets VF link states by its firmware, which can take long",
-    "netdevsim": "is a simulation and no NIC",
+    "hns3": "sets VF link states at once; new VFs begin with the states of earlier ones",
+    "sfc": "sets VF link states by its firmware, in up to 10 s, and asks it for each VF that it lists",
+    "liquidio": "sets VF link states by its firmware, which can take a long time",
+    "netdevsim": "is a simulation, not a NIC",
 }
 """Drivers that set VF link states."""
 
@@ -41,5 +41,5 @@ def of_driver(interface: str, driver: Driver) -> Finding:
     if driver.name == "mlx5_core" and driver.mode == "switchdev":
         found = f"{told}: in this mode it sets no VF link states, and reads all as disable"
         return Finding(interface, Verdict.WARNING, found, "use eswitch mode legacy: devlink-dev(8)")
-    known = WORKS.get(driver.name, "nothing is known of it; see docs/drivers.md for how to try it")
+    known = WORKS.get(driver.name, "nothing is known of it; docs/drivers.md says how to try it")
     return Finding(interface, Verdict.PASSED, f"{told}: {known}")

@@ -101,7 +101,7 @@ def read_left(facts: Mapping[str, Facts]) -> list[Finding]:
             one_line(name),
             Verdict.WARNING,
             f"is not configured, and {disabled_vfs(pf)} of {len(pf.vfs)} VFs are in disable",
-            f"if they are to be used: pf-status-relay restore {name}",
+            f"if pods are to use them: pf-status-relay restore {name}",
         )
         for name, pf in left.items()
     ]
@@ -131,7 +131,7 @@ def read_drains(facts: Mapping[str, Facts]) -> tuple[dict[str, Drains], list[Fin
         by_name[name] = (*by_name.get(name, ()), each)
         if name not in facts:
             fix = f"if that is a mistake: pf-status-relay undrain {name} --owner {each.owner}"
-            wrong = f"{each.owner} drains {one_line(name)}, which is not relayed for"
+            wrong = f"{each.owner} drains {one_line(name)}, which is not configured"
             problems.append(Finding(DRAINS, Verdict.WARNING, wrong, fix))
     return by_name, problems
 

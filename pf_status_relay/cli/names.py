@@ -68,7 +68,7 @@ def _differ_by_port(one: str, other: str) -> bool:
 
 
 def _of_vf(pf: str) -> Hint | None:
-    return Hint(f"is a VF of {pf}, and no PF", f"name {pf} in the configuration") if pf else None
+    return Hint(f"is a VF of {pf}, not a PF", f"name {pf} in the configuration") if pf else None
 
 
 def _of_bond(ifindex: int, links: Sequence[LinkNames]) -> Hint | None:
@@ -76,4 +76,4 @@ def _of_bond(ifindex: int, links: Sequence[LinkNames]) -> Hint | None:
         return None
     ports = [link.name for link in links if link.master == ifindex]
     instead = f"its port {' or '.join(ports)}" if ports else "the PF that is to be its port"
-    return Hint("is a bond, and no PF", f"name {instead} in the configuration")
+    return Hint("is a bond, not a PF", f"name {instead} in the configuration")

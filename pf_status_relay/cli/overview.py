@@ -213,8 +213,8 @@ def _kept_open(name: str, condition: Condition, drained: bool) -> Finding:
 
 def _damped(name: str, delay_ms: int) -> Finding:
     """Say that restoring is delayed for longer than configured."""
-    found = f"LACP flaps: after it is up, its VFs stay disabled for {delay_ms / 1000:g} s"
-    return Finding(name, Verdict.WARNING, found, "look at cable, transceiver and the switch's log")
+    found = f"LACP flaps: VFs stay disabled until LACP has been up for {delay_ms / 1000:g} s"
+    return Finding(name, Verdict.WARNING, found, "check cable, transceiver and the switch's log")
 
 
 def _drained(name: str, drained: drain.Drain, facts: Facts) -> Finding:
@@ -225,7 +225,7 @@ def _drained(name: str, drained: drain.Drain, facts: Facts) -> Finding:
     found += f": {drained.reason}" * bool(drained.reason)
     vfs = facts.vfs if isinstance(facts, PhysicalFunction) else ()
     enabled = sum(vf.link_state is VfLinkState.ENABLE for vf in vfs)
-    found += f"; its VFs in enable are not ({enabled} of {len(vfs)})" * bool(enabled)
+    found += f"; {enabled} of {len(vfs)} VFs in enable, which are not drained" * bool(enabled)
     fix = f"when the work is done: pf-status-relay undrain {name} --owner {drained.owner}"
     return Finding(name, Verdict.WARNING, found, fix)
 

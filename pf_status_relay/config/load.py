@@ -128,7 +128,7 @@ def _check_delays(values: dict[str, Any], origins: Mapping[str, str], told: list
         told.append(
             f"{origins['restore_delay_max_ms']}: restore_delay_max_ms is {most} "
             f"and restore_delay_ms is {least}; "
-            "allowed: a restore_delay_ms from 1 up to that; the limit is left out"
+            "allowed: a restore_delay_ms from 1 to restore_delay_max_ms; the limit is left out"
         )
         values["restore_delay_max_ms"] = None
 
@@ -181,7 +181,7 @@ def _overridden(
             values["polling_interval_ms"] = _interval(text.strip(), faults, warnings)
             origins["polling_interval_ms"] = INTERVAL_VARIABLE
         else:
-            warnings.append(f"environment: {INTERVAL_VARIABLE} is {quoted(text)}; taken as not set")
+            warnings.append(f"environment: {INTERVAL_VARIABLE} is {quoted(text)}; counts as not set")
     if faults:
         raise ConfigError(faults + left_out)
     return Config(**values, origins=origins, warnings=tuple(warnings))
@@ -200,7 +200,7 @@ def _interfaces(text: str, faults: list[str], warnings: list[str]) -> tuple[str,
         warnings.append(f"{where}: {empty} empty {'entry is' if empty == 1 else 'entries are'} dropped")
     repeated = [name for name in names if entries[name] > 1]
     if repeated:
-        warnings.append(f"{where}: named again and dropped: {one_line(', '.join(repeated))}")
+        warnings.append(f"{where}: repeated names are dropped: {one_line(', '.join(repeated))}")
     return check_interfaces(where, AUTO[0] if names == list(AUTO) else names, faults)
 
 

@@ -98,7 +98,9 @@ def run(options: argparse.Namespace) -> int:
         raise draining.writing(name, error) from None
     shown = one_line(name)
     if service is None:
-        streams.put(f"{shown}: the drain is written; the service does not run, and follows when it does\n")
+        streams.put(
+            f"{shown}: the drain is written; the service does not run, and drains the PF when it does\n"
+        )
         return NOT_FOLLOWED
     draining.wake(service)
     facts = draining.wait(name, lambda pf: not draining.count(pf, VfLinkState.AUTO) or _is_kept_open(name))
@@ -113,13 +115,15 @@ def _name(given: str, service: ServiceState | None, force: bool) -> str:
     """Return the name under which the PF is relayed for. Raises Refused."""
     if service is None:
         if not force:
-            fault = "the service does not run, so nothing would follow: systemctl start pf-status-relay"
+            fault = "the service does not run, so it would set no VF: systemctl start pf-status-relay"
             raise Refused([f"{fault} (or --force)"], EX_UNAVAILABLE)
         return given
     name = draining.configured(given, service)
     if not name and not force:
         known = one_line(", ".join(service.interfaces)) or "none"
-        raise Refused([f"{one_line(given)} is not relayed for; the service's PFs: {known}"], EX_USAGE)
+        raise Refused(
+            [f"{one_line(given)} is not among the PFs that the service relays for: {known}"], EX_USAGE
+        )
     return name or given
 
 
@@ -132,9 +136,11 @@ def _refuse_last(name: str, service: ServiceState) -> None:
     ready = {each for each, told in service.interfaces.items() if told.readiness == Readiness.READY.value}
     up = {other for other, facts in draining.read(others).items() if draining.is_up(facts)}
     if not up & ready:
-        which = "redundancy group" if group else "configuration, which may be another network,"
-        which = f"no other PF of the {which} has LACP up and is not drained"
-        fault = f"{which}: the pods would have no way out. --force drains {one_line(name)} all the same"
+        others_are = "no other PF of the redundancy group" if group else "no other PF that is relayed for"
+        fault = (
+            f"{others_are} has LACP up and is not drained, so pods could not fail over. "
+            f"--force drains {one_line(name)} nevertheless"
+        )
         raise Refused([fault], EX_CONFLICT)
 
 

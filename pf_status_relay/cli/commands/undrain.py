@@ -82,11 +82,11 @@ def _is_back(pf: PhysicalFunction) -> bool:
 def _outcome(facts: Facts) -> tuple[bool, str]:
     """Return whether the PF is back, and a line for a person."""
     if not draining.is_up(facts):
-        return True, "not drained any more; LACP is not up there, so its VFs stay as they are until it is"
+        return True, "no longer drained; LACP is not up, so the VFs stay as they are until it is"
     assert isinstance(facts, PhysicalFunction)
     disabled = draining.count(facts, VfLinkState.DISABLE)
     if disabled:
         why = "the restore delay, or see journalctl -x -u pf-status-relay"
         return False, f"the drain is removed; {draining.vfs(disabled)} still disabled: {why}"
     auto = draining.count(facts, VfLinkState.AUTO)
-    return True, f"not drained any more, {draining.vfs(auto)} in auto"
+    return True, f"no longer drained, {draining.vfs(auto)} in auto"

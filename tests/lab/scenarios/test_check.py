@@ -44,11 +44,11 @@ def test_all_that_is_right_passes(lab: Lab) -> None:
             "configuration: is valid and means ens5f0",
             "ens5f0: exists",
             "ens5f0: is an SR-IOV PF",
-            "ens5f0: driver netdevsim, firmware 10.20.30, eswitch mode legacy: is a simulation and no NIC",
+            "ens5f0: driver netdevsim, firmware 10.20.30, eswitch mode legacy: is a simulation, not a NIC",
             "ens5f0: has 4 VFs",
             "ens5f0: no VF is in link state enable",
             "ens5f0: the driver sets VF link states",
-            "ens5f0: is the one port of bond bond0 in mode 802.3ad",
+            "ens5f0: is the only port of bond bond0 in mode 802.3ad",
             "ens5f0: bond bond0 is on the fast LACP rate",
             "ens5f0: bond bond0 looks at the carrier every 100 ms",
             "ens5f0: has carrier",
@@ -73,7 +73,7 @@ def test_what_will_pass_by_itself_or_could_be_better_is_a_warning(lab: Lab) -> N
     done = lab.call("check", interfaces=["ens5f0", "ens5f1", "ens5f2"])
     assert judged(done)["warning"] == [
         "ens5f0: LACP is down: LACPDUs have stopped",
-        "ens5f1: bond bond1 has no miimon: it does not notice a carrier that goes or comes",
+        "ens5f1: bond bond1 has no miimon: it does not notice when the carrier goes or comes",
         "ens5f1: LACP is down: no carrier",
         "ens5f2: has no VFs",
         "ens5f2: bond bond2 is on the slow LACP rate: a dead switch is noticed after 90 s, not 3",
@@ -119,7 +119,7 @@ def test_a_name_that_means_no_pf_is_answered_with_the_one_that_was_probably_mean
             "no interface has this name",
             "did you mean enp94s0f1np1 (an alternative name of eth4)? Correct the configuration",
         ),
-        "bond0": ("is a bond, and no PF", "name its port ens7f0np0 in the configuration"),
+        "bond0": ("is a bond, not a PF", "name its port ens7f0np0 in the configuration"),
     }
     for name, (found, fix) in near.items():
         done = lab.call("check", interfaces=[name])
@@ -227,7 +227,7 @@ def test_json_says_the_same(lab: Lab) -> None:
         "subject": "ens5f0",
         "verdict": "failed",
         "found": "link has no master interface",
-        "fix": "make it the one port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100",
+        "fix": "make it the only port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100",
     } in found["checks"]
     assert done.returncode == 2
 
@@ -244,7 +244,7 @@ def test_it_is_the_service_that_needs_the_capability_and_not_who_checks(lab: Lab
 
     done = lab.call("check", uid=NOBODY)
     assert judged(done)["warning"] == [  # the guest has no D-Bus, through which it could ask
-        "host: CAP_NET_ADMIN: systemd does not tell whether the unit gives it to the service"
+        "host: CAP_NET_ADMIN: systemd does not say whether the unit gives it to the service"
     ]
     assert done.returncode == 0, done.stdout
     done = lab.call("check", "--probe", "ens5f0:0", uid=NOBODY)

@@ -42,7 +42,7 @@ def test_a_switch_is_reloaded_behind_a_drain_and_the_pod_notices_nothing(lab: La
     pinging.reload(first)
     assert first.in_state("disable")
     undrained = lab.now
-    assert undrain(lab, "ens5f0") == (0, "ens5f0: not drained any more, 2 VFs in auto\n")
+    assert undrain(lab, "ens5f0") == (0, "ens5f0: no longer drained, 2 VFs in auto\n")
     lab.sleep(2)
     pings = pinging.stop()
     assert 0 < cut_off(pings, drained, reloaded) <= MIIMON_S + 0.020
@@ -84,7 +84,7 @@ def test_a_maintenance_is_told_from_announcement_to_all_clear(lab: Lab) -> None:
         1,
         "ens5f1: still drained by noc: switch B: firmware; --all removes these drains too\n",
     )
-    assert undrain(lab, "ens5f1", "--all") == (0, "ens5f1: not drained any more, 1 VF in auto\n")
+    assert undrain(lab, "ens5f1", "--all") == (0, "ens5f1: no longer drained, 1 VF in auto\n")
     assert undrain(lab, "ens5f1") == (0, "ens5f1: is not drained\n")
     assert second.vf_states() == ["enable", "auto"]
     assert len(lab.journal(event=PfUndrained)) == 1
@@ -96,10 +96,13 @@ def test_a_maintenance_is_told_from_announcement_to_all_clear(lab: Lab) -> None:
 def test_a_drain_is_refused_where_it_would_cut_pods_off_or_do_nothing(lab: Lab) -> None:
     first, second = two_pfs(lab)
     status, said = drain(lab, "ens9f9", "--reason", "x")
-    assert (status, "ens9f9 is not relayed for; the service's PFs: ens5f0, ens5f1" in said) == (2, True)
+    assert (status, "ens9f9 is not among the PFs that the service relays for: ens5f0, ens5f1" in said) == (
+        2,
+        True,
+    )
     assert drain(lab, "ens5f0", "--reason", "x")[0] == 0
     status, said = drain(lab, "ens5f1", "--reason", "x")
-    assert (status, "no other PF of the configuration, which may be another network" in said) == (3, True)
+    assert (status, "no other PF that is relayed for has LACP up and is not drained" in said) == (3, True)
     assert second.in_state("auto")
     assert drain(lab, "ens5f1", "--reason", "x", "--force")[0] == 0
     assert undrain(lab, "ens5f1")[0] == 0
@@ -168,7 +171,7 @@ def test_a_switch_that_dies_during_its_drain_is_logged_and_undraining_waits_for_
     first.cable.block_lacp()
     lab.wait_until(lambda: lab.journal(event=LacpDown), within=6, what="lacp is down", poll=0.25)
     status, said = undrain(lab, "ens5f0")
-    assert (status, "LACP is not up there" in said) == (0, True)
+    assert (status, "LACP is not up" in said) == (0, True)
     lab.sleep(2)
     assert first.in_state("disable")
     first.cable.unblock_lacp()

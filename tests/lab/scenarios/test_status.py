@@ -178,7 +178,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
                 "firmware": "10.20.30",
                 "mode": "legacy",
                 "known": "driver netdevsim, firmware 10.20.30, eswitch mode legacy: "
-                "is a simulation and no NIC",
+                "is a simulation, not a NIC",
             },
             "carrier": True,
             "master": {"name": "bond0", "kind": "bond"},

@@ -162,7 +162,7 @@ def test_an_environment_of_the_go_program_is_taken_as_it_is_and_the_journal_says
     said = [str(entry["ERROR"]) for entry in lab.journal(event=ConfigurationLeftOut)]
     assert [line[len(prefix) :] for line in said if line.startswith(prefix)] == [
         "PF_STATUS_RELAY_INTERFACES: 1 empty entry is dropped",
-        "PF_STATUS_RELAY_INTERFACES: named again and dropped: ens5f0",
+        "PF_STATUS_RELAY_INTERFACES: repeated names are dropped: ens5f0",
         "PF_STATUS_RELAY_POLLING_INTERVAL is 600000; cut to 60000",
     ]
     pf.cable.block_lacp()

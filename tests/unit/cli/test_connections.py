@@ -122,7 +122,7 @@ def test_a_fix_names_the_connection_of_what_is_managed(
 
 
 def test_a_port_that_is_managed_and_not_active_can_be_activated() -> None:
-    by_hand = "make it the one port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100"
+    by_hand = "make it the only port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100"
     command = "nmcli connection up ifname ens5f0"
     lone = replace(LONE, up=False, carrier=False)
     for managed in ({}, {"ens5f0": PORT}):

@@ -82,7 +82,7 @@ def test_a_good_pf_passes_in_everything() -> None:
         (
             replace(GOOD, master=replace(FAST_BOND, miimon_ms=0)),
             WARNING,
-            "bond bond0 has no miimon: it does not notice a carrier that goes or comes",
+            "bond bond0 has no miimon: it does not notice when the carrier goes or comes",
         ),
         (replace(GOOD, port=None), WARNING, "LACP is down: not agreed yet"),
     ],
@@ -208,5 +208,5 @@ def test_a_redundancy_group_is_judged_by_how_many_interfaces_it_means() -> None:
     assert [(line.verdict, line.found) for line in lines] == [
         (Verdict.PASSED, "redundancy group a, b means a, b: one of them stays open"),
         (Verdict.WARNING, "redundancy group c, d means c alone, and has no effect"),
-        (Verdict.WARNING, "redundancy group e* means no interface that is relayed for, and has no effect"),
+        (Verdict.WARNING, "redundancy group e* means no configured interface, and has no effect"),
     ]

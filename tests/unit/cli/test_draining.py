@@ -96,7 +96,7 @@ def test_draining_waits_until_the_vfs_are_disabled(fake: Host, capsys: Capture) 
     assert (drain.interface, drain.owner, drain.reason) == ("ens5f0", "alice", "firmware")
     assert drain.since < drain.until
     assert main.main(["undrain", "ens5f0", "--owner", "alice"]) == 0
-    assert capsys.readouterr() == ("ens5f0: not drained any more, 2 VFs in auto\n", "")
+    assert capsys.readouterr() == ("ens5f0: no longer drained, 2 VFs in auto\n", "")
     assert fake.states("ens5f0") == [AUTO, AUTO]
     assert fake.drains() == ()
 
@@ -133,7 +133,7 @@ def test_a_driver_that_refuses_is_said_with_status_1(fake: Host, capsys: Capture
 def test_the_last_pf_is_drained_by_force_alone(fake: Host, capsys: Capture) -> None:
     fake.facts["ens5f1"] = replace(GOOD, ifindex=6, port=port(0x8F, 0x37))
     assert main.main(["drain", "ens5f0", "--reason", "x"]) == 3
-    assert "no other PF of the configuration, which may be another network" in capsys.readouterr().err
+    assert "no other PF that is relayed for has LACP up and is not drained" in capsys.readouterr().err
     assert fake.drains() == ()
     assert main.main(["drain", "ens5f0", "--reason", "x", "--force"]) == 0
 
@@ -147,7 +147,7 @@ def test_a_drained_pf_is_no_way_out_for_another(fake: Host, capsys: Capture) -> 
 def test_what_is_not_relayed_for_is_refused_with_status_2(fake: Host, capsys: Capture) -> None:
     assert main.main(["drain", "ens9f9", "--reason", "x"]) == 2
     assert capsys.readouterr().err == (
-        "pf-status-relay: ens9f9 is not relayed for; the service's PFs: ens5f0, ens5f1\n"
+        "pf-status-relay: ens9f9 is not among the PFs that the service relays for: ens5f0, ens5f1\n"
     )
 
 
@@ -183,7 +183,7 @@ def test_what_is_not_ready_or_not_up_is_said(fake: Host, capsys: Capture) -> Non
     assert "the PF cannot be read: Link not found" in capsys.readouterr().out
     fake.facts["ens5f0"] = replace(GOOD, ifindex=5, port=port(0x8F, 0x37))
     assert main.main(["undrain", "ens5f0"]) == 0
-    assert "LACP is not up there" in capsys.readouterr().out
+    assert "LACP is not up" in capsys.readouterr().out
     assert main.main(["undrain", "ens5f0"]) == 0
     assert capsys.readouterr().out == "ens5f0: is not drained\n"
 

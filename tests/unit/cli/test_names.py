@@ -56,9 +56,9 @@ def test_an_interface_that_is_configured_already_is_not_what_was_meant() -> None
 @pytest.mark.parametrize(
     ("ifindex", "found", "fix"),
     [
-        (9, "is a VF of ens5f0, and no PF", "name ens5f0 in the configuration"),
-        (7, "is a bond, and no PF", "name its port ens7f0np0 in the configuration"),
-        (8, "is a bond, and no PF", "name the PF that is to be its port in the configuration"),
+        (9, "is a VF of ens5f0, not a PF", "name ens5f0 in the configuration"),
+        (7, "is a bond, not a PF", "name its port ens7f0np0 in the configuration"),
+        (8, "is a bond, not a PF", "name the PF that is to be its port in the configuration"),
     ],
 )
 def test_a_vf_and_a_bond_are_no_pfs(ifindex: int, found: str, fix: str) -> None:

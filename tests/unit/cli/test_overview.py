@@ -71,11 +71,11 @@ def test_there_is_an_aligned_line_for_each_pf_and_then_what_is_wrong() -> None:
         "enp94s0f1: LACP is down: LACPDUs have stopped\n"
         "    check that the switch is alive, and still runs LACP on this port\n"
         "ens6f0: link has no master interface\n"
-        "    make it the one port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100\n"
+        "    make it the only port of a bond with mode=802.3ad, lacp_rate=fast, miimon=100\n"
         "ens6f0: 1 of 2 VFs in disable, and nothing sets them back\n"
-        "    if it is not to return to its bond: pf-status-relay restore ens6f0\n"
+        "    if the PF will not return to its bond: pf-status-relay restore ens6f0\n"
         "ens7f0: no interface has this name\n"
-        "    correct the configuration, or plug in the NIC; it is picked up when it appears\n"
+        "    correct the configuration, or plug in the NIC; the service picks it up when it appears\n"
     )
 
 
@@ -209,7 +209,7 @@ def test_a_program_reads_one_document() -> None:
                     "firmware": "9.20 0x8000d8c5",
                     "mode": "",
                     "known": "driver i40e, firmware 9.20 0x8000d8c5: "
-                    "resets a VF that goes back to auto, which takes 0.06 to 0.26 s",
+                    "resets a VF that it sets to auto, which takes 0.06 to 0.26 s",
                 },
                 "carrier": True,
                 "master": {"name": "bond0", "kind": "bond"},
@@ -243,7 +243,7 @@ def test_a_delay_that_flapping_has_made_longer_is_said() -> None:
     told = service(a=InterfaceState("ready", "up", "2030-01-01T10:00:03Z", delay_ms=20_000))
     found = overview({"a": UP}, told)
     assert [line.found for line in found.problems] == [
-        "LACP flaps: after it is up, its VFs stay disabled for 20 s"
+        "LACP flaps: VFs stay disabled until LACP has been up for 20 s"
     ]
     assert json.loads(as_json(found))["interfaces"][0]["delay_ms"] == 20_000
 
@@ -259,9 +259,9 @@ def test_a_drain_is_said_with_its_owner_time_and_reason() -> None:
     assert "  up, drained  " in displayed.splitlines()[1]
     assert displayed.partition("\n\n")[2] == (
         "ens5f0: is drained by alice since 2030-01-01T10:00:00Z until 2030-01-01T12:00:00Z: firmware; "
-        "its VFs in enable are not (1 of 2)\n"
+        "1 of 2 VFs in enable, which are not drained\n"
         "    when the work is done: pf-status-relay undrain ens5f0 --owner alice\n"
-        "ens5f0: is drained by bob; its VFs in enable are not (1 of 2)\n"
+        "ens5f0: is drained by bob; 1 of 2 VFs in enable, which are not drained\n"
         "    when the work is done: pf-status-relay undrain ens5f0 --owner bob\n"
     )
     assert json.loads(as_json(found))["interfaces"][0]["drains"] == [

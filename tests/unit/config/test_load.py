@@ -359,10 +359,10 @@ def test_a_fault_of_the_environment_names_the_variable(
     [
         ({NAMES: "ens5f0, ens5f1,"}, Config(("ens5f0", "ens5f1")), f"{NAMES}: 1 empty entry is dropped"),
         ({NAMES: ",a,, ,b"}, Config(("a", "b")), f"{NAMES}: 3 empty entries are dropped"),
-        ({NAMES: "a,b, a,a,b"}, Config(("a", "b")), f"{NAMES}: named again and dropped: a, b"),
+        ({NAMES: "a,b, a,a,b"}, Config(("a", "b")), f"{NAMES}: repeated names are dropped: a, b"),
         ({NAMES: "auto,"}, Config(keys.AUTO), f"{NAMES}: 1 empty entry is dropped"),
-        ({NAMES: "a", INTERVAL: ""}, Config(("a",), 1000), f'{INTERVAL} is ""; taken as not set'),
-        ({NAMES: "a", INTERVAL: " "}, Config(("a",), 1000), f'{INTERVAL} is " "; taken as not set'),
+        ({NAMES: "a", INTERVAL: ""}, Config(("a",), 1000), f'{INTERVAL} is ""; counts as not set'),
+        ({NAMES: "a", INTERVAL: " "}, Config(("a",), 1000), f'{INTERVAL} is " "; counts as not set'),
         ({NAMES: "a", INTERVAL: "60001"}, Config(("a",), 60_000), f"{INTERVAL} is 60001; cut to 60000"),
         (
             {NAMES: "a", INTERVAL: f"{(1 << 63) - 1}"},
@@ -384,7 +384,7 @@ def test_both_variables_can_have_warnings() -> None:
     assert loaded == Config(("eno1", "eno2"), 60_000)
     assert loaded.warnings == (
         f"environment: {NAMES}: 1 empty entry is dropped",
-        f"environment: {NAMES}: named again and dropped: eno1",
+        f"environment: {NAMES}: repeated names are dropped: eno1",
         f"environment: {INTERVAL} is 600000; cut to 60000",
     )
 
@@ -496,7 +496,7 @@ def test_a_limit_to_which_the_delay_cannot_grow_is_left_out_with_a_warning(
     config = from_files(file, {})
     assert config.restore_delay_max_ms == (most if taken else None)
     assert [line.split(":")[-1] for line in config.warnings] == (
-        [] if taken else [" a restore_delay_ms from 1 up to that; the limit is left out"]
+        [] if taken else [" a restore_delay_ms from 1 to restore_delay_max_ms; the limit is left out"]
     )
     if not taken:
         with pytest.raises(
