@@ -136,9 +136,9 @@ def _refuse_last(name: str, service: ServiceState) -> None:
     ready = {each for each, told in service.interfaces.items() if told.readiness == Readiness.READY.value}
     up = {other for other, facts in draining.read(others).items() if draining.is_up(facts)}
     if not up & ready:
-        others_are = "no other PF of the redundancy group" if group else "no other PF that is relayed for"
+        whose = "redundancy group" if group else "configuration (which may serve another network)"
         fault = (
-            f"{others_are} has LACP up and is not drained, so pods could not fail over. "
+            f"no other PF of the {whose} has LACP up and is not drained, so pods could not fail over. "
             f"--force drains {one_line(name)} nevertheless"
         )
         raise Refused([fault], EX_CONFLICT)

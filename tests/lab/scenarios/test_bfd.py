@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -307,3 +309,32 @@ def test_both_switches_dead_at_once_are_left_to_lacp(
         relay.wait_for(LacpDown.msg, within=LOSS_S, interface=session.pf.name)
     lab.sleep(WATCHED_S)
     assert sorted("".join(set(session.pf.vf_states())) for session in sessions) == ["auto", "disable"]
+
+
+@pytest.mark.systemd
+def test_the_service_in_its_sandbox_hears_frr_and_relays_on_without_it(
+    lab: Lab, sessions: tuple[Session, Session]
+) -> None:
+    pf = sessions[0].pf
+    lab.write_config(CONFIGURATION)
+    lab.systemctl("start", "pf-status-relay")
+    lab.wait_until(lambda: len(lab.journal(event=BfdUp)) == 2, within=5, what="both sessions told")
+    checked = lab.call("check").stdout
+    assert f"bfd: bfdd answers at {SOCKET}" in checked
+    assert f"{pf.name}: BFD session with {sessions[0].peer} is up" in checked
+    pf.cable.silence()
+    pf.wait_for_vfs("disable", within=DISABLED_S)
+    assert pf.port_state() == (63, 63)
+    shown = lab.call("status").stdout
+    assert "LACP is down: bfd session timed out" in shown
+    assert f"BFD session with {sessions[0].peer}: timed out; the PF counts as down" in shown
+    pf.cable.revive()
+    pf.wait_for_vfs("auto", within=RECOVERY_S)
+    sessions[0].host.stop()
+    shutil.rmtree(Path(SOCKET).parent)  # as if FRR were removed
+    lab.systemctl("restart", "pf-status-relay")
+    lab.wait_until(lambda: lab.journal(event=BfddNotConnected)[1:], within=5, what="told that bfdd is gone")
+    checked = lab.call("check").stdout
+    assert f"bfd: {SOCKET}: No such file or directory; LACP alone decides" in checked
+    pf.cable.block_lacp()
+    pf.wait_for_vfs("disable", within=LOSS_S)

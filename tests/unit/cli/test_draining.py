@@ -133,7 +133,10 @@ def test_a_driver_that_refuses_is_said_with_status_1(fake: Host, capsys: Capture
 def test_the_last_pf_is_drained_by_force_alone(fake: Host, capsys: Capture) -> None:
     fake.facts["ens5f1"] = replace(GOOD, ifindex=6, port=port(0x8F, 0x37))
     assert main.main(["drain", "ens5f0", "--reason", "x"]) == 3
-    assert "no other PF that is relayed for has LACP up and is not drained" in capsys.readouterr().err
+    assert (
+        "no other PF of the configuration (which may serve another network) has LACP up and is not drained"
+        in capsys.readouterr().err
+    )
     assert fake.drains() == ()
     assert main.main(["drain", "ens5f0", "--reason", "x", "--force"]) == 0
 

@@ -105,6 +105,14 @@ def test_of_each_two_pfs_at_rest_one_stays_open_and_no_two_that_are_down() -> No
             assert meant != {Stand.KEPT}
 
 
+def test_of_two_that_are_down_the_one_whose_port_state_is_up_stays_open() -> None:
+    """BFD may be wrong, and a port state that is down is not."""
+    timed_out = replace(DOWN, port_up=True, openness=CLOSED)
+    assert stand(second(timed_out), [DOWN]) is Stand.KEPT
+    assert stand(DOWN, [second(timed_out)]) is Stand.HELD
+    assert stand(DOWN, [second(replace(timed_out, openness=OPEN))]) is Stand.FREE
+
+
 def test_a_way_out_is_up_and_open() -> None:
     assert Place(0, (second(UP),)).has_way_out
     assert not Place(0, (second(DOWN),)).has_way_out
