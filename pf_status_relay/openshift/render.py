@@ -207,6 +207,8 @@ def _without_effect(config: Config) -> list[str]:
     found: list[str] = []
     if config.metrics_textfile is not None:
         found.append("--image: metrics_textfile: a container can write no file of the host; no metrics then")
+    if config.bfd_socket is not None:
+        found.append("--image: bfd_socket: a container does not see FRR's socket; LACP alone decides then")
     if config.on_stop == keys.RESTORE:
         found.append(
             '--image: on_stop = "restore": a container cannot ask systemd whether a stop is a restart; '

@@ -451,11 +451,13 @@ def test_an_image_without_a_digest_is_one_clear_line(capsys: Capture, source: li
 def test_what_a_container_cannot_do_is_a_warning(capsys: Capture) -> None:
     Path("relay.toml").write_text(
         'interfaces = ["a"]\non_stop = "restore"\nmetrics_textfile = "/var/lib/node_exporter/a.prom"\n'
+        'redundancy_groups = [["a", "b"]]\nbfd_socket = "/run/frr/bfdd.sock"\n'
     )
     assert main.main(["machineconfig", "--config", "relay.toml", "--image", IMAGE]) == 0
-    first, second = capsys.readouterr().err.splitlines()
+    first, second, third = capsys.readouterr().err.splitlines()
     assert first.startswith("pf-status-relay: warning: --image: metrics_textfile: ")
-    assert second.startswith('pf-status-relay: warning: --image: on_stop = "restore": ')
+    assert second.startswith("pf-status-relay: warning: --image: bfd_socket: ")
+    assert third.startswith('pf-status-relay: warning: --image: on_stop = "restore": ')
     printed(capsys, "machineconfig", "--config", "relay.toml")
 
 
