@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pf_status_relay.core.bfd import Told, heard
+from pf_status_relay.core.bfd import Peer, Session, Told, heard
 from pf_status_relay.frr.bfd_messages import Decoder, Malformed, Message
 from tests.fuzz import lines
 
@@ -15,11 +15,12 @@ def check(data: bytes) -> None:
     assert at_once == ([] if refused else told, refused)
     if refused:
         lines.check([refused])
-    known = None
+    known: dict[Peer, Session] = {}
     for now, each in enumerate(told):
-        known = heard(known, each, float(now))
-        assert known is not None
-        assert known.peer == each.peer
+        session = heard(known.get(each.peer), each, float(now))
+        assert session is not None
+        assert session.peer == each.peer
+        known[each.peer] = session
 
 
 def _decode(parts: list[bytes]) -> tuple[list[Told], str]:

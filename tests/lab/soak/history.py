@@ -65,7 +65,8 @@ class Act(NamedTuple):
 
     `ifindex` and `vf` say to what (None: to all VFs, or to something else), `became` which link state that
     gave the VF; empty if none. `accepts` says whether the driver takes link states of the VF from then on,
-    `drains` which PFs are drained from then on, by name, and by whom. Both are None if that did not change.
+    `drains` which PFs are drained from then on, by name, and by whom, `timed_out` on which bonds a BFD
+    session is down by a timeout from then on. Each is None if that did not change.
     """
 
     begun: float
@@ -75,6 +76,7 @@ class Act(NamedTuple):
     became: str = ""
     accepts: bool | None = None
     drains: frozenset[tuple[str, str]] | None = None
+    timed_out: frozenset[str] | None = None
 
 
 class History:
@@ -109,11 +111,12 @@ class History:
         became: str = "",
         accepts: bool | None = None,
         drains: frozenset[tuple[str, str]] | None = None,
+        timed_out: frozenset[str] | None = None,
     ) -> str:
         """Does something to the host, keeps that it was done (see Act), and returns its story."""
         begun = time.monotonic()
         do()
-        self.acts.append(Act(begun, time.monotonic(), ifindex, vf, became, accepts, drains))
+        self.acts.append(Act(begun, time.monotonic(), ifindex, vf, became, accepts, drains, timed_out))
         return story
 
     def look(self) -> Snapshot:

@@ -28,8 +28,8 @@ class Life:
     `awake` are the times from and to which it could act (monotonic seconds; to None: it still can),
     `overruns` the times at which it lost link events, `storms_asleep` how many storms it could not listen to,
     in which it may have lost some, `reloads` those at which it was told to read its
-    configuration again, `used` its descriptors, save those of port states, each once, and KiB of memory, read
-    now and then.
+    configuration again, `used` its descriptors, save those of port states, each once, and of connections to
+    bfdd, and KiB of memory, read now and then.
     """
 
     def __init__(self, relay: Relay) -> None:
@@ -49,14 +49,14 @@ class Life:
         """It cannot act from now on."""
         self.awake[-1] = (self.awake[-1][0], since)
 
-    def measure(self) -> None:
-        """Takes down what the process uses now, if it runs."""
+    def measure(self, connections: int) -> None:
+        """Takes down what the process uses now, if it runs, with so many connections to bfdd."""
         if not self.relay.running():
             return
         process = Path(f"/proc/{self.relay.pid}")
         files = min((self._files(process) for _ in range(3)), key=len)
         followed = [file for file in files if file.endswith("_oper_port_state")]
-        descriptors = len(files) - len(set(followed))
+        descriptors = len(files) - len(set(followed)) - connections
         (rss,) = (line for line in (process / "status").read_text().splitlines() if line.startswith("VmRSS"))
         self.used.append((descriptors, int(rss.split()[1])))
 
@@ -81,6 +81,7 @@ class Lives:
         interfaces: tuple[str, ...],
         interval_ms: int,
         group: tuple[str, ...],
+        bfd_socket: Path | None,
     ) -> None:
         self.all: list[Life] = []
         self._lab = lab
@@ -89,6 +90,8 @@ class Lives:
         self._config_text = toml(interfaces, interval_ms)
         if group:
             self._config_text += f"redundancy_groups = [{json.dumps(group)}]\n"
+        if bfd_socket:
+            self._config_text += f'bfd_socket = "{bfd_socket}"\n'
         self._bystanders = (f"bystander{number}" for number in itertools.count())
 
     @property

@@ -17,12 +17,15 @@ from tests.lab.kit.lab import Lab
 from tests.lab.kit.personalities import ENA, IGB, IXGBE, Personality
 from tests.lab.kit.switch import DIRECTIONS
 from tests.lab.kit.topology import Pf
+from tests.lab.soak.bfdd import PATH, Bfdd
 from tests.lab.soak.history import History
 from tests.lab.soak.lives import Lives
 from tests.lab.soak.masters import Masters
 from tests.lab.soak.sequences import CONFIGURED, DECOY, PFS, Step
 
 VFS = 3
+TIMEOUT = 1
+"""The diagnostic of a detection timeout (RFC 5880, 4.1)."""
 MEASURED_AFTER_S = 1.0
 DRAINS = Path("/run/pf-status-relay.drain.d")
 STATES_OF_DECOY = ("auto", "disable", "enable")
@@ -45,6 +48,7 @@ class Model:
         polling_interval_ms: int,
         drivers: Mapping[str, Personality | None],
         group: tuple[str, ...],
+        bfd: bool,
     ) -> None:
         self.lab = lab
         self.drivers = drivers
@@ -62,7 +66,10 @@ class Model:
         self.masters = Masters(lab, self.history, self.pfs, second_port)
         self.drains: set[tuple[str, str]] = set()
         DRAINS.mkdir()
-        self.relay = Lives(lab, self.history, CONFIGURED, polling_interval_ms, group)
+        self.bonds = {name: self.pfs[name].bond.name for name in PFS[:2]}
+        self.bfdd = Bfdd(tuple(self.bonds.values())) if bfd else None
+        self.sessions: dict[str, str] = {}
+        self.relay = Lives(lab, self.history, CONFIGURED, polling_interval_ms, group, PATH if bfd else None)
         self.relay.start()
 
     def take(self, number: int, step: Step) -> bool:
@@ -73,7 +80,7 @@ class Model:
             self.steps.append((number, begun, story))
             self.lab.sleep(step.pause_s)
             if step.pause_s >= MEASURED_AFTER_S and self.relay.last.is_awake():
-                self.relay.last.measure()
+                self._measure()
         return bool(story)
 
     def come_to_rest(self, quiet_s: float) -> float:
@@ -89,8 +96,11 @@ class Model:
             self.lab.sleep(0.1)
             if self._ports() != before:
                 since, before = self.lab.now, self._ports()
-        self.relay.last.measure()
+        self._measure()
         return since
+
+    def _measure(self) -> None:
+        self.relay.last.measure(self.bfdd.connections if self.bfdd else 0)
 
     def _ports(self) -> list[object]:
         links = self.history.look().links
@@ -314,6 +324,49 @@ class Model:
 
         return self.history.act(story, both, drains=frozenset(self.drains))
 
+    # BFD: what bfdd tells of the session on the bond that a PF had at first
+
+    def bfd_up(self, name: str) -> str:
+        """The session comes up."""
+        return self._bfd(f"BFD on {self.bonds[name]} is up", [name], "up", 0)
+
+    def bfd_down(self, name: str, diagnostic: int) -> str:
+        """The session goes down, for a reason of RFC 5880."""
+        if self.sessions.get(name) != "up":
+            return ""
+        story = f"BFD on {self.bonds[name]} is down, diagnostic {diagnostic}"
+        return self._bfd(story, [name], "down", diagnostic)
+
+    def bfd_all_time_out(self) -> str:
+        """All sessions that are up time out at once."""
+        up = [name for name, state in self.sessions.items() if state == "up"]
+        return self._bfd(f"BFD times out on {', '.join(up)}", up, "down", TIMEOUT) if up else ""
+
+    def bfdd_restarts(self) -> str:
+        """All connections end, and no session is up."""
+        if self.bfdd is None:
+            return ""
+        self.sessions.clear()
+        return self.history.act("bfdd restarts", self.bfdd.restart, timed_out=frozenset())
+
+    def bfdd_sends_garbage(self) -> str:
+        """The relay hangs up, and comes back."""
+        return self.history.act("bfdd sends garbage", self.bfdd.send_garbage) if self.bfdd else ""
+
+    def _bfd(self, story: str, names: list[str], state: str, diagnostic: int) -> str:
+        if self.bfdd is None:
+            return ""
+        bfdd = self.bfdd
+        for name in names:
+            self.sessions[name] = "timed out" if diagnostic == TIMEOUT else state
+
+        def tell() -> None:
+            for name in names:
+                bfdd.tell(self.bonds[name], state, diagnostic)
+
+        timed_out = [self.bonds[name] for name, state in self.sessions.items() if state == "timed out"]
+        return self.history.act(story, tell, timed_out=frozenset(timed_out))
+
     # All is well again, or nothing happens
 
     def fix(self, name: str) -> str:
@@ -327,6 +380,8 @@ class Model:
         mended += [self.end_episode(name), self.accept(name), self.plug_cable(name), self.unblock_lacp(name)]
         mended.append(self.partner_aggregates_again(name))
         mended += [self.undrain(*each) for each in sorted(self.drains) if each[0] == name]
+        if name in self.bonds and self.sessions.get(name) == "timed out":
+            mended.append(self.bfd_up(name))
         mended += self.masters.fix(name)
         mended = [*filter(None, [*mended, self.set_up(name)])]
         return f"all is well with {name} again: {', '.join(mended)}" if mended else ""

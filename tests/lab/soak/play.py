@@ -33,7 +33,7 @@ def play(lab: Lab, seed: int, count: int, only: Collection[int] | None = None) -
     interval_ms = sequences.polling_interval_ms(seed)
     drivers = {name: sequences.personality(seed, name) for name in sequences.PFS}
     group = sequences.group(seed)
-    model = Model(lab, interval_ms, drivers, group)
+    model = Model(lab, interval_ms, drivers, group, sequences.bfd(seed))
     for number, step in enumerate(sequences.stream(seed)):
         if len(model.steps) >= count or (only is not None and number > max(only, default=0)):
             break

@@ -24,8 +24,14 @@ UNANNOUNCED_S = 1.0
 VFs that are made or that a driver forgets, in auto, on a PF that is down or drained (S5)."""
 RETRIED_S = 1.2
 """How long it may take to set a VF whose link state the driver refused before: it is tried each second."""
-STANDS_S = 10.0
-"""How long another cause of an outage has to have stood before the relay tells it (S3)."""
+TOLD_LATE_S = {
+    "lacp is still down": 10.0,
+    "bfdd is connected": 5.0,
+    "bfd session is up": 15.0,
+    "bfd session proves nothing": 15.0,
+}
+"""How long after the last change the relay may tell of it (S3): another cause of an outage has to have stood
+for 10 s, bfdd is tried each 5 s, and a session that proves nothing is logged each 10 s at the most."""
 REPEATED_S = 4.5
 """How long a VF is written to after a refusal although it reads as right (S3, S6): three times in 3 s."""
 DRIVER_S = 0.5
@@ -89,6 +95,7 @@ class Case:
         self.configured = configured
         self.group = group
         self._drains = [(act.ended, act.drains) for act in self.acts if act.drains is not None]
+        self._timed_out = [(act.begun, act.timed_out) for act in self.acts if act.timed_out is not None]
         self.interval_s = interval_s
         self.bound_s = interval_s + NOTICED_S + DRIVER_S
         self.quiet_since = quiet_since
@@ -105,8 +112,9 @@ class Case:
     def served(self, snapshot: Snapshot, time: float | None = None) -> dict[int, bool | None]:
         """The PFs that the relay must and may serve, by ifindex, and whether their VFs are to be in auto.
 
-        That is None of a PF that may be kept open: of a redundancy group in which no other one is. `time` is
-        that of the drains, by default the snapshot's.
+        That is None of a PF that may be kept open: of a redundancy group in which no other one is. It is also
+        None of one whose BFD session has timed out: whether the relay saw it up before is not known here, nor
+        whether it ignores the timeout. `time` is that of the drains, by default the snapshot's.
         """
         bearers = {snapshot.bearer(name) for name in self.configured} - {None}
         drained = {snapshot.bearer(name) for name in self.drained(snapshot.time if time is None else time)}
@@ -116,11 +124,20 @@ class Case:
             if index is not None and not snapshot.not_ready_reason(index)
         }
         group = [index for index in map(snapshot.bearer, self.group) if index in found]
+        timed_out = self.timed_out(snapshot.time if time is None else time)
+        for index in group:
+            master = snapshot.links[index].master
+            if found[index] and master is not None and snapshot.links[master].name in timed_out:
+                found[index] = None
         ways_out = [index for index in group if found[index] and self.is_open(snapshot, index)]
         for index in group:
             if found[index] is False and not set(ways_out) - {index}:
                 found[index] = None
         return found
+
+    def timed_out(self, time: float) -> frozenset[str]:
+        """The bonds whose BFD session is down by a timeout at a time."""
+        return next((bonds for since, bonds in reversed(self._timed_out) if since <= time), frozenset())
 
     def drained(self, time: float) -> set[str]:
         """The names of the PFs that are drained at a time."""
@@ -344,8 +361,8 @@ class Case:
         for life in self.lives:
             for event in life.relay.events():
                 last = bisect.bisect_right(changes, event["at"]) - 1
-                stands_s = STANDS_S if event["msg"] == "lacp is still down" else 0.0
-                if event["at"] - changes[max(last, 0)] > limit + stands_s:
+                late_s = TOLD_LATE_S.get(event["msg"], 0.0)
+                if event["at"] - changes[max(last, 0)] > limit + late_s:
                     yield Violation("S3", event["at"], f"nothing has changed, and the relay says {event}")
 
     # S6: no write without a reason

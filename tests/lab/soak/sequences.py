@@ -86,6 +86,12 @@ STEPS: tuple[tuple[int, str, tuple[Draw, ...]], ...] = (
     # Drains
     (3, "drain", (A_NAME, AN_OWNER)),
     (5, "undrain", (A_NAME, AN_OWNER)),
+    # BFD, in the sequences that have it
+    (6, "bfd_up", (A_NAME,)),
+    (5, "bfd_down", (A_NAME, one_of(1, 1, 1, 3, 5, 7))),
+    (2, "bfd_all_time_out", ()),
+    (1, "bfdd_restarts", ()),
+    (1, "bfdd_sends_garbage", ()),
     # The relay and its events
     (2, "relay.stop", ()),
     (2, "relay.kill", ()),
@@ -118,6 +124,11 @@ def personality(seed: int, name: str) -> Personality | None:
 def group(seed: int) -> tuple[str, ...]:
     """The redundancy group that is configured in the sequence of a seed: of two PFs, of three, or none."""
     return CONFIGURED[: random.Random(f"{seed} group").choice((0, 2, 2, 3))]
+
+
+def bfd(seed: int) -> bool:
+    """Whether the relay listens to BFD in the sequence of a seed: it needs a redundancy group."""
+    return bool(group(seed)) and random.Random(f"{seed} bfd").random() < 0.6
 
 
 def polling_interval_ms(seed: int) -> int:
