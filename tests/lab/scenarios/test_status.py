@@ -59,7 +59,7 @@ def test_a_dead_switch_is_shown_as_expired_and_then_as_defaulted(lab: Lab) -> No
     assert rows == [
         ["ens5f0", "up", "bond0", "down", "-", "ATAS-- expired", "ATA-CD", "fast", "2 auto"],
     ]
-    assert "ens5f0: LACP is down: LACPDUs have stopped\n    look " in problems
+    assert "ens5f0: LACP is down: LACPDUs have stopped\n    check that " in problems
     assert "ens5f0: LACP is down and 2 of 2 VFs in auto\n    if it stays so: journalctl" in problems
     assert status == 1
 
@@ -67,7 +67,7 @@ def test_a_dead_switch_is_shown_as_expired_and_then_as_defaulted(lab: Lab) -> No
     pf.set_vf_state(0, "disable")
     status, rows, problems = displayed(lab, "ens5f0")
     assert rows[0][5:] == ["ATAS-- defaulted", "------", "fast", "1 auto, 1 disable"]
-    assert "ens5f0: LACP is down: LACPDUs have stopped\n    look " in problems
+    assert "ens5f0: LACP is down: LACPDUs have stopped\n    check that " in problems
     assert "1 of 2 VFs in auto" in problems
     assert status == 1
 
@@ -148,7 +148,7 @@ def test_an_interface_configured_by_two_of_its_names_is_shown_under_the_first(la
     lab.pf_with_lacp("ens5f0", vfs=1).add_altname("enp94s0f0")
     status, rows, problems = displayed(lab, "enp94s0f0", "ens5f0")
     assert [row[:4] for row in rows] == [["enp94s0f0", "up", "bond0", "up"], ["ens5f0", "-", "-", "absent"]]
-    assert "ens5f0: is the same interface as enp94s0f0\n    configure it by one name" in problems
+    assert "ens5f0: is the same interface as enp94s0f0\n    configure it by one of its names" in problems
     assert status == 2
 
 
@@ -173,6 +173,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             "cause": "LACPDUs have stopped",
             "delay_ms": None,
             "kept_open": False,
+            "bfd": [],
             "driver": {
                 "name": "netdevsim",
                 "firmware": "10.20.30",
@@ -200,6 +201,7 @@ def test_json_is_one_document_that_says_the_same(lab: Lab) -> None:
             "cause": None,
             "delay_ms": None,
             "kept_open": False,
+            "bfd": [],
             "driver": None,
             "carrier": None,
             "master": None,
