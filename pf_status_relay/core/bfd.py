@@ -1,8 +1,8 @@
 """BFD: what FRR's sessions say about the path from a PF to its switch (RFC 5880). Pure, as decision.py is.
 
-A detection timeout is strong evidence that the path is dead, and no proof: a process that gets no CPU, or a
-switch that limits what it takes, looks the same. The law, for the sessions on the bond of a PF that is in a
-redundancy group:
+A detection timeout is strong evidence that the path is dead, but no proof: a process that gets no CPU, or a
+switch that limits the packets it accepts, looks the same. The law, for the sessions on the bond of a PF that
+is in a redundancy group:
 
     a session ...                                             the PF ...
     was seen up, and goes down by a detection timeout         counts as down, HOLD_S later
@@ -26,18 +26,18 @@ from typing import NamedTuple
 from pf_status_relay.core.events import BfdProvesNothing, BfdTimedOut, BfdUp, Event
 
 HOLD_S = 0.1
-"""Seconds for which a session has to be down. A bfdd that got no CPU tells first that its sessions have timed
-out, one after the other, and has them up again some 50 ms later, as the neighbour's packets were waiting."""
+"""Seconds for which a session must be down before it counts. A bfdd that got no CPU first reports its
+sessions as timed out, one by one. It reports them up some 50 ms later: the neighbour's packets had waited."""
 
 COMMON_S = 1.0
-"""Seconds within which the sessions of all PFs time out if the host is at fault, not their switches."""
+"""Seconds within which the sessions of all PFs time out if the host is at fault, and not the switches."""
 
 PAUSE_S = 10.0
-"""Seconds between two events about a session that proves nothing."""
+"""Minimum seconds between two events about a session that proves nothing."""
 
 
 class State(Enum):
-    """The state of a session (RFC 5880, 4.1), in the words of FRR."""
+    """The state of a session (RFC 5880, 4.1). The value is FRR's word for it."""
 
     ADMIN_DOWN = "adm-down"
     DOWN = "down"
@@ -77,16 +77,16 @@ class Standing(Enum):
 
 
 class Peer(NamedTuple):
-    """Which session it is: its neighbour's `address`, on the `interface` that FRR was told."""
+    """What names a session: the neighbour's `address`, and the `interface` in FRR's configuration."""
 
     interface: str
     address: str
 
 
 class Told(NamedTuple):
-    """What bfdd tells of a session: of which, and its state; `state` is None if FRR has it no longer.
+    """What bfdd reports of a session. `state` is None if FRR no longer has the session.
 
-    `number` is our discriminator: a session that is made again has another one.
+    `number` is our discriminator: a session that is created again has another one.
     """
 
     peer: Peer
@@ -96,9 +96,9 @@ class Told(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What is known of a session. `since` (monotonic seconds) is when it became so.
+    """What is known of a session. `since` (monotonic seconds) is when `standing` began.
 
-    `reason` says, for a person, why a session that has ended did.
+    `reason` says, for a person, why the session ended.
     """
 
     peer: Peer
@@ -113,21 +113,21 @@ Sessions = tuple[Session, ...]
 
 
 class LoggedSession(NamedTuple):
-    """What the log says of a session, and since when (monotonic seconds)."""
+    """The session as it was last logged, and when that was (monotonic seconds)."""
 
     session: Session
     at: float
 
 
 Logged = tuple[LoggedSession, ...]
-"""What the log says of the sessions of one PF."""
+"""The sessions of one PF as they were last logged."""
 
 
 def heard(before: Session | None, told: Told, now: float) -> Session | None:
-    """Return what is known of a session after bfdd has told of it at `now`, None if FRR has it no longer.
+    """Return what is known of a session after bfdd's report at `now`, None if FRR no longer has it.
 
-    The diagnostic is that of the last time it went down, which can be long ago. So it counts only for a
-    session that was up in what was told before.
+    The diagnostic is that of the last time the session went down, which can be long ago. So it counts only if
+    the session was up in the report before.
     """
     if told.state is None:
         return None
@@ -158,12 +158,12 @@ def _went_down(diagnostic: int) -> tuple[Standing, str]:
 
 
 def timed_out(sessions: Sessions, now: float) -> bool:
-    """Tell whether the PF counts as down at `now`, as one of its sessions is down by a detection timeout."""
+    """Tell whether the PF counts as down at `now`: one of its sessions is down by a detection timeout."""
     return any(each.standing is Standing.TIMED_OUT and not _is_held(each, now) for each in sessions)
 
 
 def held_for_s(sessions: Sessions, now: float) -> float | None:
-    """Return in how many seconds a timeout begins to count, None if none is waited for."""
+    """Return the seconds until a timeout begins to count, None if there is none to wait for."""
     held = [each.since + HOLD_S - now for each in sessions if _is_held(each, now)]
     return min(held, default=None)
 
@@ -175,8 +175,8 @@ def _is_held(session: Session, now: float) -> bool:
 def is_common(group: Iterable[tuple[Sessions, bool]]) -> bool:
     """Tell whether all PFs of a group that BFD watches timed out together while LACP is up on them.
 
-    Each is given by its sessions, and by whether its port state says that LACP is up. One PF alone is not
-    all: two at least have to be watched.
+    Each PF is given by its sessions, and by whether its port state says that LACP is up. BFD must watch at
+    least two PFs.
     """
     watched = [
         ([each.since for each in sessions if each.standing is Standing.TIMED_OUT], lacp_up)
@@ -190,11 +190,11 @@ def is_common(group: Iterable[tuple[Sessions, bool]]) -> bool:
 
 
 def session_events(interface: str, before: Logged, after: Sessions, now: float) -> tuple[list[Event], Logged]:
-    """Say what is to be logged of the sessions at a look at a ready PF, and what is logged of each after it.
+    """Return the events to log for the sessions at a look at a ready PF, and each session as then logged.
 
-    What makes the PF count as down, and what ends that, is logged as soon as it does. Other changes of a
-    session are logged once in PAUSE_S at the most: some flap for hours, several times a second. That one
-    is unknown is not logged: the log says once that bfdd is not connected.
+    A change by which the PF counts as down, or no longer does, is logged at once. Other changes of a session
+    are logged at most once in PAUSE_S: some sessions flap for hours, several times a second. An unknown
+    session is not logged: the log says once that bfdd is not connected.
     """
     earlier = {each.session.peer: each for each in before}
     events: list[Event] = []

@@ -1,9 +1,9 @@
 """Why LACP is down on a PF: exactly one cause, and what to do about it. Pure.
 
-The causes are tried from the cable upwards, and the first that applies is the cause: what is above it cannot
-work yet. Each port state says what an end hears of the other (IEEE 802.1AX-2020, 6.4): our actor's Expired
-and Defaulted say that no LACPDU comes, the partner's that none of ours arrives. What bonding makes of
-it is in Linux drivers/net/bonding/bond_3ad.c.
+The causes are tried from the cable upwards, and the first that applies counts: nothing above it can work yet.
+Each port state says what one end hears of the other (IEEE 802.1AX-2020, 6.4). Expired and Defaulted in our
+actor's state say that no LACPDU comes; in the partner's, that none of our LACPDUs arrives. How bonding uses
+the port states is in Linux drivers/net/bonding/bond_3ad.c.
 
 To add a cause: a member with its fix, a branch in `cause_of`, a line in the entry of `lacp is down` in
 packaging/pf-status-relay.catalog, and one in pf-status-relay(8).
@@ -65,25 +65,25 @@ FIXES = {
     Cause.NOT_CARRYING: "see why the switch holds the port back: its LACP log, standby, minimum of links",
     Cause.NOT_AGREED: "wait some seconds; then check the kernel's log for {bond}, and the switch's log",
 }
-"""What to do about each, for a person. `{pf}` and `{bond}` stand for their names."""
+"""What an operator does about each cause. `{pf}` and `{bond}` stand for their names."""
 
 
 def fix(cause: Cause, pf: str, bond: str) -> str:
-    """Return what to do about a cause, for a PF and its bond of these names."""
+    """Return what to do about a cause, with the names of the PF and its bond filled in."""
     return FIXES[cause].format(pf=pf, bond=bond)
 
 
 def named(text: str | None) -> Cause | None:
-    """Return the cause that is called so, None if none is."""
+    """Return the cause whose value is `text`, None if there is none."""
     return next((each for each in Cause if each.value == text), None)
 
 
 def cause_of(pf: PhysicalFunction, told: Cause | None = None) -> Cause | None:
     """Return why LACP is down on a PF that is ready, None if it is up.
 
-    Facts that were not read (`lacpdus_received`, `link_settings`) exclude the causes that they would prove.
-    `told` is the cause that the service knows of: EARLY_DETECTION, BFD_TIMEOUT and SLOW_PARTNER cannot be
-    seen at one look, so they count where what is seen does not contradict them.
+    A fact that was not read (`lacpdus_received`, `link_settings`) excludes the causes that it would prove.
+    `told` is the cause that the service knows of. One look cannot show EARLY_DETECTION, BFD_TIMEOUT and
+    SLOW_PARTNER, so these count unless the look contradicts them.
     """
     port, master = pf.port, pf.master
     if pf.lacp_up:
@@ -110,14 +110,14 @@ def cause_of(pf: PhysicalFunction, told: Cause | None = None) -> Cause | None:
 
 
 def _waits_for_us(partner: PortState) -> bool:
-    """Tell whether the partner is passive too, or not known, or does not hear us, who do not begin."""
+    """Tell whether the partner waits for our LACPDUs: it is passive, not known, or does not hear us."""
     return not partner & PortState.ACTIVITY or bool(partner & lacp.FAILED)
 
 
 def _silence(actor: PortState, received: int | None, told: Cause | None) -> Cause:
     if received == 0:
         return Cause.NEVER_HEARD
-    # A port starts as both, or as Defaulted and not in sync: since its carrier came, or its bond was set up.
+    # When carrier comes or the bond is set up, a port starts as both, or as Defaulted and not in sync.
     if actor & lacp.FAILED == lacp.FAILED or not actor & (PortState.EXPIRED | PortState.SYNCHRONIZATION):
         return Cause.NOT_AGREED
     return Cause.SLOW_PARTNER if told is Cause.SLOW_PARTNER else Cause.SILENT
@@ -130,7 +130,7 @@ def _disagreement(actor: PortState, partner: PortState) -> Cause:
     if not partner & PortState.AGGREGATION:
         return Cause.INDIVIDUAL
     if actor & PortState.SYNCHRONIZATION:
-        # The bonding driver also clears the partner's Synchronization if it means another port than ours.
+        # The bonding driver also clears the partner's Synchronization if the partner means another port.
         if not partner & PortState.SYNCHRONIZATION:
             return Cause.OTHER_AGGREGATOR
         if partner & _CARRIES != _CARRIES:
@@ -139,13 +139,13 @@ def _disagreement(actor: PortState, partner: PortState) -> Cause:
 
 
 SETTLED_S = 10.0
-"""Seconds for which another cause must stand before it is told: on its way up, LACP passes through some."""
+"""Seconds for which another cause must hold before it is logged: LACP passes through some on its way up."""
 
 
 class Told(NamedTuple):
-    """What was told of an outage: `cause`, and what the facts of a look alone `showed` then.
+    """What was logged of an outage: `cause`, and the cause that the look alone `showed` at that time.
 
-    `shows` is what they show now, `since` (monotonic seconds) when that began.
+    `shows` is the cause that the last look alone shows, `since` when that began (monotonic seconds).
     """
 
     cause: Cause
@@ -154,12 +154,12 @@ class Told(NamedTuple):
     since: float
 
     def is_settled(self, now: float) -> bool:
-        """Tell whether the facts of looks have shown another cause for long enough to tell it."""
+        """Tell whether looks have shown another cause for long enough to log it."""
         return self.shows is not self.showed and now - self.since >= SETTLED_S
 
 
 class Heard(NamedTuple):
-    """How many LACPDUs the port had received when LACP went down, `at` that time (monotonic seconds)."""
+    """How many LACPDUs the port had `received` when LACP went down. `at` is that time (monotonic seconds)."""
 
     at: float
     received: int
@@ -177,8 +177,8 @@ def remember(heard: tuple[Heard, ...], now: float, received: int | None) -> tupl
 def sends_slowly(heard: tuple[Heard, ...]) -> bool:
     """Tell whether the partner sends at the slow rate although the port expects LACPDUs at the fast one.
 
-    Each LACPDU then brings LACP up, for the 3 s after which the port has expired. It is told by the LACPDUs
-    between the last times that LACP went down: once could be a coincidence, twice in a row counts.
+    Each LACPDU then brings LACP up for 3 s, after which the port expires. The seconds for each LACPDU between
+    the last times that LACP went down show it: once may be a coincidence, twice in a row counts.
     """
     if len(heard) < _DOWNS:
         return False

@@ -1,6 +1,6 @@
-"""How long LACP has to have been up before VFs go back, on a link that flaps. Pure, as decision.py is.
+"""How long LACP must be up before VFs return to auto, on a link that flaps. Pure, as decision.py is.
 
-A fixed delay drags pods along on a link that flaps for hours. With a limit (restore_delay_max_ms) it grows:
+With a fixed delay, pods follow each flap of a link for hours. With a limit (restore_delay_max_ms) it grows:
 
     LACP is lost again during the delay, or within as long after it    it doubles, up to the limit
     LACP has been up for the delay and as long again                   it halves, down to restore_delay_ms
@@ -20,9 +20,9 @@ _NEVER = float("inf")
 class Damping:
     """What is remembered of a PF's flapping.
 
-    `delay_s` is the delay that counts now, 0 for the one that is configured. `calm_at` (monotonic seconds) is
-    when LACP will have been up for long enough to halve it; never, while LACP is down. `lost` is true from a
-    loss until it has been calm after it.
+    `delay_s` is the delay that counts now, 0 for the configured one. `calm_at` (monotonic seconds) is when
+    LACP will have been up for long enough to halve it; never, while LACP is down. `lost` is true from a loss
+    of LACP until LACP has been up for long enough.
     """
 
     delay_s: float = 0.0
@@ -30,15 +30,15 @@ class Damping:
     lost: bool = False
 
     def delay(self, least_s: float) -> float:
-        """Return the delay that counts now, in seconds; `least_s` is the one that is configured."""
+        """Return the delay that counts now, in seconds; `least_s` is the configured one."""
         return max(self.delay_s, least_s)
 
     def up(self, now: float, least_s: float) -> Damping:
-        """Take in that LACP has come up at `now`."""
+        """Return the damping after LACP has come up at `now`."""
         return Damping(self.delay_s, now + 2 * self.delay(least_s), self.lost)
 
     def down(self, now: float, least_s: float, most_s: float) -> Damping:
-        """Take in that LACP was lost at `now`; the delay grows to `most_s` seconds at the most."""
+        """Return the damping after LACP was lost at `now`; the delay grows to at most `most_s` seconds."""
         calmer = self.calmed(now, least_s)
         delay_s = calmer.delay(least_s)
         if calmer.lost:
@@ -46,7 +46,7 @@ class Damping:
         return Damping(delay_s if delay_s > least_s else 0.0, _NEVER, True)
 
     def calmed(self, now: float, least_s: float) -> Damping:
-        """Take in that LACP is still up at `now`."""
+        """Return the damping while LACP is still up at `now`."""
         damping = self
         while damping.calm_at <= now:
             if not damping.delay_s:

@@ -1,7 +1,6 @@
-"""The decision for one PF: from what was known and what is read to what is to be done.
+"""The decision for one PF: what to do, from what was known and what is read.
 
-Everything that decides over a VF's link state is in this file, and nothing else is: no I/O,
-no clock, no logging. The law:
+All that decides a VF's link state is in this file, and nothing else: no I/O, clock or logging. The law:
 
     the PF is ...            a VF in auto     in disable      in enable
     not ready                is left alone    is left alone   is left alone
@@ -11,27 +10,26 @@ no clock, no logging. The law:
     ready, LACP up, neither  is left alone    becomes auto    is left alone
     ... but not for long     is left alone    is left alone   is left alone
 
-The PFs of a redundancy group have one law more, so that one of them stays open (redundancy.py): the one that
-has to is kept open.
+A further law for the PFs of a redundancy group says which of them is kept open (redundancy.py).
 
-VFs in disable of a PF that is not ready, or no longer monitored, are left disabled: nothing sets them back.
-The service says so as long as there are any, and `pf-status-relay restore` sets them to auto.
+If a PF is not ready, or no longer monitored, its VFs in disable are left disabled: the service does not set
+them back. It says so while there are any, and `pf-status-relay restore` sets them to auto.
 
 What is a fact, what is policy, what is memory:
 
     facts    what the last read found of the PF (facts.py) and of the others of its redundancy group, and the
-             drains that are in effect (drain.py). All outlive the service. And what FRR tells of BFD sessions
-             while the service runs (bfd.py).
+             drains that are in effect (drain.py). All outlive the service. Also what FRR reports of BFD
+             sessions while the service runs (bfd.py).
     policy   what the configuration says (Policy)
     memory   what earlier looks found. It serves only to log each change once, to know for how long LACP has
-             been up, to hold back from a VF that the driver has just refused (retries.py), and to notice
-             somebody else who sets VFs (interference.py).
+             been up, to wait before writing again to a VF that the driver has just refused (retries.py), and
+             to notice that something else sets VFs (interference.py).
 
-LACP counts as down if the port state says so, and before it does if early detection (early_detection.py) or
-BFD says so.
+LACP counts as down if the port state says so, or earlier, if early detection (early_detection.py) or BFD says
+so.
 
-The law is applied to the facts at every look, so nothing depends on having seen a change. A drain is no state
-of LACP: LACP stays up while the PF is drained, and the time for which it has been up goes on.
+Every look applies the law to the facts, so nothing depends on having seen a change. A drain is no state of
+LACP: LACP stays up while the PF is drained, and the time for which it has been up goes on.
 """
 
 from __future__ import annotations
@@ -83,12 +81,12 @@ from pf_status_relay.core.unknown_states import UnknownStates
 
 @dataclass(frozen=True)
 class Policy:
-    """What the configuration has to say to the decision.
+    """The part of the configuration that the decision uses.
 
     `early_detection_s`: seconds without a LACPDU after which LACP counts as down, although the
-    port state does not say so yet. None leaves it to the port state.
-    `restore_delay_s`: seconds for which LACP has to have been up before VFs go back to auto.
-    `restore_delay_max_s`: seconds to which that grows on a link that flaps. None leaves it as it is.
+    port state does not say so yet. None: the port state alone decides.
+    `restore_delay_s`: seconds for which LACP must be up before VFs return to auto.
+    `restore_delay_max_s`: seconds to which that grows on a link that flaps. None: it does not grow.
     """
 
     early_detection_s: float | None = None
@@ -117,13 +115,13 @@ class Pace(Enum):
 class Memory:
     """What is known of one configured interface.
 
-    It is empty at start, and nothing in it is needed to decide rightly. `told` is what was told of why LACP
-    is down, None while it is up, and `heard` what was heard of the partner when it last went down. `up_since`
-    (monotonic seconds) is when LACP was first seen up, None while it is not; `delayed` tells whether VFs stay
-    disabled for that. `ifindex` is that of the PF that `attempts` are about. `kept` tells whether it is kept
-    open, and `openness` how far its VFs are open, once what was decided is done; None if they cannot be.
-    `elsewhere_since` (monotonic seconds) is from when on one of several ports has been in another
-    aggregator than the active one, in an outage; None if it is not.
+    It is empty at start; a right decision needs nothing of it. `told` is what was logged of why LACP is
+    down, None while it is up. `heard` is what the port had heard the last times that LACP went down.
+    `up_since` (monotonic seconds) is when LACP was first seen up, None while it is down. `delayed`: VFs stay
+    disabled until LACP has been up for longer. `ifindex` is that of the PF that `attempts` are about. `kept`:
+    it is kept open. `openness` is how far its VFs are open once the writes are done, None if they cannot be.
+    `elsewhere_since` (monotonic seconds) is since when, in an outage, one of several ports has been in an
+    aggregator other than the active one; None if it is not.
     """
 
     interface: str
@@ -161,9 +159,9 @@ class Memory:
         return self.disabled if self.readiness is not Readiness.READY else 0
 
     def member(self, order: int) -> Member:
-        """Return what the others of its redundancy group have to know of it.
+        """Return what the other PFs of its redundancy group must know of it.
 
-        One that cannot be read can be open, but cannot be opened.
+        A PF that cannot be read may be open, but cannot be opened.
         """
         can_be_open = self.openness is Openness.OPEN or not self.unreadable
         return Member(
@@ -179,7 +177,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Decision:
-    """What one look leads to: `writes` are VFs with the link state that they are to get.
+    """The result of one look. `writes` are VFs, each with the link state to set.
 
     `again_in_s`: seconds after which to look again, if that is sooner than the pace says.
     """
@@ -200,11 +198,11 @@ def decide(
     place: Place | None = None,
     sessions: Sessions = (),
 ) -> Decision:
-    """Decide on one look at the interface, of which these drains are in effect.
+    """Decide what to do after one look at the interface.
 
     `now` is monotonic time in seconds: for early detection, for the delay of restoring VFs, and for
-    the retries of refused ones. `place` is that in its redundancy group, None if it is in none. `sessions`
-    are the BFD sessions on its bond.
+    the retries of refused ones. `drains` are those in effect. `place` is the PF's place in its redundancy
+    group, None without a group. `sessions` are the BFD sessions on its bond.
     """
     name = memory.interface
     if isinstance(facts, Unreadable):
@@ -253,9 +251,9 @@ def not_ready_reason(pf: PhysicalFunction) -> str:
 
 
 def _is_elsewhere(pf: PhysicalFunction, master: Master) -> bool:
-    """Tell whether one of several ports of a bond hears its partner, and is not in the active aggregator.
+    """Tell whether the PF is one of several ports, hears its partner, and is not in the active aggregator.
 
-    One that hears nobody is in an aggregator of its own, and LACP is down on it all the same.
+    A port that hears no partner is in an aggregator of its own, and LACP is down on it anyway.
     """
     if master.port_count == 1 or not pf.multi_port:
         return False
@@ -266,9 +264,9 @@ def _is_elsewhere(pf: PhysicalFunction, master: Master) -> bool:
 def settle(
     memory: Memory, outcomes: tuple[Outcome, ...], now: float, took_s: float
 ) -> tuple[Memory, tuple[Event, ...]]:
-    """Take in what became of the writes of a decision, and say what is to be logged of it.
+    """Record the outcomes of a decision's writes. Return the memory and the events to log.
 
-    They were done at `now` (monotonic seconds), `took_s` after the read that led to them.
+    The writes were done at `now` (monotonic seconds), `took_s` seconds after the read that led to them.
     """
     name = memory.interface
     open_attempts, events = retries.record(name, outcomes, memory.attempts, now, took_s)
@@ -280,10 +278,10 @@ def settle(
 def explain(
     memory: Memory, events: tuple[Event, ...], pf: PhysicalFunction, now: float
 ) -> tuple[Memory, tuple[Event, ...]]:
-    """Say in the events why LACP is down, by facts that are read after the writes; `now` is when.
+    """Put into the events why LACP is down, by facts that were read after the writes, at `now`.
 
-    `decide` has given the cause that shows without them. If it turns out to be the one that was told before,
-    there is nothing to tell.
+    `decide` has given the cause that shows without those facts. If the cause proves to be the one that was
+    logged before, `lacp is still down` is left out.
     """
     if memory.told is None:
         return memory, events
@@ -312,7 +310,7 @@ def disabled_vfs(facts: Facts) -> int:
 
 
 def left_disabled_event(interface: str, disabled: int) -> Event:
-    """Return what is to be logged of VFs that nobody sets back."""
+    """Return the event to log about VFs that the service does not set back."""
     return VfsLeftDisabled(interface, disabled, f"pf-status-relay restore {interface}")
 
 
@@ -348,7 +346,7 @@ def _ready(
     if memory.readiness is not Readiness.READY:
         memory = Memory(name, Readiness.READY)
         events.append(PfReady(name))
-    if memory.ifindex != pf.ifindex:  # the PF or its driver came anew
+    if memory.ifindex != pf.ifindex:  # the PF or its driver was created again
         memory = replace(memory, attempts={}, unknown=UnknownStates())
     memory = replace(memory, unreadable="", ifindex=pf.ifindex)
 
@@ -431,12 +429,12 @@ def _ready(
 
 
 def _pace_while_closed(pf: PhysicalFunction, up: bool, timed_out: bool) -> Pace:
-    """Return how soon to look again at a PF that is down or drained, and of which nothing else is awaited.
+    """Return how soon to look again at a PF that is down or drained, if nothing else demands a look.
 
-    The kernel announces carrier, the bond's and the PF's own state, and link states that somebody sets. It
-    does not announce the port state, on which pods wait, nor new VFs, which are born in auto. It does not
-    announce in which aggregator a port is either, of which a bond of several ports has as many. FRR announces
-    what becomes of a BFD session that `timed_out`.
+    The kernel announces carrier, the state of the bond and of the PF itself, and link states that somebody
+    sets. It does not announce the port state, for which pods wait, nor new VFs, which start in auto. Nor does
+    it announce in which aggregator a port is; a bond of several ports can have as many aggregators. FRR
+    announces changes of a BFD session that `timed_out`.
     """
     if up:
         return Pace.PORT_STATE
@@ -454,7 +452,7 @@ def _placed(
     place: Place | None,
     events: list[Event],
 ) -> tuple[Stand, bool]:
-    """Return what the PF's redundancy group means for it, and whether it is kept open."""
+    """Return what its redundancy group means for the PF, and whether the PF is kept open."""
     stand, kept = Stand.FREE, False
     if place is not None:
         own = Member(place.order, True, open_, up, bool(drains), pf.carrier, pf.lacp_up)
@@ -462,7 +460,7 @@ def _placed(
         kept = stand is Stand.KEPT and open_ is not None
         kept |= stand is Stand.HELD and open_ in (Openness.PARTLY, Openness.OPEN)
         if stand is Stand.HELD and not all(other.looked_at for other in place.others):
-            kept = memory.kept  # the log says it when all have been looked at
+            kept = memory.kept  # logged once all have been looked at
     if kept and not memory.kept:
         reason = f"its drain is suspended: {NO_OTHER}" if up else NO_OTHER
         events.append(PfKeptOpen(memory.interface, reason))
@@ -483,9 +481,9 @@ def _refused_auto(attempts: Attempts) -> set[int]:
 def _follow_lacp(
     memory: Memory, pf: PhysicalFunction, up: bool, hidden: Cause, now: float, events: list[Event]
 ) -> Told | None:
-    """Return what is told of why LACP is down, None if it is up.
+    """Return what is now logged of why LACP is down, None if it is up. Add to `events` what is new.
 
-    `hidden` is the cause if the port state does not show it.
+    `hidden` is the cause if the port state shows none.
     """
     name, port, told = memory.interface, pf.port, memory.told
     actor, partner = (port.actor, port.partner) if port else (None, None)
@@ -508,7 +506,7 @@ def _follow_lacp(
 
 
 def _damped(memory: Memory, up: bool, now: float, policy: Policy, events: list[Event]) -> Damping:
-    """Return the damping after this look, and log that the delay has grown."""
+    """Return the damping after this look. Add an event if the delay has grown."""
     before, least_s, most_s = memory.damping, policy.restore_delay_s, policy.restore_delay_max_s
     if most_s is None:
         return Damping()

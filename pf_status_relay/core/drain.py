@@ -1,6 +1,6 @@
-"""A drain: somebody wants the pods to leave a PF although LACP is up. Pure, as decision.py is.
+"""A drain: an operator wants the pods to leave a PF although LACP is up. Pure, as decision.py is.
 
-Several owners can drain one PF, each by a drain of their own; the PF is drained as long as there is one.
+Several owners can drain one PF, each with their own drain. The PF is drained while there is at least one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Drain:
     """A drain of one PF by one owner. `interface` is the PF as the drain names it.
 
     `reason` is for a person. `since` and `until` are RFC 3339, in UTC, and empty where the drain does not
-    say. Whether it has expired is not judged here: an expired one is no fact.
+    say. This module does not judge expiry: it gets only drains that are in effect.
     """
 
     interface: str
@@ -32,17 +32,17 @@ Drains = tuple[Drain, ...]
 
 
 def owners(drains: Drains) -> str:
-    """Return whose the drains are, for a person."""
+    """Return the owners of the drains, for a person."""
     return ", ".join(drain.owner for drain in drains)
 
 
 def reasons(drains: Drains) -> str:
-    """Return the reasons of all owners that give one, for a person."""
+    """Return the reasons of all drains that have one, for a person."""
     return "; ".join(drain.reason for drain in drains if drain.reason)
 
 
 def end(drains: Drains) -> str:
-    """Return when the last of the drains ends, RFC 3339; an empty string if one has no end."""
+    """Return when the last of the drains ends (RFC 3339), an empty string if one has no end."""
     ends = [drain.until for drain in drains]
     return max(ends) if all(ends) else ""
 
@@ -50,9 +50,9 @@ def end(drains: Drains) -> str:
 def drain_events(
     interface: str, before: Drains, after: Drains, vfs: Sequence[VirtualFunction]
 ) -> list[Event]:
-    """Say what is to be logged of the change from one look at a ready PF to the next.
+    """Return the events to log for the change from one look at a ready PF to the next.
 
-    When one of several owners ends a drain the PF is still drained, and the log says by whom.
+    When one of several owners ends a drain, the PF stays drained, and the log says by which owners.
     """
     if before == after:
         return []

@@ -1,8 +1,8 @@
 """Early detection: how long ago the last LACPDU came, while the port state still reads as up.
 
 LACP declares a partner dead after three missed LACPDUs, which takes three seconds at the fast rate
-(IEEE 802.1AX, 6.4.1). Who has heard one each second until now can know earlier, at the risk of
-taking a switch that is slow for one that is dead. Pure, as decision.py is, which it belongs to.
+(IEEE 802.1AX, 6.4.1). A port that has heard one each second until now can know earlier, at the risk
+of taking a slow switch for a dead one. Pure; part of decision.py's work.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pf_status_relay.core.facts import PhysicalFunction
 
 @dataclass(frozen=True)
 class Silence:
-    """What has been heard from the partner of one port.
+    """What one port has heard from its partner.
 
-    `received` is the port's counter of LACPDUs, `since` (monotonic seconds) when it was last seen
-    to have grown, and `silent_s` how long that was ago. `late`: that is too long, and LACP counts
-    as down. `refused` says why it cannot be judged, empty if it can.
+    `received` is the port's counter of LACPDUs, `since` (monotonic seconds) when a look last saw it
+    grow, and `silent_s` how many seconds ago that was. `late`: that is too long, and LACP counts
+    as down. `refused` says why the silence cannot be judged, empty if it can.
     """
 
     received: int | None = None
@@ -31,10 +31,10 @@ class Silence:
 
 
 def observe(before: Silence, pf: PhysicalFunction, now: float, limit_s: float | None) -> Silence:
-    """Take in one look at the counter of a ready PF. `limit_s` is the silence allowed; None: off.
+    """Follow one look at a ready PF's counter. `limit_s`: seconds of silence allowed; None: off.
 
-    The silence begins again whenever the port state does not read as up, so it is only ever
-    measured on a port that was up and heard before.
+    The silence begins again whenever the port state does not read as up. So it is measured only on
+    a port that was up and heard its partner before.
     """
     if limit_s is None:
         return Silence()
@@ -48,7 +48,7 @@ def observe(before: Silence, pf: PhysicalFunction, now: float, limit_s: float | 
 
 
 def silence_events(interface: str, before: Silence, after: Silence) -> list[Event]:
-    """Say what is to be logged of the change from one look to the next."""
+    """Return the events to log for the change from one look to the next."""
     if after.late and not before.late:
         return [LacpLate(interface, round(after.silent_s * 1000))]
     if after.refused and after.refused != before.refused:
@@ -57,10 +57,10 @@ def silence_events(interface: str, before: Silence, after: Silence) -> list[Even
 
 
 def _refused(pf: PhysicalFunction) -> str:
-    """Say why silence means nothing on a port that is up, if so.
+    """Return why silence means nothing on a port that is up, an empty string if it does mean something.
 
-    A partner sends each second if the actor asks for the fast rate. That the partner asks for it
-    too is demanded so that a misunderstanding between the two cuts nobody off.
+    A partner sends each second if the actor asks for the fast rate. The partner must ask for it too,
+    so that a misunderstanding between the two cuts no pod off.
     """
     if pf.lacpdus_received is None:
         return "the kernel does not count the LACPDUs of this bond port"

@@ -1,8 +1,8 @@
-"""All events, on one page: what can be logged, as values that the log, the metrics and the tests share.
+"""All events that can be logged, as values that the log, the metrics and the tests share.
 
-An event's `msg` and the names and order of its keys are relied on by alerts that exist; they
-never change. A field marked `detail()` is for the journal alone and no key of the JSON line.
-MESSAGE_ID is stable per event (systemd.journal-fields(7)); `journalctl -x` explains by it.
+Existing alerts rely on an event's `msg` and on the names and order of its keys: these never change. A field
+marked `detail()` is for the journal alone and is no key of the JSON line. MESSAGE_ID is stable per event
+(systemd.journal-fields(7)); `journalctl -x` finds the explanation by it.
 
 To add an event: a class here, an entry in packaging/pf-status-relay.catalog, and the place where it
 happens. Its journal fields follow from its keys (`journal_field`).
@@ -26,7 +26,7 @@ else:
 
 
 class Level(Enum):
-    """How bad it is. The value is the syslog priority (syslog.h), the name is what the log shows."""
+    """The severity. The value is the syslog priority (syslog.h), the name is what the log shows."""
 
     DEBUG = 7
     INFO = 6
@@ -43,17 +43,17 @@ def detail() -> Any:
 class Event:
     """Something that happened. Subclasses say what; their annotations are their fields, in order.
 
-    An immutable value, as a frozen dataclass is. Creating 32 of those takes a fifth of the time in which this
-    program is imported, at each start of the service; this takes a fiftieth of it.
+    An immutable value, like a frozen dataclass. Creating 32 frozen dataclasses takes a fifth of the time to
+    import this program, at each start of the service; this takes a fiftieth.
     """
 
     level: ClassVar[Level]
     msg: ClassVar[str]
     message_id: ClassVar[str]
     fields: ClassVar[tuple[str, ...]] = ()
-    """All that the journal carries."""
+    """The names of all fields; the journal carries them all."""
     details: ClassVar[tuple[str, ...]] = ()
-    """Those of the fields that are for the journal alone."""
+    """The names of the fields that are for the journal alone."""
 
     def __init_subclass__(cls) -> None:
         cls.fields = tuple(vars(cls).get("__annotations__", ()))
@@ -79,11 +79,11 @@ class Event:
         return f"{type(self).__name__}({values})"
 
     def keys(self) -> dict[str, Any]:
-        """Return the event's own keys and values, in the order of the log line."""
+        """Return the keys and values of the event itself, in the order of the log line."""
         return {name: getattr(self, name) for name in self.fields if name not in self.details}
 
     def journal(self) -> dict[str, Any]:
-        """Return the values of the journal fields that the event has of its own; None: not known."""
+        """Return the journal fields of the event itself and their values; None: not known."""
         return {journal_field(name): getattr(self, name) for name in self.fields}
 
 
@@ -111,7 +111,7 @@ _JOURNAL_FIELDS = {
 
 
 def journal_field(key: str) -> str:
-    """Return the journal's name of a key: the key in capitals, or a name that tells what has it."""
+    """Return the journal's name of a key: the key in capitals, or a name that says what it belongs to."""
     return _JOURNAL_FIELDS.get(key, key.upper())
 
 
@@ -138,7 +138,7 @@ class PfReady(Event):
 
 
 class PfNotReady(Event):
-    """The PF is not monitored and its VFs are not touched, for the one reason given."""
+    """The PF is not monitored and its VFs are left alone, for the reason given."""
 
     level = Level.ERROR
     msg = "pf is not ready"
@@ -172,7 +172,7 @@ class LacpDown(Event):
 
 
 class LacpStillDown(Event):
-    """LACP has been down for another cause than was last told, for a while."""
+    """LACP has for some time been down for a cause other than the one last logged."""
 
     level = Level.INFO
     msg = "lacp is still down"
@@ -185,7 +185,7 @@ class LacpStillDown(Event):
 
 
 class LacpLate(Event):
-    """Early detection: no LACPDU for so many milliseconds, though the port state still reads as up."""
+    """Early detection: no LACPDU for `silent_ms`, although the port state still reads as up."""
 
     level = Level.WARN
     msg = "lacp is late"
@@ -225,7 +225,7 @@ class BfdTimedOut(Event):
 
 
 class BfdProvesNothing(Event):
-    """LACP alone decides over the PF, as far as this BFD session goes, for the reason given."""
+    """A BFD session says nothing about the PF, for the reason given: LACP decides without it."""
 
     level = Level.WARN
     msg = "bfd session proves nothing"
@@ -236,7 +236,7 @@ class BfdProvesNothing(Event):
 
 
 class RestoreDelayed(Event):
-    """LACP is up, and VFs stay disabled until it has been for so many milliseconds more."""
+    """LACP is up, and VFs stay disabled until it has been up for another `wait_ms`."""
 
     level = Level.INFO
     msg = "VFs stay disabled until lacp has been up for longer"
@@ -246,10 +246,10 @@ class RestoreDelayed(Event):
 
 
 class PfDrained(Event):
-    """Somebody drains the PF: its VFs are disabled although LACP may be up.
+    """The PF is drained: its VFs are disabled although LACP may be up.
 
-    `owner` and `reason` are those of all drains that are in effect, `until` (RFC 3339) is when the last of
-    them ends, empty if it has no end. `enabled` VFs are in link state enable, and so are not drained.
+    `owner` and `reason` are those of all drains that are in effect. `until` (RFC 3339) is when the last of
+    them ends, empty if one has no end. `enabled` VFs are in link state enable, and so are not drained.
     """
 
     level = Level.INFO
@@ -263,7 +263,7 @@ class PfDrained(Event):
 
 
 class PfUndrained(Event):
-    """No drain of the PF is in effect any longer: LACP alone decides again. `owner` had drained it last."""
+    """No drain of the PF is in effect any longer: LACP alone decides. `owner` had the last drains."""
 
     level = Level.INFO
     msg = "pf is no longer drained"
@@ -274,7 +274,7 @@ class PfUndrained(Event):
 
 
 class PfKeptOpen(Event):
-    """VFs stay in auto although LACP is down or the PF drained: no other PF of its group is open."""
+    """VFs stay in auto although LACP is down or the PF is drained: no other PF of its group is open."""
 
     level = Level.WARN
     msg = "pf is kept open"
@@ -293,7 +293,7 @@ class PfNoLongerKeptOpen(Event):
 
 
 class RestoreDelayGrown(Event):
-    """LACP was lost again soon: after the next return VFs stay disabled for so many milliseconds."""
+    """LACP was lost again soon: when it returns next, VFs stay disabled for `delay_ms`."""
 
     level = Level.WARN
     msg = "VFs will stay disabled for longer, as lacp flaps"
@@ -312,9 +312,9 @@ class SlowLacpRate(Event):
 
 
 class DriverSlow(Event):
-    """The driver takes long for something, while the kernel's RTNL lock is held. Logged once for each.
+    """The driver takes long for an operation, during which the kernel holds its RTNL lock.
 
-    `operation` is "setting a VF" or "listing the VFs", `milliseconds` how long that takes at least.
+    Logged once for each `operation`: "setting a VF" or "listing the VFs". `milliseconds` is the minimum time.
     """
 
     level = Level.INFO
@@ -326,7 +326,7 @@ class DriverSlow(Event):
 
 
 class PortStateChanged(Event):
-    """The port state reads otherwise than at the last look, whether or not LACP is up for it."""
+    """The port state or the carrier has changed since the last look, whether or not LACP goes up or down."""
 
     level = Level.DEBUG
     msg = "lacp port state changed"
@@ -357,7 +357,7 @@ class VfsDetected(Event):
 
 
 class VfListIncomplete(Event):
-    """The list of VFs is longer than netlink can say; only those that could be read are served."""
+    """The list of VFs is longer than netlink can express; only VFs that could be read are served."""
 
     level = Level.ERROR
     msg = "VF list is incomplete"
@@ -380,7 +380,7 @@ class VfsMissing(Event):
 
 
 class VfsListedAgain(Event):
-    """No VF is missing in the list any more."""
+    """No VF is missing from the list any more."""
 
     level = Level.INFO
     msg = "all VFs are listed again"
@@ -390,7 +390,7 @@ class VfsListedAgain(Event):
 
 
 class VfStatesUnknown(Event):
-    """The driver sets no link states and reads all VFs as disable, as mlx5 does in eswitch mode switchdev."""
+    """The driver sets no link states and reports all VFs as disable, like mlx5 in eswitch mode switchdev."""
 
     level = Level.WARN
     msg = "vf link states are unknown"
@@ -399,7 +399,7 @@ class VfStatesUnknown(Event):
 
 
 class VfStatesKnown(Event):
-    """The driver sets link states again, or reads VFs as something else than disable."""
+    """The driver sets link states again, or reports VFs in a state other than disable."""
 
     level = Level.INFO
     msg = "vf link states are known again"
@@ -408,10 +408,10 @@ class VfStatesKnown(Event):
 
 
 class VfLinkStateSet(Event):
-    """The driver took the link state of a VF.
+    """The driver accepted the link state of a VF.
 
-    `took_ms`: milliseconds until it was set, with the others of its portion, from the read that found LACP
-    down, or later on from the read that found the VF wrong.
+    `took_ms`: milliseconds until the VF was set, with the others of its portion. They count from the read
+    that found LACP down, or, later on, from the read that found the VF wrong.
     """
 
     level = Level.INFO
@@ -424,7 +424,7 @@ class VfLinkStateSet(Event):
 
 
 class VfLinkStateWouldBeSet(Event):
-    """A dry run came to where it would have set the link state of a VF. Nothing was set."""
+    """A dry run would have set the link state of a VF here. It set nothing."""
 
     level = Level.INFO
     msg = "dry run: vf link state would be set"
@@ -435,7 +435,7 @@ class VfLinkStateWouldBeSet(Event):
 
 
 class SettingVfFailed(Event):
-    """The driver refused the link state of a VF, or took it and left the VF as it was."""
+    """The driver refused the link state of a VF, or accepted it and left the VF as it was."""
 
     level = Level.ERROR
     msg = "failed to set vf link state"
@@ -447,7 +447,7 @@ class SettingVfFailed(Event):
 
 
 class VfLinkStateDoubtful(Event):
-    """The driver refused the link state of a VF again and again, and yet the VF is read in it."""
+    """The driver refused the link state of a VF again and again, and yet the VF reads as in that state."""
 
     level = Level.WARN
     msg = "vf link state is doubtful"
@@ -459,7 +459,7 @@ class VfLinkStateDoubtful(Event):
 
 
 class VfsLeftDisabled(Event):
-    """The service does not relay for the PF, or no longer: so many VFs stay disabled, whatever LACP says.
+    """The service does not relay for the PF: `disabled` VFs stay in disable, whatever LACP says.
 
     `command` sets them back.
     """
@@ -473,7 +473,7 @@ class VfsLeftDisabled(Event):
 
 
 class VfsSetBySomebodyElse(Event):
-    """Somebody else sets link states of the PF's VFs back, this VF's three times in a minute."""
+    """Something else sets link states of the PF's VFs back; this VF's three times in a minute."""
 
     level = Level.WARN
     msg = "vf link states are also set by somebody else"
@@ -530,7 +530,7 @@ class ConfigurationReloaded(Event):
 
 
 class ConfigurationRefused(Event):
-    """The configuration was read again, has this fault, and is not in effect; the one before still is."""
+    """The configuration was read again and has this fault. The one before stays in effect."""
 
     level = Level.ERROR
     msg = "configuration was refused"
@@ -539,7 +539,7 @@ class ConfigurationRefused(Event):
 
 
 class DrainIgnored(Event):
-    """A file in the folder of drains is at fault and drains nothing; `error` names the file."""
+    """A file in the folder of drains has a fault and drains nothing; `error` names the file."""
 
     level = Level.WARN
     msg = "drain is ignored"
@@ -548,7 +548,7 @@ class DrainIgnored(Event):
 
 
 class ConfigurationLeftOut(Event):
-    """A part of the configuration, as this says, is not in effect; everything else is."""
+    """A part of the configuration, which the event names, is not in effect; everything else is."""
 
     level = Level.WARN
     msg = "part of the configuration was left out"
@@ -566,7 +566,7 @@ class AnotherRelayRuns(Event):
 
 
 class BfddConnected(Event):
-    """FRR's bfdd tells its BFD sessions. `path` is its control socket."""
+    """FRR's bfdd reports its BFD sessions. `path` is its control socket."""
 
     level = Level.INFO
     msg = "bfdd is connected"
@@ -575,7 +575,7 @@ class BfddConnected(Event):
 
 
 class BfddNotConnected(Event):
-    """BFD sessions are not known, for the reason given: LACP alone decides. It is tried again."""
+    """BFD sessions are not known, for the reason given: LACP alone decides. The service tries again."""
 
     level = Level.WARN
     msg = "bfdd is not connected"
@@ -585,7 +585,7 @@ class BfddNotConnected(Event):
 
 
 class LinkEventsLost(Event):
-    """The kernel had more link events than the socket could hold; everything is read again."""
+    """The kernel had more link events than the socket could hold. The service reads everything again."""
 
     level = Level.DEBUG
     msg = "link events were lost"
@@ -620,7 +620,7 @@ class LogEventsLost(Event):
 
 
 class NotRestored(Event):
-    """The service ends and does not restore VFs, though it is to on a stop, for the reason given."""
+    """The service ends and does not restore VFs, although on_stop says so, for the reason given."""
 
     level = Level.WARN
     msg = "VFs are not restored"
@@ -638,7 +638,7 @@ class WritingMetricsFailed(Event):
 
 
 class MetricsWrittenAgain(Event):
-    """The file with the metrics could be written after it could not."""
+    """The file with the metrics could be written again, after a failure."""
 
     level = Level.INFO
     msg = "metrics are written again"

@@ -30,7 +30,7 @@ class VfLinkState(IntEnum):
 class VirtualFunction(NamedTuple):
     """One VF of a PF: its number on the PF, counted from 0, and its link state.
 
-    A tuple, because hundreds are made at every look, in half the time of a dataclass.
+    A tuple: every look makes hundreds of them, and a dataclass takes twice the time.
     """
 
     id: int
@@ -39,7 +39,7 @@ class VirtualFunction(NamedTuple):
 
 @dataclass(frozen=True)
 class BondPort:
-    """What LACP says about a port of an 802.3ad bond: our end and the switch's."""
+    """The LACP state of a port of an 802.3ad bond: our end and the switch's."""
 
     actor: PortState
     partner: PortState
@@ -51,12 +51,12 @@ class Master:
 
     `kind` is the kernel's name for its type (IFLA_INFO_KIND: `bond`, `bridge`, `team`, ...).
     `bond_mode` is the number of the bond's mode, None where the master is no bond.
-    `port_count` is how many ports, the PF among them, the bond has, None where it is no bond.
+    `port_count` is how many ports the bond has, the PF included, None where the master is no bond.
     `up` is whether it is administratively up.
-    `miimon_ms` is how often the bond looks at the carrier, in milliseconds, 0 if it does not.
-    `lacp_fast` is whether it is set to the fast LACP rate. Both are None where it is no bond.
-    `lacp_active` is whether it sends LACPDUs before it hears any (its option lacp_active), None where it is
-    no bond, or the kernel is too old to say.
+    `miimon_ms` is how often the bond checks the carrier, in milliseconds, 0 if it does not.
+    `lacp_fast` is whether it is set to the fast LACP rate. Both are None where the master is no bond.
+    `lacp_active` is whether it sends LACPDUs before it hears any (its option lacp_active), None where the
+    master is no bond, or the kernel is too old to say.
     `active_aggregator` is the number of the aggregator that carries the bond's traffic, None without one.
     """
 
@@ -89,11 +89,11 @@ class PhysicalFunction:
     `carrier` is true when the PF is administratively up and has carrier, `up` when it is administratively up.
     `port` is None where the kernel reports no LACP port state.
     `vf_count` is how many VFs the kernel counts (IFLA_NUM_VF), `vfs_listed` how many its list
-    has by the list's own, 16-bit length, and `vfs` are those that could be read all the same.
+    has by its own 16-bit length, and `vfs` are those that could be read nevertheless.
     `lacpdus_received` is the bond port's counter, None where it was not asked for or is not kept.
     `link_settings` are None where they were not asked for or cannot be read.
     `aggregator` is the number of the aggregator of its bond port, None where it is in none.
-    `multi_port`: its bond may have other ports, as the configuration allows it (multi_port_bonds).
+    `multi_port`: the configuration allows its bond to have other ports (multi_port_bonds).
     """
 
     ifindex: int
@@ -111,23 +111,23 @@ class PhysicalFunction:
 
     @property
     def list_has_wrapped(self) -> bool:
-        """Whether the list's 16-bit length says less than the list holds, or than it should."""
+        """Whether the list's 16-bit length says less than the list holds, or should hold."""
         return self.vfs_listed < self.vf_count and (
             self.vfs_listed < len(self.vfs) or self.vf_count > MOST_LISTED_VFS
         )
 
     @property
     def vfs_missing(self) -> int:
-        """How many VFs the driver left out of the list, as of those that are in a reset."""
+        """How many VFs the driver left out of the list, such as VFs in a reset."""
         return 0 if self.list_has_wrapped else self.vf_count - len(self.vfs)
 
     @property
     def lacp_up(self) -> bool:
         """Whether LACP is up by its bond, carrier and port state.
 
-        The port state alone outlives the carrier. And a bond that is set down runs no LACP any more, while
-        its ports keep their carrier and their last state for good (Linux drivers/net/bonding/bond_main.c,
-        bond_close).
+        The port state alone is not enough: it can stay up after the carrier is gone. And a bond that is set
+        down stops LACP, while its ports keep their carrier and their last state (Linux
+        drivers/net/bonding/bond_main.c, bond_close).
         """
         runs = self.master is not None and self.master.up and self.carrier
         return runs and self.port is not None and is_up(self.port.actor, self.port.partner)
@@ -135,7 +135,7 @@ class PhysicalFunction:
 
 @dataclass(frozen=True)
 class Absent:
-    """No interface has the name. `error` says so in the kernel's or our words."""
+    """No interface has the name. `error` says so, in words of the kernel or of this program."""
 
     error: str
 
@@ -148,13 +148,13 @@ class Unreadable:
 
 
 Facts = Union[PhysicalFunction, Absent, Unreadable]
-"""What one look at a configured interface brought back."""
+"""The result of one look at a configured interface."""
 
 
 def unless_named_twice(facts: Facts, earlier: Mapping[str, Facts]) -> Facts:
-    """Return the facts about an interface, `Absent` if it is among the `earlier` under another name.
+    """Return the facts about an interface, `Absent` if `earlier` has it under another name.
 
-    An interface configured by two of its names is served under the first alone.
+    An interface that is configured by two of its names is served under the first alone.
     """
     if isinstance(facts, PhysicalFunction):
         for name, other in earlier.items():

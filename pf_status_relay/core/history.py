@@ -1,15 +1,15 @@
-"""What happened: from the events that the journal kept to outages, gaps and failed writes. Pure.
+"""What happened: outages, gaps and failed writes, from the events in the journal. Pure.
 
-The service logs each change once, and at its start how it finds each PF. Between two entries a PF is as the
-earlier one says, as long as the service was there to log a change. While it did not run, while netlink
-failed, after events were lost, and before the journal begins, the state of a PF is unknown.
+The service logs each change once, and the state of each PF when it starts. Between two entries a PF is as
+the earlier one says, if the service was there to log a change. The state of a PF is unknown while the service
+did not run, while netlink failed, after events were lost, and before the journal begins.
 
-An outage is the time in which LACP is down on a PF that is ready. A restart of the service does not end it if
-the PF is found down again and the host was not restarted; `unwatched_s` says for how long nobody looked.
+An outage is the time in which LACP is down on a PF that is ready. A restart of the service does not end it
+if the PF is found down again and the host was not restarted; `unwatched_s` is how long no service looked.
 
-To add an event that says how a PF is: a line in `_PF_STATES`. One by which something else than LACP decides
-over its VFs, or no longer: a line in `_OVERRIDES`. Any other: a method in `Chronicle._TAKERS`, and in
-`FIELDS` what is read of it.
+To add an event that says how a PF is: a line in `_PF_STATES`. One that says that something other than LACP
+decides for its VFs, or no longer does: a line in `_OVERRIDES`. Any other: a method in `Chronicle._TAKERS`,
+and the fields to read in `FIELDS`.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ PROCESS_EXIT = "98e322203f7a4ed290d09fe03c09fe15"
 JOURNAL_DROPPED = "a596d6fe7bfa4994828e72309e95d61e"
 """MESSAGE_ID by which journald says that it has dropped entries of a unit: too many (sd-messages.h)."""
 LAST_OF_BOOT = ""
-"""In place of a MESSAGE_ID: the last entry that the journal has of a boot, whatever it is about."""
+"""Stands for a MESSAGE_ID: the last entry that the journal has of a boot, whatever it is about."""
 
 _SAME_LOOK_MS = 100.0
-"""The entries of one look at a PF come within this. The next look is hardly sooner (service: QUICK_S)."""
+"""Milliseconds in which the entries of one look come. The next is hardly sooner (service: QUICK_S)."""
 
 
 class Entry(NamedTuple):
-    """A journal entry, as far as it matters here.
+    """The part of a journal entry that is used here.
 
     `time` is in seconds since 1970, `monotonic` in seconds since the boot whose ID is `boot`. `fields` are
-    those that `FIELDS` names, as far as the entry has them.
+    those that `FIELDS` names and the entry has.
     """
 
     time: float
@@ -49,21 +49,21 @@ class Entry(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """A time by both clocks. The wall clock may be set meanwhile; within a boot the other one is right."""
+    """A time by both clocks. The wall clock may be set; within a boot the monotonic one is right."""
 
     time: float
     monotonic: float
     boot: str
 
     def seconds_since(self, earlier: Moment) -> float:
-        """Return how long it is since an earlier moment; never negative."""
+        """Return the seconds since an earlier moment; never negative."""
         if self.boot == earlier.boot:
             return max(0.0, self.monotonic - earlier.monotonic)
         return max(0.0, self.time - earlier.time)
 
 
 class State(Enum):
-    """How a PF is; the value is the word for it."""
+    """The state of a PF; the value is the word for it."""
 
     UP = "up"
     DOWN = "down"
@@ -92,10 +92,10 @@ class Outage:
     """LACP was down on a PF. Times are in seconds since 1970.
 
     `before` is the state of the PF until then; unless that is `up`, LACP may have been down for longer. `end`
-    is None while it is down and where its end is unknown; `after` is the state that followed. `unwatched_s`
-    are the seconds of it in which nobody looked. `vfs` are the VFs that were disabled for it, and
-    `disabled_within_ms` is how long the slowest of them took from the look that found LACP down; None without
-    VFs or if not known.
+    is None while LACP is down, and where the end is unknown; `after` is the state that followed.
+    `unwatched_s`: seconds of the outage in which the service did not look. `vfs` are the VFs that were
+    disabled in it. `disabled_within_ms` is the time of the slowest of them, from the look that found LACP
+    down; None without VFs or if not known.
     """
 
     interface: str
@@ -112,10 +112,10 @@ class Outage:
 
 @dataclass(frozen=True)
 class Override:
-    """For a while something else than LACP decided over a PF's VFs. Times are in seconds since 1970.
+    """A time in which something other than LACP decided for a PF's VFs. Times are in seconds since 1970.
 
-    `end` is None while it is so (`still`), and where its end is unknown. `owner` and `reason` are the last
-    that were told; either may be empty.
+    `end` is None while this lasts (`still`), and where the end is unknown. `owner` and `reason` are those
+    logged last; either may be empty.
     """
 
     interface: str
@@ -130,9 +130,10 @@ class Override:
 
 @dataclass(frozen=True)
 class Gap:
-    """Nobody looked, or the entries are not there: all PFs are unknown. `end` is None if that is still so.
+    """A time in which all PFs are unknown: the service did not look, or entries are missing.
 
-    `restarted`: the service was started at its end. `begin` and `end` are in seconds since 1970.
+    `begin` and `end` are in seconds since 1970; `end` is None if the gap lasts. `restarted`: the service was
+    started at the end of the gap.
     """
 
     begin: float
@@ -187,7 +188,7 @@ class PfHistory:
 
     @property
     def unknown_s(self) -> float:
-        """For how many seconds of the time asked for nothing is known of it."""
+        """The seconds of the time asked for in which the state of the PF is unknown."""
         return sum(each.end - each.begin for each in self.periods if each.state is State.UNKNOWN)
 
 
@@ -208,7 +209,7 @@ class History:
 
     @property
     def overrides(self) -> tuple[Override, ...]:
-        """All drains and their like, in the order in which they began."""
+        """All overrides, in the order in which they began."""
         return tuple(sorted((each for pf in self.pfs for each in pf.overrides), key=lambda each: each.begin))
 
     def of(self, interface: str) -> History:
@@ -241,7 +242,7 @@ _PF_STATES: dict[str, State] = {
     events.PfNotReady.message_id: State.NOT_READY,
     events.InterfaceDropped.message_id: State.UNKNOWN,
 }
-"""The events that say how a PF is from then on."""
+"""The events that say what state a PF is in from then on."""
 
 _OVERRIDES: dict[str, tuple[Kind, bool]] = {
     events.PfDrained.message_id: (Kind.DRAINED, True),
@@ -249,7 +250,7 @@ _OVERRIDES: dict[str, tuple[Kind, bool]] = {
     events.PfKeptOpen.message_id: (Kind.KEPT_OPEN, True),
     events.PfNoLongerKeptOpen.message_id: (Kind.KEPT_OPEN, False),
 }
-"""The events that say that something else than LACP decides over the VFs of a PF, or no longer."""
+"""The events that say that something other than LACP decides for the VFs of a PF, or no longer does."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(_PF_STATES, (_PF,)),
@@ -269,12 +270,12 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     PROCESS_EXIT: ("COMMAND", "EXIT_CODE", "EXIT_STATUS"),
     JOURNAL_DROPPED: ("N_DROPPED",),
 }
-"""What is to be read: the fields of an entry by its MESSAGE_ID. No other entry says anything here."""
+"""The fields to read of an entry, by its MESSAGE_ID. Other entries are not used."""
 
 
 @dataclass
 class _OpenOutage:
-    """An outage that has not ended. `interrupted` is since when nobody looks, None while somebody does."""
+    """An outage that has not ended. `interrupted`: since when the service does not look; None: it looks."""
 
     interface: str
     begin: Moment
@@ -285,7 +286,7 @@ class _OpenOutage:
     vfs: dict[int, float | None] = field(default_factory=dict)
 
     def ended(self, at: Moment, after: State, *, open_end: bool = False) -> Outage:
-        """Return it as it is at a moment; with `open_end` it has no end yet, or none that is known."""
+        """Return the outage as of a moment; with `open_end` it has not ended, or its end is unknown."""
         delays = [delay for delay in self.vfs.values() if delay is not None]
         return Outage(
             interface=self.interface,
@@ -303,7 +304,7 @@ class _OpenOutage:
 
 @dataclass
 class _OpenOverride:
-    """An override that has not ended. `interrupted` is as in an outage; `seen`: somebody looked again."""
+    """An override that has not ended. `interrupted` is as in an outage; `seen`: first look after that."""
 
     begin: Moment
     owner: str
@@ -312,14 +313,14 @@ class _OpenOverride:
     seen: Moment | None = None
 
     def goes_on(self, at: Moment) -> bool:
-        """Tell whether one that is told at a moment is this one: the first look that somebody takes tells."""
+        """Tell whether an override logged at a moment is this one: the first look after a gap logs it."""
         if self.interrupted is None:
             return True
         told = self.seen or at
         return self.interrupted.boot == at.boot and at.seconds_since(told) * 1000 <= _SAME_LOOK_MS
 
     def ended(self, interface: str, kind: Kind, at: Moment, *, known: bool, still: bool = False) -> Override:
-        """Return it as it is at a moment, with or without an end that is known."""
+        """Return the override as of a moment. `known`: its end is known."""
         return Override(
             interface,
             kind,
@@ -333,7 +334,7 @@ class _OpenOverride:
 
 
 class _Pf:
-    """What is known of one PF so far."""
+    """What the entries so far say of one PF."""
 
     def __init__(self, interface: str) -> None:
         self.interface = interface
@@ -346,13 +347,13 @@ class _Pf:
         self.override: dict[Kind, _OpenOverride] = {}
 
     def become(self, state: State, at: Moment, cause: str | None = None) -> None:
-        """Take in how the PF is from a moment on."""
+        """Set the state of the PF from a moment on."""
         outage, before = self.outage, self.state
         if outage is not None and outage.interrupted is not None and state is not State.UNKNOWN:
             if outage.interrupted.boot == at.boot:
                 outage.unwatched_s += at.seconds_since(outage.interrupted)
                 outage.interrupted = None
-            else:  # with the host, LACP went down as well: what is found now is another outage
+            else:  # LACP went down with the host: what is found now is another outage
                 self.outages.append(outage.ended(outage.interrupted, State.UNKNOWN, open_end=True))
                 outage = self.outage = None
         if outage is not None and state is not State.DOWN:
@@ -363,7 +364,7 @@ class _Pf:
                 self.outage = None
         elif outage is None and state is State.DOWN:
             self.outage = _OpenOutage(self.interface, at, before, cause)
-        elif outage is not None and cause is not None:  # the one that stands is known only after a while
+        elif outage is not None and cause is not None:  # the lasting cause is known only after a while
             outage.cause = cause
         if state is State.NOT_READY:
             for kind in tuple(self.override):
@@ -378,7 +379,7 @@ class _Pf:
             self.state = state
 
     def begin_override(self, kind: Kind, at: Moment, owner: str, reason: str) -> None:
-        """Take in that something else than LACP decides over the VFs."""
+        """Record that something other than LACP decides for the VFs."""
         found = self.override.get(kind)
         if found is not None and found.goes_on(at):
             found.owner, found.reason = owner, reason
@@ -390,35 +391,35 @@ class _Pf:
         self.override[kind] = _OpenOverride(at, owner, reason)
 
     def end_override(self, kind: Kind, at: Moment) -> None:
-        """Take in that it does so no longer."""
+        """Record that an override of this kind has ended."""
         found = self.override.pop(kind, None)
         if found is not None:
             self.overrides.append(found.ended(self.interface, kind, at, known=True))
 
     def lose_sight(self, at: Moment) -> None:
-        """Take in that nobody looks from a moment on."""
+        """Record that the service does not look from a moment on."""
         if self.state is not State.UNKNOWN:
             self.before_gap = self.state
         self.become(State.UNKNOWN, at)
 
     def see_again(self, at: Moment) -> None:
-        """Take in that the same process looks again, and has said nothing: the PF is as it was."""
+        """Record that the same process looks again and has logged no change: the PF is as it was."""
         if self.state is State.UNKNOWN and self.before_gap is not State.UNKNOWN:
             self.become(self.before_gap, at)
             for each in self.override.values():
                 each.interrupted = each.seen = None
 
     def vf_set(self, number: int, state: str, took_ms: float | None, at: Moment) -> None:
-        """Take in that a VF was set."""
+        """Record that a VF was set."""
         if self.outage is None or state != _DISABLE or number in self.outage.vfs:
             return
-        # A look is logged after its writes, so the entries' times do not say how long these took.
+        # The log gets a look after its writes, so the times of the entries do not show how long these took.
         since_down_ms = at.seconds_since(self.outage.begin) * 1000
         later_look = since_down_ms > _SAME_LOOK_MS + (took_ms or 0.0)
         self.outage.vfs[number] = since_down_ms if later_look else took_ms
 
     def close(self, since: float, now: Moment) -> PfHistory:
-        """Return what is known of it from a time on."""
+        """Return the history of the PF from a time on (seconds since 1970)."""
         outages = list(self.outages)
         begin = self.changes[-1][0] if self.changes and self.state is not State.UNKNOWN else None
         if self.outage is not None:
@@ -448,7 +449,7 @@ class _Pf:
 
 
 class Chronicle:
-    """Takes entries, oldest first, and says in the end what they come to."""
+    """Builds a `History` from entries, which come oldest first."""
 
     def __init__(self) -> None:
         self._pfs: dict[str, _Pf] = {}
@@ -458,10 +459,10 @@ class Chronicle:
         self._failed: dict[tuple[str, str, str], FailedWrites] = {}
         self._oldest: float | None = None
         self._first: Moment | None = None
-        """When the service was first started; None if it ran before the first entry."""
+        """When the service was first started; None if it was running before the first entry."""
 
     def take(self, entry: Entry) -> None:
-        """Take in one entry."""
+        """Add one entry."""
         at = Moment(*entry[:3])
         if self._oldest is None:
             self._oldest = at.time
@@ -475,10 +476,10 @@ class Chronicle:
             self._TAKERS[entry.message_id](self, entry, at)
 
     def close(self, since: float, now: Moment, begins: float | None, known: Mapping[str, Known]) -> History:
-        """Return what happened from `since` until now (both in seconds since 1970).
+        """Return what happened from `since` (seconds since 1970) until `now`.
 
-        `begins` is when the journal begins, None if it is empty. `known` is what the running service says of
-        each PF; empty if none runs.
+        `begins` is when the journal begins (seconds since 1970), None if it is empty. `known` is what the
+        running service says of each PF; empty if no service runs.
         """
         self._first_gap(since, now, begins, runs=bool(known))
         for interface, each in known.items():
@@ -503,7 +504,7 @@ class Chronicle:
         name = entry.fields.get(_PF, "")
         return self._pfs.get(name) or self._pfs.setdefault(name, _Pf(name))
 
-    # Who looks
+    # When the service looks
 
     def _lose_sight(self, at: Moment, reason: str) -> None:
         if self._gap is None:
@@ -512,7 +513,7 @@ class Chronicle:
             pf.lose_sight(at)
 
     def _see(self, at: Moment, *, restarted: bool = False) -> None:
-        """Take in that the service looks at PFs."""
+        """Record that the service looks at PFs."""
         if self._gap is not None:
             self._gaps.append(self._ended_gap(at, restarted=restarted))
             self._gap = None
@@ -525,7 +526,7 @@ class Chronicle:
         return Gap(begin.time, end, at.seconds_since(begin), reason, restarted)
 
     def _first_gap(self, since: float, now: Moment, begins: float | None, *, runs: bool) -> None:
-        """Say of the time before the first entry why nothing is known of it."""
+        """Add the gaps before the first entry, with the reason why nothing is known."""
         begins = min(time for time in (begins, self._oldest, now.time) if time is not None)
         gaps = []
         if begins > since:
@@ -593,7 +594,7 @@ class Chronicle:
                 self._pfs.setdefault(name, _Pf(name))
 
     def _fetch_failed(self, entry: Entry, at: Moment) -> None:
-        """Take in that a PF is absent, or for once could not be read: then it stays as it was."""
+        """Record that a PF is absent, or that one read of it failed: then it stays as it was."""
         self._see(at)
         pf = self._pf(entry)
         if pf.state is State.UNKNOWN:

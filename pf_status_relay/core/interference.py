@@ -1,9 +1,9 @@
-"""Somebody else who sets the link states of VFs: another relay, or a script.
+"""Notices that something else sets the link states of VFs: another relay, or a script.
 
-Under systemd the service cannot see other processes. It can see what they do: a VF that was seen in
-the right link state is found in the wrong one, and LACP did not change in between. Once can be a person;
-the same VF set back again and again is a fight, in which the pods' network comes and goes. Pure, as
-decision.py is, which it belongs to.
+Under systemd the service cannot see other processes. It can see what they do: a VF that was seen in the
+right link state is found in the wrong one, and LACP did not change in between. Once may be a person. The
+same VF set back again and again is a fight, in which the pods' network comes and goes. Pure; part of
+decision.py's work.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from pf_status_relay.core.events import Event, VfsSetBySomebodyElse
 from pf_status_relay.core.facts import VfLinkState, VirtualFunction
 
 SET_BACK_TIMES = 3
-"""How often a VF is set back within WINDOW_S, when it is a fight."""
+"""How many times a VF must be set back within WINDOW_S to count as a fight."""
 
 WINDOW_S = 60.0
-"""Seconds for which it is remembered that a VF was set back."""
+"""Seconds for which a VF that was set back is remembered."""
 
 QUIET_S = 600.0
-"""Seconds without a VF set back, after which the next fight is logged again."""
+"""Seconds without a VF being set back, after which the next fight is logged again."""
 
 
 @dataclass(frozen=True)
 class Interference:
-    """What has been seen of somebody else on one PF.
+    """What looks have shown of somebody else on one PF.
 
-    `vfs` are those of the last look and `right` the link state that they were to have then.
-    `set_back` holds, by VF number, when (monotonic seconds) somebody set it back. `fight` is when that was
-    last seen since a fight was logged, None if there is none.
+    `vfs` are those of the last look, and `right` is the link state that they should have had then.
+    `set_back` holds, by VF number, when somebody set the VF back (monotonic seconds). `fight` is when that
+    was last seen since a fight was logged, None if there is none.
     """
 
     right: VfLinkState | None = None
@@ -47,10 +47,10 @@ def notice(
     right: VfLinkState,
     now: float,
 ) -> tuple[Interference, tuple[Event, ...]]:
-    """Take in one look at `now` (monotonic seconds), which found these VFs, of which some are `wrong`.
+    """Compare a look at `now` (monotonic seconds) with the one before; return what to remember and to log.
 
-    New VFs are created in auto; a changed number of VFs tells. A VF that ignored our write has never been
-    seen in the right state.
+    `wrong` are those of `vfs` that are not in the `right` state. New VFs start in auto and are not counted: a
+    changed number of VFs shows them. Nor is a VF that ignored our write: no look saw it in the right state.
     """
     after = replace(before, right=right, vfs=vfs)
     if before.right is not right or len(before.vfs) != len(vfs):

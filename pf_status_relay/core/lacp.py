@@ -26,7 +26,7 @@ CARRYING = PortState.AGGREGATION | PortState.SYNCHRONIZATION | PortState.COLLECT
 """The bits that both ends have set when LACP is up."""
 
 FAILED = PortState.DEFAULTED | PortState.EXPIRED
-"""The bits that say that an end does not hear the other."""
+"""The bits by which an end says that it does not hear the other."""
 
 _LETTERED = tuple(flag for flag in PortState if not flag & FAILED)
 
@@ -59,8 +59,8 @@ def letters(state: PortState) -> str:
     """Return a port state in a few columns: `ATASCD` is healthy and fast.
 
     Activity, Timeout (short), Aggregation, Synchronization, Collecting and Distributing each have
-    their place and their initial, `-` where the bit is clear. What makes the others worthless
-    follows in words: `ATAS-- expired`.
+    their place: the initial, or `-` where the bit is clear. Defaulted and Expired, which make the
+    others worthless, follow as words: `ATAS-- expired`.
     """
     places = "".join(flag.name[0] if flag.name and state & flag else "-" for flag in _LETTERED)
     return " ".join([places, *names(state & FAILED)])

@@ -1,23 +1,23 @@
 """A redundancy group: several PFs of which one always stays open. Pure, as decision.py is.
 
-With LACP down on all PFs of a group, disabling all their VFs helps nobody: pods lose even their neighbours on
-the same NIC, and a path that may still forward. So one PF of a group keeps its VFs in auto. The law, for a PF
-whose VFs would be disabled because LACP is down or somebody drains it:
+With LACP down on all PFs of a group, disabling all their VFs helps nobody. Pods would lose their neighbours
+on the same NIC, and a path that may still forward. So one PF of a group keeps its VFs in auto. The law, for a
+PF whose VFs would be disabled because LACP is down or the PF is drained:
 
     the best PF of the group is ...              and the VFs of this one
     another one, whose VFs were read as auto     become disable, as without a group
     another one, whose VFs are not yet in auto   are left alone until they are
     this one                                     are left in auto, or become auto: it is kept open
 
-Of two PFs the better one is that on which LACP is up and which nobody drains; then one on which LACP is up
-(its drain is suspended); then one whose port state says so, while BFD or early detection says otherwise; then
-one whose VFs are in auto as read, so that a restart changes nothing; then one with carrier; then the one that
+The better of two PFs is the one with LACP up and no drain; then the one with LACP up (its drain is
+suspended); then the one whose port state says up, while BFD or early detection says otherwise; then the one
+whose VFs were read as auto, so that a restart changes nothing; then the one with carrier; then the one that
 the group names first.
 
-These do not count: a PF that is absent or not ready, one that has no VFs or lists none, and one all of whose
-VFs are in disable because the driver refuses auto; that one is tried again, at the pace of retries.py. A PF
-that cannot be read counts as it was last read, if it was open. Until each PF of the group has been looked at
-once, and while one is about to be, the VFs of one with LACP down are left alone.
+These do not count: a PF that is absent or not ready, one that has no VFs or lists none, and one whose VFs are
+all in disable because the driver refuses auto (retries.py says when that is tried again). A PF that cannot be
+read counts as it was last read, if it was open. Until every PF of the group has been looked at once, and
+while a look at one is pending, the VFs of a PF with LACP down are left alone.
 
 A PF on which LACP comes up waits for no restore delay if no other PF of the group has VFs in auto.
 """
@@ -35,7 +35,7 @@ NO_OTHER = "no other PF of its redundancy group is open"
 
 
 class Openness(IntEnum):
-    """How far the VFs of a PF are open, as they were read: in auto, or by an administrator in enable."""
+    """How far the VFs of a PF are open, as last read: in auto, or in enable, which an administrator sets."""
 
     CLOSED = 0
     PARTLY = 1
@@ -55,9 +55,9 @@ class Stand(Enum):
 class Member:
     """One PF of a group, as it was at its last look.
 
-    `order` is its place in the group, counted from 0. `looked_at` is false until it has been looked at once.
-    `openness` is None if it counts as no PF of the group. `up`: LACP is; `port_up`: it is by the port state,
-    whatever BFD and early detection say.
+    `order` is its place in the group, counted from 0. `looked_at` is false before the first look at it, and
+    while a look is pending. `openness` is None if the PF does not count in its group. `up`: LACP is up;
+    `port_up`: the port state says up, whatever BFD and early detection say.
     """
 
     order: int
@@ -70,33 +70,33 @@ class Member:
 
     @property
     def is_way_out(self) -> bool:
-        """Whether LACP is up, nobody drains it, and its VFs have been read as auto."""
+        """Whether LACP is up, the PF is not drained, and its VFs were read as open."""
         return self.up and not self.drained and self.openness is Openness.OPEN
 
     @property
     def rank(self) -> tuple[bool, bool, bool, int, bool, int]:
-        """How good it is: the best PF of a group has the highest."""
+        """The rank of the PF: the best PF of a group has the highest."""
         carries = self.up and not self.drained
         return carries, self.up, self.port_up, self.openness or 0, self.carrier, -self.order
 
 
 @dataclass(frozen=True)
 class Place:
-    """The place of one PF in its group: its `order`, counted from 0, and what is known of the `others`."""
+    """The place of one PF in its group: its `order`, counted from 0, and the `others` at their last look."""
 
     order: int
     others: tuple[Member, ...]
 
     @property
     def has_way_out(self) -> bool:
-        """Whether LACP is up on another PF, and its VFs have been read as auto."""
+        """Whether LACP is up on another PF whose VFs were read as open."""
         return any(other.up and other.openness is Openness.OPEN for other in self.others)
 
 
 def openness(vfs: Iterable[VirtualFunction], refused: Container[int]) -> Openness | None:
-    """Return how far these VFs of a PF are open, None if none of them can be.
+    """Return how far these VFs of a PF are open, None if none of them can be open.
 
-    `refused` holds the numbers of those that the driver does not set to auto.
+    `refused` holds the numbers of the VFs that the driver does not set to auto.
     """
     auto = disabled = others = 0
     for vf in vfs:
@@ -112,14 +112,14 @@ def openness(vfs: Iterable[VirtualFunction], refused: Container[int]) -> Opennes
 
 
 def stand(own: Member, others: Iterable[Member]) -> Stand:
-    """Return what its group means for a PF, which is `own`, by what is known of the `others`."""
+    """Return what the group means for the PF `own`, given the `others` at their last look."""
     others = tuple(others)
     rivals = [other for other in others if other.openness is not None]
     if own.up and not own.drained:
         return Stand.FREE if any(rival.openness for rival in rivals) else Stand.FIRST
     if not all(other.looked_at for other in others):
         return Stand.HELD
-    if own.openness is None:  # its driver may come to its senses
+    if own.openness is None:  # its driver may take auto later
         return Stand.FREE if any(rival.is_way_out for rival in rivals) else Stand.KEPT
     best = max([own, *rivals], key=lambda member: member.rank)
     if best is own:

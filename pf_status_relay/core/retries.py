@@ -1,9 +1,8 @@
-"""VF writes no read has confirmed yet: which to repeat now, which to delay.
+"""VF writes that no read has confirmed yet: which to repeat now, which to delay.
 
 A driver may refuse a link state, for now or for good (refusals.py), or accept it and ignore it, or refuse
-it and yet show it. Each is logged once, and tried again after a while. Without that delay, the notification
-of each write would cause the next look, and that look the next write. Pure, as decision.py is, which it
-belongs to.
+it and yet show it. Each is logged once, and tried again after a delay. Without that delay, the notification
+of each write would cause the next look, and that look the next write. Pure; part of decision.py's work.
 
     the driver ...                    the VF is written to again
     refuses for now                   after 0.1, 0.2, 0.4, 0.8 s, then each second
@@ -31,19 +30,19 @@ from pf_status_relay.core.facts import VfLinkState, VirtualFunction
 from pf_status_relay.core.refusals import Kind, Refusal
 
 RETRY_S = 1.0
-"""Seconds until a link state that a VF did not take is tried again."""
+"""Seconds until a write that a VF did not take is tried again."""
 
 SOONEST_RETRY_S = 0.1
-"""Seconds until that is so for the first time after a refusal for now. Each next one takes twice as long."""
+"""Seconds until the first retry after a refusal for now. Each further retry waits twice as long."""
 
 SELDOMMEST_RETRY_S = 60.0
-"""Seconds between tries of what is refused for good, at the most."""
+"""Maximum seconds between tries of writes that are refused for good."""
 
 QUIET_S = 1.0
-"""Seconds for which refusals for now are not logged."""
+"""Seconds for which refusals for now must last before they are logged."""
 
 REPEATS = 3
-"""How often a write that was refused is repeated although the VF is read as it was to be."""
+"""How many times a refused write is repeated although the VF reads as wanted."""
 
 _TRIES_WITHOUT_EFFECT = 2
 """Accepted writes without effect before the VF counts as failing. One may be someone else setting it back."""
@@ -53,10 +52,11 @@ _TRIES_WITHOUT_EFFECT = 2
 class Attempt:
     """A write to a VF that has not yet been seen to work.
 
-    `tries` counts the writes taken in a row without effect. `retry_at` and `tried_at`, the time of the last
-    write, are in monotonic seconds. Of a write that was refused: `refusal` says why, `refused` counts those
-    of its kind in a row, `since` is when the first was refused, `told` is the kind that was logged last.
-    `shown`: the last read shows the new state all the same; `repeats` counts the writes since.
+    `tries` counts the writes that the driver accepted in a row without effect. `retry_at` is when to write
+    again, `tried_at` when the last write was (monotonic seconds). If the write was refused: `refusal` says
+    why, `refused` counts refusals of that kind in a row, `since` is when the first refusal was, `told` is the
+    kind that was logged last. `shown`: the last read shows the new state nevertheless; `repeats` counts the
+    writes since then.
     """
 
     state: VfLinkState
@@ -72,12 +72,12 @@ class Attempt:
 
     @property
     def kind(self) -> Kind | None:
-        """The kind of the refusal; None if the driver took the write."""
+        """The kind of the refusal; None if the driver accepted the write."""
         return self.refusal.kind if self.refusal else None
 
     @property
     def given_up(self) -> bool:
-        """Whether it was repeated often enough: the VF shows the state that it is to have."""
+        """Whether it was repeated often enough: the VF shows the state wanted."""
         return self.shown and self.repeats >= REPEATS
 
 
@@ -87,7 +87,7 @@ Attempts = Mapping[int, Attempt]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one write. `refusal` is None when the driver took it."""
+    """The outcome of one write. `refusal` is None when the driver accepted it."""
 
     vf: VirtualFunction
     refusal: Refusal | None = None
@@ -95,7 +95,7 @@ class Outcome:
 
     @property
     def error(self) -> str:
-        """Why the driver refused it, empty when it did not."""
+        """Why the driver refused the write, empty if it did not."""
         return self.refusal.reason if self.refusal else ""
 
 
@@ -108,10 +108,10 @@ def plan(
     before: Attempts,
     now: float,
 ) -> tuple[tuple[VirtualFunction, ...], Attempts, tuple[Event, ...]]:
-    """Take in that of these VFs of the interface `name` some are `wrong`: not in the state that is right.
+    """Plan the writes after a look at the interface `name`: `wrong` are the VFs not in the `right` state.
 
-    Returns the writes to be made at `now` (monotonic seconds), the attempts that are still open, and
-    what is to be logged.
+    Returns the writes to make at `now` (monotonic seconds), the attempts that are still open, and the
+    events to log.
     """
     due: list[int] = []
     attempts: dict[int, Attempt] = {}
@@ -141,10 +141,10 @@ def plan(
 def record(
     name: str, outcomes: Iterable[Outcome], before: Attempts, now: float, took_s: float
 ) -> tuple[Attempts, tuple[Event, ...]]:
-    """Take in what became of the writes, and return the attempts and what is to be logged.
+    """Record the outcomes of writes. Return the attempts and the events to log.
 
-    The writes were done at `now` (monotonic seconds), `took_s` after the read that led to them. A refusal is
-    logged when its kind is new, one for good once for all VFs of the PF.
+    The writes were done at `now` (monotonic seconds), `took_s` seconds after the read that led to them. A
+    refusal is logged when its kind is new; a refusal for good once for all VFs of the PF.
     """
     events: list[Event] = []
     attempts = dict(before)
@@ -175,12 +175,12 @@ def record(
 
 
 def in_haste(attempts: Attempts) -> bool:
-    """Whether any attempt is to be made again within a second or so."""
+    """Tell whether any attempt is due again within a second or so."""
     return any(each.kind is not Kind.FOR_GOOD and not each.given_up for each in attempts.values())
 
 
 def again_in_s(attempts: Attempts, now: float) -> float | None:
-    """Return in how many seconds what was refused for good is tried again; None if nothing was."""
+    """Return the seconds until a write refused for good is tried again; None if there is none."""
     waiting = (each.retry_at - now for each in attempts.values() if each.kind is Kind.FOR_GOOD)
     return min((seconds for seconds in waiting if seconds > 0), default=None)
 
@@ -194,9 +194,9 @@ def _refused(
     now: float,
     events: list[Event],
 ) -> Attempt:
-    """Return the attempt after a refusal, and log that if it is news.
+    """Return the attempt after a refusal. Add an event if the refusal is news.
 
-    `for_good` is how many of the writes made together with it were refused for good.
+    `for_good` is how many of the writes made at the same time were refused for good.
     """
     earlier = attempts.get(vf.id)
     if earlier is None or earlier.refusal is None:
@@ -225,7 +225,7 @@ def _refused(
 
 
 def _one_for_good(due: Iterable[int], attempts: Attempts) -> set[int]:
-    """Leave, of the VFs that are refused for good, the one whose last try is longest ago."""
+    """Return the VFs that are due; of those refused for good, only the one whose last try is longest ago."""
     numbers = set(due)
     refused = [number for number in numbers if number in attempts and attempts[number].kind is Kind.FOR_GOOD]
     if refused:
@@ -235,7 +235,7 @@ def _one_for_good(due: Iterable[int], attempts: Attempts) -> set[int]:
 
 
 def _pace_for_good(attempts: dict[int, Attempt], refused: int, retry_at: float) -> None:
-    """Let all that the driver refused for good be tried at the same pace."""
+    """Set the same pace for all writes that the driver refused for good."""
     for number, attempt in attempts.items():
         if attempt.kind is Kind.FOR_GOOD:
             attempts[number] = replace(attempt, refused=refused, retry_at=retry_at)
@@ -247,7 +247,7 @@ def _is_due(attempt: Attempt, now: float) -> bool:
 
 
 def _without_effect(name: str, vf: VirtualFunction, attempt: Attempt, events: list[Event]) -> Attempt:
-    """Log, once, that a VF reads as it did although the driver took every write."""
+    """Return the attempt. Add an event, once, if the driver accepts writes and the VF does not change."""
     if attempt.tries != _TRIES_WITHOUT_EFFECT:
         return attempt
     error = f"the driver took {attempt.state} without an error, and the VF still is {vf.link_state}"

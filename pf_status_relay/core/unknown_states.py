@@ -1,14 +1,14 @@
-"""VFs whose link state nobody knows.
+"""VFs whose link state the kernel does not show.
 
-A VF is missing in the list of its PF while its driver does not answer for it: in a reset (ice), while the
+A VF is missing from its PF's list while the driver does not answer for it: in a reset (ice), while the
 firmware recovers (mlx5, ionic), while the PF is down (bnx2x). Some drivers (ena, enic) never list VFs.
 
-In eswitch mode switchdev mlx5 reads every VF as `disable`, whatever its representor does, and sets none
-(EOPNOTSUPP; drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c). So where a driver that sets no
-link states reads all as `disable`, nothing has been disabled by us and nothing is left to restore. The switch
-ID of the PF (IFLA_PHYS_SWITCH_ID) does not tell the mode: mlx5, ice, bnxt and nfp have one in mode legacy,
-too.
-Pure, as decision.py is, which it belongs to.
+In eswitch mode switchdev mlx5 reports every VF as `disable`, whatever its representor does, and sets none
+(EOPNOTSUPP; drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c). So where a driver sets no link
+states and reports all as `disable`, the relay disabled nothing and has nothing to restore. The PF's switch ID
+(IFLA_PHYS_SWITCH_ID) does not tell the mode: mlx5, ice, bnxt and nfp have one in mode legacy, too.
+
+Pure; part of decision.py's work.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pf_status_relay.core.retries import Outcome
 class UnknownStates:
     """What is not known of a PF's VFs.
 
-    `missing` counts those that the list lacks. `all_disabled`: all that were listed last are in `disable`.
-    `invented`: so they are read, and the driver sets none.
+    `missing` counts the VFs that the list lacks. `all_disabled`: all VFs of the last list are in `disable`.
+    `invented`: the same, and the driver sets none.
     """
 
     missing: int = 0
@@ -35,7 +35,7 @@ class UnknownStates:
 
 
 def follow(name: str, before: UnknownStates, pf: PhysicalFunction) -> tuple[UnknownStates, tuple[Event, ...]]:
-    """Take in one look at the PF of the interface `name`."""
+    """Follow one look at the PF `name`; return what is known now, and the events to log."""
     events: list[Event] = []
     missing = pf.vfs_missing
     if missing and not before.missing:
@@ -54,7 +54,7 @@ def follow(name: str, before: UnknownStates, pf: PhysicalFunction) -> tuple[Unkn
 def settle(
     name: str, before: UnknownStates, outcomes: Collection[Outcome]
 ) -> tuple[UnknownStates, tuple[Event, ...]]:
-    """Take in what became of writes."""
+    """Follow the outcomes of writes; return what is known now, and the events to log."""
     unsupported = [outcome.refusal is not None and outcome.refusal.unsupported for outcome in outcomes]
     invented = before.all_disabled and (all(unsupported) if unsupported else before.invented)
     if invented is before.invented:

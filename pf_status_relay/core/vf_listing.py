@@ -1,9 +1,9 @@
-"""When the VFs of a PF are listed again, where listing them takes long.
+"""When to list the VFs of a PF again, where listing them takes long.
 
 Most drivers list VFs from memory. Some ask their firmware for each VF (sfc), and ice in a reset waits
-0.8 s for each, under the kernel's RTNL lock. There the port state is read without the list, and the VFs
-are taken to be as the last list had them. The price: an `enable` that somebody set since then is
-overwritten when LACP goes down. Its bound is OLDEST_S, and only slow drivers pay it.
+0.8 s for each, under the kernel's RTNL lock. With such drivers the service reads the port state without the
+list, and takes the VFs to be as the last list had them. The price: an `enable` that somebody set since then
+is overwritten when LACP goes down. This lasts for at most OLDEST_S, and only with slow drivers.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from dataclasses import dataclass, replace
 from pf_status_relay.core.facts import PhysicalFunction, VirtualFunction
 
 SLOW_S = 0.05
-"""Seconds from which on a read with the list counts as slow."""
+"""Seconds: a read with the list that takes as long or longer counts as slow."""
 
 OLDEST_S = 30.0
-"""Seconds after which the list is read again at the latest, counted from the end of the last read."""
+"""Maximum seconds from the end of one read of the list to the next."""
 
 MISSING_S = 0.5
-"""Seconds after which it is read again while VFs are missing in it, as in a reset: they come back in auto or
-as they were, without an event."""
+"""Maximum seconds between reads of the list while VFs are missing from it, as in a reset. They come back, in
+auto or as they were, without an event."""
 
 RESET_S = 60.0
-"""Seconds for which a reset lasts at the most. VFs that are missing for longer are no reason to hurry."""
+"""Maximum seconds of a reset. VFs that are missing for longer are no reason to hurry."""
 
-_SHARE = 0.03  # of the time, that listing may take
-_NO_CHANCE_S = 1.0  # a process that waits for a CPU does not wait so long
+_SHARE = 0.03  # the share of the time that listing may take
+_NO_CHANCE_S = 1.0  # a read that takes longer is not slow by chance: no process waits that long for a CPU
 
 
 @dataclass(frozen=True)
 class VfListing:
-    """The list of a PF's VFs as it was last read, with what has been written since.
+    """The list of a PF's VFs as last read, updated by what was written since.
 
-    `slow_s`: seconds that the last read took, 0 while listing is quick. `due`, and `missing_since`, from when
-    on VFs were missing in the list (0 if none is): monotonic seconds.
+    `slow_s`: seconds that listing takes, 0 while it is quick. In monotonic seconds: `due`, when to read the
+    list again, and `missing_since`, since when VFs have been missing from it (0 if none is).
     """
 
     ifindex: int = 0
@@ -48,7 +48,7 @@ class VfListing:
     missing_since: float = 0.0
 
     def read(self, pf: PhysicalFunction, now: float, took_s: float) -> VfListing:
-        """Take in a list that was read at `now` and took so long. One read may be slow by chance."""
+        """Return the listing after a read at `now` that took `took_s`. One read may be slow by chance."""
         slow_s = took_s if took_s >= _NO_CHANCE_S else min(took_s, self.took_s)
         slow_s = slow_s if slow_s >= SLOW_S else 0.0
         pause_s = min(slow_s / _SHARE, OLDEST_S)
@@ -59,14 +59,14 @@ class VfListing:
         return VfListing(pf.ifindex, pf.vf_count, pf.vfs_listed, pf.vfs, took_s, slow_s, due, missing_since)
 
     def wrote(self, vfs: Iterable[VirtualFunction]) -> VfListing:
-        """Take in link states that the driver took."""
+        """Return the listing after writes that the driver accepted."""
         states = {vf.id: vf for vf in vfs}
         return replace(self, vfs=tuple(states.get(vf.id, vf) for vf in self.vfs))
 
     def soon(self) -> VfListing:
-        """Have the list read at the next look."""
+        """Return the listing, due at the next look."""
         return replace(self, due=0.0)
 
     def added_to(self, pf: PhysicalFunction) -> PhysicalFunction:
-        """Return a PF that was read without its VFs, with these."""
+        """Return a PF that was read without its VFs, with the VFs of this list."""
         return replace(pf, vf_count=self.vf_count, vfs_listed=self.vfs_listed, vfs=self.vfs)
