@@ -1,4 +1,4 @@
-"""A link message of the kernel, decoded: bytes in, a `Link` out. No socket, nothing remembered."""
+"""Decodes a link message of the kernel: bytes in, a `Link` out. No socket, no state."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pf_status_relay.kernel.vf_list import VfList
 from pf_status_relay.text import LONGEST, one_line
 
 HEADER_BYTES = 32
-"""struct nlmsghdr and struct ifinfomsg, before the attributes."""
+"""Bytes before the attributes: struct nlmsghdr and struct ifinfomsg."""
 
 _NLMSGHDR_BYTES = 16
-_KEPT = 256  # decoded links: to decode one takes longer than to ask for it
+_KEPT = 256  # decoded links: decoding one takes longer than asking for it
 _IFF_UP = 1
 _IFINDEX = struct.Struct("=i")
 _IFINDEX_AT = 20
@@ -38,19 +38,19 @@ _ACTIVE_AGGREGATOR = ("IFLA_BOND_AD_INFO", "IFLA_BOND_AD_INFO_AGGREGATOR")
 
 
 class MalformedMessage(ValueError):
-    """The bytes are no link message."""
+    """The bytes are not a valid message."""
 
 
 @dataclass(frozen=True)
 class Link:
     """What one link message says of an interface.
 
-    `up` is the administrator's word. `carrier` is true when the interface is up and has carrier: an
+    `up` is the administrative state. `carrier` is true when the interface is up and has carrier: an
     interface that is down passes no traffic, whatever its driver says of the carrier.
-    `name` is as a line may hold it: what cannot be seen is shown by its number.
+    `name` is safe to print: an invisible character is shown by its number.
     `master` is an ifindex, 0 where there is none. `kind` is empty for hardware.
-    `miimon_ms`, `lacp_fast` and `lacp_active` are a bond's settings, None where it is no bond, the last also
-    where the kernel is too old to say. `active_aggregator` is a bond's, `aggregator` that of a port.
+    `miimon_ms`, `lacp_fast` and `lacp_active` are a bond's settings, None where it is no bond; the last also
+    where the kernel is too old to say. `active_aggregator` is a bond's, `aggregator` is a port's.
     `port` is None unless the interface is a port of an 802.3ad bond.
     """
 
@@ -73,7 +73,7 @@ class Link:
 
 
 class LinkNames(NamedTuple):
-    """What an interface is called, of what type it is (empty for hardware), and its master's ifindex or 0."""
+    """The names of an interface, its type (empty for hardware), and its master's ifindex or 0."""
 
     ifindex: int
     name: str
@@ -83,7 +83,7 @@ class LinkNames(NamedTuple):
 
 
 def ifindex_of(message: bytes) -> int:
-    """Return the ifindex that a link message is about, without decoding the rest of it."""
+    """Return the ifindex in a link message, without decoding the rest. Raises MalformedMessage."""
     if len(message) < HEADER_BYTES:
         raise MalformedMessage(f"link message of {len(message)} bytes")
     index: int = _IFINDEX.unpack_from(message, _IFINDEX_AT)[0]
@@ -100,7 +100,7 @@ def decode(message: bytes) -> Link:
 
 @lru_cache(maxsize=_KEPT)
 def _decode_short(message: bytes) -> Link:
-    """Decode a message without VFs, netlink header and statistics: while nothing changes it is the same."""
+    """Decode a message without VFs, netlink header and statistics: it is the same while nothing changes."""
     ifindex = ifindex_of(message)
     try:
         link = messages.link_message(message)
@@ -137,7 +137,7 @@ def _decode_short(message: bytes) -> Link:
 
 
 def decode_names(message: bytes) -> LinkNames:
-    """Decode what one RTM_NEWLINK message calls an interface. Raises MalformedMessage."""
+    """Decode the names of the interface in one RTM_NEWLINK message. Raises MalformedMessage."""
     ifindex = ifindex_of(message)
     name, altnames, kind, master = "", [], "", 0
     for attribute, begin, end in messages.attributes(message, HEADER_BYTES, len(message)):
@@ -159,7 +159,7 @@ def _texts(message: bytes, start: int, stop: int, wanted: int) -> list[str]:
 
 
 def decode_lacpdus_received(message: bytes) -> int | None:
-    """Decode a RTM_NEWSTATS message of a bond port: LACPDUs received, None where they are not counted.
+    """Decode an RTM_NEWSTATS message of a bond port: LACPDUs received, None where they are not counted.
 
     Raises MalformedMessage.
     """
@@ -179,9 +179,9 @@ def decode_lacpdus_received(message: bytes) -> int | None:
 
 
 def _without_vfs(message: bytes) -> tuple[bytes, int, VfList]:
-    """Split a message into one with only the attributes that pyroute2 is to decode, and the VFs.
+    """Split a message: a message with only the attributes for pyroute2, the count of VFs, and the VFs.
 
-    Of two counts of VFs the first holds.
+    If there are two counts of VFs, the first one holds. Raises MalformedMessage.
     """
     count: int | None = None
     vf_list = VfList()
@@ -207,14 +207,14 @@ def _without_vfs(message: bytes) -> tuple[bytes, int, VfList]:
 
 
 def _text(value: str | bytes | None) -> str:
-    """Return a name for a person. The kernel takes any bytes; pyroute2 leaves those that are no text."""
+    """Return a name, safe to print. The kernel takes any bytes; pyroute2 keeps bytes that are no text."""
     if isinstance(value, bytes):
         value = value.strip(b"\0").decode("utf-8", "backslashreplace")
     return one_line(value or "")
 
 
 def _number(value: object) -> int | None:
-    """Return a number. pyroute2 gives the bytes of an attribute that is too short for its type."""
+    """Return a number. Raises TypeError for bytes: pyroute2 gives these if an attribute is too short."""
     if value is None or isinstance(value, int):
         return value
     raise TypeError(f"{value!r:.40} is no number")

@@ -1,8 +1,8 @@
 """The driver of a PF: its name, its firmware, and the eswitch mode, for commands. The service does not ask.
 
-Name and firmware come by ethtool (SIOCETHTOOL, ETHTOOL_GDRVINFO; include/uapi/linux/ethtool.h), the mode by
-devlink (DEVLINK_CMD_ESWITCH_GET; include/uapi/linux/devlink.h), which takes CAP_NET_ADMIN and waits for as
-long as the mode changes.
+Name and firmware come from ethtool (SIOCETHTOOL, ETHTOOL_GDRVINFO; include/uapi/linux/ethtool.h). The mode
+comes from devlink (DEVLINK_CMD_ESWITCH_GET; include/uapi/linux/devlink.h), which needs CAP_NET_ADMIN and
+waits while the mode changes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TIMEOUT_S = 2.0
 
 
 class Driver(NamedTuple):
-    """A PF's driver and firmware, as they call themselves, and the eswitch mode; empty where nobody says."""
+    """The driver of a PF and its firmware, as the driver names them, and the eswitch mode; empty: unknown."""
 
     name: str
     firmware: str
@@ -45,7 +45,7 @@ class Driver(NamedTuple):
 
 
 def read(ifindex: int) -> Driver | None:
-    """Ask for the driver of an interface; None if it has none, or it is gone."""
+    """Return the driver of an interface, None if it has none, or the interface is gone."""
     try:
         interface = socket.if_indextoname(ifindex)
         with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as any_socket:
@@ -63,7 +63,7 @@ def _driver_info(any_socket: socket.socket, interface: str) -> tuple[str, str]:
 
 
 def _eswitch_mode(interface: str) -> str:
-    """Ask devlink; empty where there is no eswitch, or no right to ask."""
+    """Return the mode from devlink, an empty string if there is no eswitch, or no right to ask."""
     device = os.path.realpath(f"/sys/class/net/{interface}/device")
     bus = os.path.realpath(f"{device}/subsystem")
     with suppress(OSError, struct.error), closing(_generic_socket()) as generic:
@@ -84,7 +84,7 @@ def _generic_socket() -> socket.socket:
 
 
 def _ask(generic: socket.socket, family: int, command: int, *names: tuple[int, str]) -> dict[int, bytes]:
-    """Send one request of generic netlink; return the attributes of its answer. Raises OSError."""
+    """Send one generic netlink request. Return the attributes of the answer. Raises OSError."""
     payload = b""
     for kind, name in names:
         value = os.fsencode(name) + b"\0"

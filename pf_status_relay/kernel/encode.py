@@ -31,7 +31,7 @@ _KEPT = 256
 
 @lru_cache(maxsize=_KEPT)
 def get_link(name: str, ifindex: int, list_vfs: bool = True) -> bytes:
-    """Ask for one link, by name or alternative name if there is one, else by ifindex, and for its VFs."""
+    """Ask for one link and its VFs: by name or alternative name if `name` is set, else by ifindex."""
     mask = _RTEXT_FILTER_SKIP_STATS | (_RTEXT_FILTER_VF if list_vfs else 0)
     attributes: list[tuple[str, object]] = [("IFLA_EXT_MASK", mask)]
     if name:

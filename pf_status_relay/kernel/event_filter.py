@@ -1,8 +1,8 @@
-"""A socket filter, in classic BPF, that keeps the events of other interfaces in the kernel.
+"""A socket filter, in classic BPF, that drops the events of other interfaces in the kernel.
 
 A busy node creates and deletes veth pairs all day. Without a filter each of their events wakes the
-relay. See bpf(2) for what a filter is, include/uapi/linux/filter.h and bpf_common.h for its numbers,
-and Documentation/networking/filter.rst of the kernel for its language.
+relay. bpf(2) says what a filter is, include/uapi/linux/filter.h and bpf_common.h have its numbers,
+and the kernel's Documentation/networking/filter.rst describes its language.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _A_TO_X = 0x07  # BPF_MISC | BPF_TAX
 _IF_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 _END = 0x06  # BPF_RET | BPF_K: how many bytes of the message to keep
 
-_FIND_ATTRIBUTE = (-0x1000 + 12) & 0xFFFFFFFF  # SKF_AD_OFF + SKF_AD_NLATTR: from A on, of type X; 0: none
+_FIND_ATTRIBUTE = (-0x1000 + 12) & 0xFFFFFFFF  # SKF_AD_OFF + SKF_AD_NLATTR: type X, from A on; 0: none
 _ALL = 0xFFFFFFFF
 _NONE = 0
 _IFINDEX_AT = 20
@@ -36,13 +36,13 @@ _ATTRIBUTES_AT = 32
 _PAYLOAD = 4
 
 MAX_NUMBERS = 2000
-"""How many ifindexes a filter has room for (BPF_MAXINSNS is 4096)."""
+"""Maximum number of ifindexes in a filter (BPF_MAXINSNS is 4096)."""
 
 
 def attach(listener: socket.socket, ifindexes: Iterable[int], masters: Iterable[int]) -> None:
-    """Make a socket hear link events of these interfaces, and of ports of these masters, alone.
+    """Let a socket receive only link events of these interfaces, and of ports of these masters.
 
-    There may be MAX_NUMBERS of both together. Raises OSError.
+    Both together may be up to MAX_NUMBERS. Raises OSError.
     """
     code = program(ifindexes, masters)
     instructions = array("B", code)
@@ -52,7 +52,7 @@ def attach(listener: socket.socket, ifindexes: Iterable[int], masters: Iterable[
 
 
 def remove(listener: socket.socket) -> None:
-    """Make a socket that has a filter hear everything again. Raises OSError."""
+    """Remove the filter of a socket: it receives all events again. Raises OSError."""
     listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
@@ -76,7 +76,7 @@ def program(ifindexes: Iterable[int], masters: Iterable[int]) -> bytes:
 
 
 def _accept(ifindex: int) -> bytes:
-    """Keep the message if the word that was loaded, of the host's order in it, is this number."""
+    """Return the instructions that keep a message if the loaded word, in host order, is this ifindex."""
     (loaded,) = struct.unpack("!I", struct.pack("=I", ifindex))
     return _instruction(_IF_EQUAL, loaded, if_false=1) + _instruction(_END, _ALL)
 

@@ -1,4 +1,4 @@
-"""Link events, by rtnetlink(7): hear that a link changed, and which PF that concerns."""
+"""Link events, by rtnetlink(7): that a link changed, and which PF that concerns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SO_RCVBUFFORCE = 33
 _RTMGRP_LINK = 1
 _MASTER_ATTRIBUTE = struct.Struct("=HHI")
 
-_EVENT_BYTES = 64 << 10  # events come without the VF list; of a longer one the beginning is enough
+_EVENT_BYTES = 64 << 10  # events come without the VF list; the beginning of a longer one is enough
 _QUEUE_BYTES = 4 << 20
-_EVENTS_PER_DRAIN = 1000  # then the PFs are looked at, however many more there are
+_EVENTS_PER_DRAIN = 1000  # then come the looks at PFs, however many events are left
 
 
 class Affected(NamedTuple):
@@ -26,9 +26,10 @@ class Affected(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """Which events concern which PF: those of an interface, of a port of a master, of an interface of a name.
+    """Which events concern which PF.
 
-    By ifindex, by the master's ifindex, and by name or alternative name.
+    `interfaces` are by ifindex; `masters`, for events of their ports, by the master's ifindex; `names` by
+    name or alternative name.
     """
 
     interfaces: dict[int, set[Affected]]
@@ -37,7 +38,7 @@ class Watched(NamedTuple):
 
 
 class LinkEvents:
-    """Hears of changes of links. An event only says which PF to look at again."""
+    """A socket that receives link events. An event only says which PF to look at again."""
 
     def __init__(self) -> None:
         self._watched = Watched({}, {}, {})
@@ -60,9 +61,9 @@ class LinkEvents:
         self._socket.close()
 
     def watch(self, watched: Watched) -> bool:
-        """Subscribe to events about `watched`. Return True if that is more than before.
+        """Subscribe to events about `watched`. Return True if the filter widened.
 
-        Earlier events about what is new may have been missed then. Raises OSError if the socket is unusable.
+        Earlier events about what is new may then have been missed. Raises OSError if the socket is unusable.
         """
         self._watched = watched
         self._by_content = {name_content(name): those for name, those in watched.names.items()}
@@ -77,9 +78,9 @@ class LinkEvents:
         return before is not None and not self._heard <= before
 
     def _to_be_heard(self) -> frozenset[tuple[str, int]] | None:
-        """Return the interfaces and masters that a filter suffices for, None if it does not.
+        """Return the interfaces and masters for a filter, None if a filter cannot select the events.
 
-        An interface that is waited for by its name has no number yet.
+        An interface that is awaited by its name has no ifindex yet.
         """
         count = len(self._watched.interfaces) + len(self._watched.masters)
         if self._watched.names or count > event_filter.MAX_NUMBERS:
@@ -92,9 +93,9 @@ class LinkEvents:
         )
 
     def drain(self) -> tuple[set[Affected], bool]:
-        """Take the events that are there.
+        """Read the events that have come.
 
-        Returns what they concern of what is watched, and whether events were lost. Raises OSError if the
+        Returns which of the watched PFs they concern, and whether events were lost. Raises OSError if the
         socket is unusable.
         """
         affected: set[Affected] = set()
@@ -107,7 +108,7 @@ class LinkEvents:
                 if error.errno == errno.ENOBUFS:
                     return affected, True
                 raise
-            # Only who has CAP_NET_ADMIN here can send to this socket, beside the kernel.
+            # Besides the kernel, only a process with CAP_NET_ADMIN here can send to this socket.
             if sender[0] != 0 or size < decode.HEADER_BYTES:
                 continue
             message = bytes(self._buffer[:size])
@@ -131,7 +132,7 @@ def master_attribute(ifindex: int) -> bytes:
 
 
 def open_route_socket(groups: int = 0) -> socket.socket:
-    """Open a socket to rtnetlink that hears these multicast groups (RTMGRP_*). Raises OSError."""
+    """Open an rtnetlink socket that receives these multicast groups (RTMGRP_*). Raises OSError."""
     opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
     try:
         opened.bind((0, groups))

@@ -2,12 +2,12 @@
 
 Only what the relay reads and writes is declared: struct ifinfomsg and the attributes below, by
 their numbers in include/uapi/linux/if_link.h and if_bonding.h. pyroute2's own `ifinfmsg` has
-ten times as many and lacks the two that matter most, the LACP port states of a bond port.
+ten times as many, and lacks the two that matter most: the LACP port states of a bond port.
 
-`import pyroute2` loads every subsystem of the library, 370 modules and 24 MB, of which message
-classes need four. A package's `__init__` is not run where a package of that name is loaded
-already, so a bare one is put there first. The version range in pyproject.toml and
-tests/unit/kernel/test_messages.py guard what is relied on here.
+`import pyroute2` loads every subsystem of the library: 370 modules and 24 MB, of which message
+classes need four modules. Python does not run a package's `__init__` if a package of that name
+is already loaded, so this module first loads an empty one. The version range in pyproject.toml
+and tests/unit/kernel/test_messages.py guard what this relies on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if "pyroute2" not in sys.modules:
 
 from pyroute2.netlink import nla, nlmsg
 
-# It logs a traceback of each message that it cannot decode, and raises an exception besides.
+# pyroute2 logs a traceback of each message that it cannot decode, and also raises an exception.
 logging.getLogger("pyroute2").setLevel(logging.CRITICAL + 1)
 
 NLMSG_ERROR = 2
@@ -56,9 +56,9 @@ _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 
 
 def attributes(message: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Walk the attributes in `message[start:end]`: type, where its header begins, where it ends.
+    """Yield the attributes in `message[start:end]`: type, where the header begins, where it ends.
 
-    Ends at the first attribute that does not fit. `end` of the last can lack its padding.
+    Stops at the first attribute that does not fit. The last one may lack its padding.
     """
     while start + _ATTRIBUTE.size <= end:
         length, kind = _ATTRIBUTE.unpack_from(message, start)
@@ -69,7 +69,7 @@ def attributes(message: bytes, start: int, end: int) -> Iterator[tuple[int, int,
 
 
 class link_info(nla):  # type: ignore[misc]
-    """IFLA_LINKINFO: what type of interface this is, and of what type its master is."""
+    """IFLA_LINKINFO: the type of an interface, and the type of its master."""
 
     prefix = "IFLA_INFO_"
     nla_map = (
@@ -113,8 +113,8 @@ class link_info(nla):  # type: ignore[misc]
 class link_message(nlmsg):  # type: ignore[misc]
     """RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK: struct ifinfomsg and the attributes in use here.
 
-    The VF list is bytes to pyroute2, which takes 60 microseconds to encode a VF and 300 to
-    decode one: vflist.py does both in one pass.
+    The VF list is declared as bytes: pyroute2 takes 60 microseconds to encode a VF and 300 to
+    decode one. vf_list.py does both in one pass.
     """
 
     prefix = "IFLA_"

@@ -1,4 +1,4 @@
-"""The kernel, by rtnetlink(7): read a PF's facts, write VF link states."""
+"""Requests to the kernel by rtnetlink(7): read a PF's facts, write VF link states."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _ERRNO = struct.Struct("=i")
 
 _MAX_ERRNO = 4095  # include/linux/err.h
 _REPLY_BYTES = 1 << 20  # a PF with 334 VFs answers in 66 KiB
-_REPLY_DATAGRAMS = 10_000  # of 32 KiB in a list of links: a quarter of a million of them, and 320 MB
-_READ_TRIES = 3  # of what can change between two requests
+_REPLY_DATAGRAMS = 10_000  # 32 KiB each in a list of links: a quarter of a million links, 320 MB
+_READ_TRIES = 3  # of facts that can change between two requests
 
 ANSWER_TIMEOUT_S = 5
-"""Seconds to wait for the kernel's answer, which is there when a request returns, or never."""
+"""Seconds to wait for the kernel's answer. It is there when the request returns, or never comes."""
 
 
 class Refused(OSError):
@@ -50,7 +50,7 @@ class Refused(OSError):
 
 
 class RequestSocket:
-    """A netlink socket for requests. Any other OSError than Refused means that it is unusable."""
+    """A netlink socket for requests. An OSError other than Refused means that the socket is unusable."""
 
     def __init__(self) -> None:
         self._socket = open_route_socket()
@@ -61,7 +61,7 @@ class RequestSocket:
         self._buffer = bytearray(_REPLY_BYTES)
         self._sequence = 0
         self.multi_port_bonds = False
-        """Whether the bond of a PF that is read may have other ports."""
+        """Whether the bond of a PF may have other ports."""
 
     def close(self) -> None:
         """Close the socket."""
@@ -72,9 +72,9 @@ class RequestSocket:
     ) -> Facts:
         """Read everything about the PF that has this name or alternative name.
 
-        With `count_lacpdus` that includes how many LACPDUs its bond port has received. If its
-        master is the `known` one, that is not read again: it takes twice as long as all the rest.
-        Without `list_vfs` the PF comes back as if it had no VFs. Raises OSError if the socket is unusable.
+        With `count_lacpdus` that includes how many LACPDUs its bond port has received. If its master is
+        the `known` one, the master is not read again: that takes twice as long as all the rest. Without
+        `list_vfs` the result is as if the PF had no VFs. Raises OSError if the socket is unusable.
         """
         try:
             for _ in range(_READ_TRIES):
@@ -109,9 +109,9 @@ class RequestSocket:
         )
 
     def read_details(self, pf: PhysicalFunction) -> PhysicalFunction:
-        """Return a PF with what explains an outage and takes requests of its own.
+        """Return a PF with the facts that explain an outage and need further requests.
 
-        Those are the counter of its bond port and its link settings. Raises OSError if the socket is
+        These are the counter of its bond port and its link settings. Raises OSError if the socket is
         unusable.
         """
         try:
@@ -148,7 +148,7 @@ class RequestSocket:
         return names
 
     def names(self) -> list[decode.LinkNames]:
-        """Return what all interfaces are called.
+        """Return the names of all interfaces.
 
         Raises Refused, MalformedMessage, and OSError if the socket is unusable.
         """
@@ -162,10 +162,10 @@ class RequestSocket:
         return read
 
     def set_vf_link_states(self, ifindex: int, vfs: Sequence[VirtualFunction]) -> Refusal | None:
-        """Set the link states of VFs of one PF by one message; return why the driver refused, if it did.
+        """Set the link states of VFs of one PF by one message. Return the driver's refusal, if any.
 
-        The kernel stops at the first VF that the driver refuses and does not say which that was; those
-        before it are set. Raises OSError if the socket is unusable.
+        The kernel stops at the first VF that the driver refuses, and does not say which VF that was. The
+        VFs before it are set. Raises OSError if the socket is unusable.
         """
         try:
             self._ask(encode.set_vfs(ifindex, vfs), wait=False)
@@ -195,7 +195,7 @@ class RequestSocket:
         link = self._link(ifindex=ifindex)
         if link is None:
             return None
-        # A bridge can have thousands of ports, and they do not matter.
+        # Ports matter only for a bond, and a bridge can have thousands.
         ports = len(self._ports(ifindex)) if link.bond_mode is not None else None
         if ports == 0:
             return None
@@ -237,7 +237,7 @@ class RequestSocket:
     def _ask(self, request: bytes, wait: bool = True) -> Sequence[bytes]:
         """Send a request, under the next sequence number, and return the messages of the answer.
 
-        Raises Refused, with EINTR where links changed while they were listed, and OSError: without `wait`
+        Raises Refused, with EINTR if links changed while they were listed. Raises OSError; without `wait`,
         BlockingIOError if the answer is not there when the request returns.
         """
         self._sequence = self._sequence % 0xFFFFFFFF + 1
@@ -260,7 +260,7 @@ class RequestSocket:
         raise Refused(errno.EMSGSIZE, f"the kernel's answer has more than {_REPLY_DATAGRAMS} datagrams")
 
     def _receive(self, flags: int) -> Iterator[tuple[int, bytes]]:
-        """Receive one datagram and yield its messages that answer the last request."""
+        """Receive one datagram. Yield those of its messages that answer the last request."""
         size, _, flags, sender = self._socket.recvmsg_into([self._buffer], 0, flags)
         if flags & socket.MSG_TRUNC:
             raise Refused(errno.EMSGSIZE, f"the kernel's answer has more than {_REPLY_BYTES} bytes")
@@ -277,7 +277,7 @@ class RequestSocket:
 
 
 def _raise_if_refused(message: bytes) -> None:
-    """Raise Refused if the last message of an answer, NLMSG_ERROR or NLMSG_DONE, holds an error."""
+    """Raise Refused if the last message of an answer (NLMSG_ERROR or NLMSG_DONE) holds an error."""
     if len(message) < NLMSGHDR.size + _ERRNO.size:
         raise decode.MalformedMessage("netlink message without an error code")
     code = -_ERRNO.unpack_from(message, NLMSGHDR.size)[0]

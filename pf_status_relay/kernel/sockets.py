@@ -1,4 +1,4 @@
-"""The two netlink sockets of the service. When one fails, open both again: at once, then once a second."""
+"""The two netlink sockets of the service. If one fails, both open again: at once, then each second."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pf_status_relay.kernel.request_socket import RequestSocket
 from pf_status_relay.text import reason_of
 
 REOPEN_S = 1.0
-"""Seconds between attempts to open the sockets, from the second on."""
+"""Seconds between attempts to open the sockets; the first attempt is made at once."""
 
 
 class Netlink:
-    """Both sockets. `failing` tells whether they have failed since they last worked."""
+    """Both sockets. `failing`: they have failed since they last worked."""
 
     def __init__(self) -> None:
         self.failing = False
@@ -22,7 +22,7 @@ class Netlink:
         self._link_events: LinkEvents | None = None
 
     def open(self) -> tuple[RequestSocket, LinkEvents]:
-        """Return the sockets, opened if they are not. Raises OSError."""
+        """Open the sockets that are not open, and return both. Raises OSError."""
         if self._requests is None:
             self._requests = RequestSocket()
         if self._link_events is None:
@@ -30,7 +30,7 @@ class Netlink:
         return self._requests, self._link_events
 
     def on_failure(self, error: OSError) -> tuple[Event, ...]:
-        """Drop the sockets; return what is to be logged: a failure that opening them again did not cure."""
+        """Close the sockets. Return the events to log: a failure that opening them again did not end."""
         for socket in (self._requests, self._link_events):
             if socket is not None:
                 socket.close()
@@ -46,6 +46,6 @@ class Netlink:
         return (NetlinkFailed(reason_of(error)),)
 
     def on_success(self) -> tuple[Event, ...]:
-        """Take in that the sockets work, and return what is to be logged: that they did not before."""
+        """Record that the sockets work. Return the events to log if they failed before."""
         failed, self.failing, self._told = self.failing, False, False
         return (NetlinkReopened(self._error),) if failed else ()

@@ -1,6 +1,6 @@
-"""What sysfs tells of an interface: whether it is an SR-IOV PF, speed and duplex, and the LACP port state.
+"""What sysfs shows of an interface: whether it is an SR-IOV PF, speed and duplex, and the LACP port state.
 
-Linux Documentation/PCI/pci-iov-howto.rst, Documentation/ABI/testing/sysfs-class-net and
+See Linux Documentation/PCI/pci-iov-howto.rst, Documentation/ABI/testing/sysfs-class-net and
 drivers/net/bonding/bond_sysfs_slave.c.
 """
 
@@ -30,9 +30,9 @@ def is_pf(interface: str | int) -> bool:
 
 
 def pf_of_vf(ifindex: int) -> str:
-    """Return the name of the PF whose VF an interface is, an empty string if it is none.
+    """Return the name of a VF's PF, an empty string if the interface is no VF.
 
-    A VF's device has a link to its PF's device, which has a folder of its interfaces.
+    A VF's device has a link to its PF's device, which has a folder with the PF's interfaces.
     """
     try:
         name = socket.if_indextoname(ifindex)
@@ -44,7 +44,7 @@ def pf_of_vf(ifindex: int) -> str:
 def link_settings(ifindex: int) -> LinkSettings | None:
     """Return what the driver says of the link, None if that cannot be read.
 
-    A driver that does not say, and one whose interface is set down, make the files refuse with EINVAL.
+    The files answer EINVAL if the driver does not say, or the interface is set down.
     """
     try:
         folder = Path(_INTERFACES, socket.if_indextoname(ifindex))
@@ -57,7 +57,7 @@ def link_settings(ifindex: int) -> LinkSettings | None:
 
 
 def _text(path: Path) -> str:
-    """Return what is in a file, an empty string if it refuses. Raises OSError."""
+    """Return the content of a file, an empty string if the driver does not say. Raises OSError."""
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
@@ -69,8 +69,8 @@ def _text(path: Path) -> str:
 class PortStateFiles:
     """The LACP port state of a bond's port, in two files that stay open.
 
-    Reading it takes a system call for each end, and the kernel takes no RTNL lock for it. That a port has
-    left its bond, or its interface is gone, makes reading fail. Raises OSError if a file cannot be opened.
+    Reading it takes one system call for each end, and the kernel takes no RTNL lock for it. Reading fails
+    after the port has left its bond or its interface is gone. Raises OSError if a file cannot be opened.
     """
 
     def __init__(self, ifindex: int) -> None:

@@ -1,13 +1,13 @@
 """IFLA_VFINFO_LIST, decoded and encoded in one pass over the bytes.
 
-The list holds one IFLA_VF_INFO per VF, and that a dozen attributes, of which the link state is
-one (include/uapi/linux/if_link.h). With hundreds of VFs on a path where every millisecond counts,
+The list holds one IFLA_VF_INFO per VF. Each of these holds a dozen attributes, one of which is the
+link state (include/uapi/linux/if_link.h). With hundreds of VFs, and where every millisecond counts,
 a general decoder is too slow.
 
-The length of the list is a 16-bit field that the kernel lets wrap: past 334 VFs it no longer
-says how long the list is, though the entries are all in the message. They are therefore walked
-by their own lengths, as many as IFLA_NUM_VF counts, and believed only if the walk ends where
-the length field, modulo 65536, says that it must.
+The length of the list is a 16-bit field that the kernel lets wrap: past 334 VFs it no longer says
+how long the list is, although all entries are in the message. The decoder therefore walks the
+entries by their own lengths, as many as IFLA_NUM_VF counts. It believes them only if the walk ends
+where the length field, modulo 65536, says that it must.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _HEADER = struct.Struct("=HH")  # struct nlattr: length with this header, type
 _LINK_STATE = struct.Struct("=HHII")  # struct nlattr, then struct ifla_vf_link_state: vf, link_state
 _ENTRY = struct.Struct("=HHHHII")  # IFLA_VF_INFO around one IFLA_VF_LINK_STATE
 _LINK_STATES = {int(state): state for state in VfLinkState}
-_KEPT = 64  # decoded lists, of up to 64 KiB each: while nobody sets a VF, a list is what it was
+_KEPT = 64  # decoded lists, of up to 64 KiB each: while nobody sets a VF, a list stays the same
 
 
 @dataclass(frozen=True)
 class VfList:
     """A decoded list.
 
-    `vfs` are all that could be read, by rising number; `listed` is how many of them the list's
+    `vfs` are all VFs that could be read, by rising number. `listed` is how many of them the list's
     own length covers: fewer once it has wrapped. `end` is where in the message the list ends.
     """
 
@@ -46,12 +46,12 @@ class VfList:
 def decode(message: bytes, start: int, count: int) -> VfList:
     """Decode the list whose attribute header is at `start`.
 
-    `count` is IFLA_NUM_VF. There are fewer VFs where the kernel cut the list, where its length
-    has wrapped and the walk does not confirm the entries, and where a driver did not answer.
+    `count` is IFLA_NUM_VF. The result has fewer VFs if the kernel cut the list, if the list's length
+    has wrapped and the walk does not confirm the entries, or if a driver did not answer.
     """
     entries = start + _HEADER.size
     if entries + _HEADER.size <= len(message):
-        # The entries are of one length, or else this is not all of them.
+        # If the entries are not all of this length, the part lacks some, and the whole is decoded below.
         length = -(-_HEADER.unpack_from(message, entries)[0] // 4) * 4
         vf_list = _decode_kept(message[start : entries + count * length], count)
         if len(vf_list.vfs) == count:
@@ -61,7 +61,7 @@ def decode(message: bytes, start: int, count: int) -> VfList:
 
 
 def _decode(message: bytes, count: int) -> VfList:
-    """Decode the list that a message begins with."""
+    """Decode the list at the beginning of a message."""
     declared = _HEADER.unpack_from(message)[0]
     found: list[tuple[VirtualFunction, int]] = []
     stop = _HEADER.size
@@ -98,9 +98,9 @@ def encode(vfs: Iterable[VirtualFunction]) -> bytes:
 
 
 def _link_state_offset(message: bytes, begin: int, end: int, likely: int) -> int:
-    """Return where in the VF's entry its link state attribute is, 0 if it has none.
+    """Return the offset of the link state attribute in a VF's entry, 0 if it has none.
 
-    `likely` is the answer for the VF before: drivers write the same attributes for all.
+    `likely` is the offset for the VF before: drivers write the same attributes for all VFs.
     """
     size = _LINK_STATE.size
     expected = (size, _IFLA_VF_LINK_STATE)
