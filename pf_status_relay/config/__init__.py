@@ -1,1 +1,1 @@
-"""Files and environment to a valid Config, or every fault there is."""
+"""Files and environment to a valid Config, or a list of all faults."""

@@ -1,8 +1,8 @@
-"""The files that a configuration is read from: TOML within bounds, and the drop-ins beside it.
+"""The files of a configuration: a TOML file within limits, and the drop-ins beside it.
 
-Drop-ins are ordered and masked as those of systemd are (systemd.unit(5), conf-files): by file name,
-whichever folder they are in; of several with one name the first folder's counts; and one that is empty or
-a symbolic link to /dev/null stands for none.
+Drop-ins are ordered and masked like those of systemd (systemd.unit(5), conf-files): by file name, whichever
+folder they are in. Of several with one name, the first folder's counts. One that is empty or a symbolic link
+to /dev/null is not read, and masks those of its name in later folders.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ DROP_IN_FOLDERS = (
     Path("/run/pf-status-relay.d"),
     Path("/usr/lib/pf-status-relay.d"),
 )
-"""Where drop-ins are: the administrator's, those until the next boot, those of packages and images.
+"""Folders of drop-ins: the administrator's, those until the next boot, those of packages and images.
 
-A faulty one of the first is an error. The others can change without an administrator who would see the
-error, so they are left out."""
+A faulty drop-in of the first folder is an error. The others can change without an administrator who would see
+the error, so a faulty one is left out."""
 
 MAX_FILE_BYTES = 1 << 16
-"""A larger file was not written for this program: this one holds 500 names of the longest kind."""
+"""Maximum size in bytes: 500 of the longest names. A larger file was not written for this program."""
 
 MAX_DOTS = 1000
-"""In one line. A key has a part more than dots, and TOML's readers take the square of their number."""
+"""Maximum number of dots in one line. The time of TOML readers grows with the square of a key's parts."""
 
 
 def drop_ins(folders: Sequence[Path], faults: list[str], left_out: list[str]) -> list[Path]:
     """Return the drop-ins that count, in the order in which they are read.
 
-    A folder may be missing. One that cannot be listed adds a line to `faults` if it is the first, the
+    A folder may be missing. A folder that cannot be listed adds a line to `faults` if it is the first, the
     administrator's, and to `left_out` otherwise.
     """
     found: dict[str, Path] = {}
@@ -66,7 +66,7 @@ def drop_ins(folders: Sequence[Path], faults: list[str], left_out: list[str]) ->
 def _is_masked(path: Path) -> bool:
     try:
         status = path.stat()
-    except OSError:  # reading it will tell
+    except OSError:  # reading it will report the error
         return False
     return os.path.samestat(status, os.stat(os.devnull)) or (
         stat.S_ISREG(status.st_mode) and status.st_size == 0
@@ -74,9 +74,9 @@ def _is_masked(path: Path) -> bool:
 
 
 def read(path: Path, faults: list[str]) -> dict[str, Any] | None:
-    """Return the values of a TOML file, an empty dictionary if it is at fault, None if there is none.
+    """Return the values of a TOML file, an empty dictionary if it has a fault, None if there is no file.
 
-    For what is wrong with it a line is added to `faults`.
+    Adds a line to `faults` if the file has a fault.
     """
     try:
         text = _text(path)
@@ -91,9 +91,9 @@ class _Fault(Exception):
 
 
 def _text(path: Path) -> str | None:
-    """Return what is in a file, None if there is none. Raises _Fault."""
+    """Return the content of a file, None if there is no file. Raises _Fault."""
     try:
-        # O_NONBLOCK: a FIFO in the file's place must not hold up the start for ever.
+        # O_NONBLOCK: a FIFO in place of the file must not block the start for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
@@ -118,7 +118,7 @@ def _text(path: Path) -> str | None:
 
 
 def _values(text: str) -> dict[str, Any]:
-    """Return the values that TOML holds. Raises _Fault."""
+    """Return the values in a TOML text. Raises _Fault."""
     for number, content in enumerate(text.split("\n"), start=1):
         if content.count(".") > MAX_DOTS:
             raise _Fault(f"line {number} has {content.count('.')} dots; allowed: up to {MAX_DOTS}")

@@ -1,9 +1,9 @@
-"""The configuration's keys: one table of what each is called, may be and means, and the valid `Config`.
+"""The configuration's keys: one table of names, values and meanings, and the valid `Config`.
 
 To add a key: a row in KEYS, a field of `Config`, and a paragraph in pf-status-relay.toml(5). Validation,
-`config show` and `config import` follow from the table; tests hold the shipped file, the manual page and the
-README to it. A feature gets a new key, with a name unlike the others, and no key gets new values: a node that
-goes back to the version before leaves the key out and relays (load.py).
+`config show` and `config import` follow from the table; tests compare the shipped file, the manual page and
+the README with it. A feature gets a new key, with a name unlike the others, and no key gets new values: a
+node that returns to the version before leaves the key out and relays (load.py).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from typing_extensions import TypeGuard
 
 AUTO = ("auto",)
-"""The interfaces of a configuration that leaves it to the kernel which PFs there are to relay for."""
+"""The value of `interfaces` if the kernel, not the configuration, says for which PFs to relay."""
 
 LEAVE = "leave"
 RESTORE = "restore"
 
 MAX_NAME_BYTES = 127
-"""The longest name that the kernel takes for an interface: ALTIFNAMSIZ less the terminating zero."""
+"""Maximum bytes of an interface name in the kernel: ALTIFNAMSIZ less the terminating zero."""
 
 MAX_SOCKET_BYTES = 107
-"""The longest path of a UNIX socket: sun_path less the terminating zero (unix(7))."""
+"""Maximum bytes of the path of a UNIX socket: sun_path less the terminating zero (unix(7))."""
 
 _LIST_ALLOWED = "a list of interface names, at least one, each once"
 INTERFACES_ALLOWED = f'allowed: "auto", or {_LIST_ALLOWED}'
@@ -38,15 +38,15 @@ _NAME_ALLOWED = (
 )
 
 Check = Callable[[str, object, list[str]], Any]
-"""Check a value that was found at a place. Return it as `Config` holds it, or add a line to the faults."""
+"""Checks a value that was found at a place. Returns it as `Config` holds it, or adds a line to the faults."""
 
 
 def check_interfaces(
     where: str, value: object, faults: list[str], *, literally: bool = False
 ) -> tuple[str, ...]:
-    """Check interfaces that were found at `where`; `literally`: names alone, no patterns and no "auto".
+    """Check interfaces that were found at `where`. `literally`: only names, no patterns and no "auto".
 
-    Returns the valid ones among the value, and adds a line to `faults` for each other one.
+    Returns the valid ones, and adds a line to `faults` for each other one.
     """
     if value == AUTO[0] and not literally:
         return AUTO
@@ -57,7 +57,7 @@ def check_interfaces(
 def _check_names(
     where: str, value: object, faults: list[str], allowed: str, *, patterns: bool
 ) -> tuple[str, ...]:
-    """Check a list of names, which may be `patterns`; `allowed` is what a fault of the list says."""
+    """Check a list of names, with `patterns` also of patterns. A fault of the list ends with `allowed`."""
     if not isinstance(value, list) or not value:
         faults.append(f"{where} is {quoted(value)}; {allowed}")
         return ()
@@ -103,7 +103,7 @@ def _check_groups(where: str, value: object, faults: list[str]) -> tuple[tuple[s
 
 
 def is_pattern(name: str) -> bool:
-    """Tell whether a configured interface stands for all whose names match it (fnmatch(3))."""
+    """Tell whether a configured interface is a pattern, which stands for all matching names (fnmatch(3))."""
     return any(char in "*?[" for char in name)
 
 
@@ -111,7 +111,7 @@ def _is_interface_name(name: str) -> bool:
     """Tell whether the kernel can have an interface of this name (dev_valid_name, net/core/dev.c)."""
     try:
         size = len(name.encode("utf-8"))
-    except UnicodeEncodeError:  # bytes of the environment that are no text
+    except UnicodeEncodeError:  # bytes in the environment that are no text
         return False
     if name in ("", ".", "..") or size > MAX_NAME_BYTES:
         return False
@@ -119,7 +119,7 @@ def _is_interface_name(name: str) -> bool:
 
 
 class Milliseconds:
-    """Check a whole number of milliseconds from `least` to `most`."""
+    """A Check for a whole number of milliseconds from `least` to `most`."""
 
     def __init__(self, least: int, most: int) -> None:
         self.least = least
@@ -127,7 +127,7 @@ class Milliseconds:
 
     def __call__(self, where: str, value: object, faults: list[str]) -> int:
         """Check a value, as a Check does."""
-        # A TOML boolean is a Python int, and no number of milliseconds.
+        # A TOML boolean is a Python int, but no number of milliseconds.
         if type(value) is int and self.least <= value <= self.most:
             return value
         faults.append(
@@ -141,7 +141,7 @@ POLLING_INTERVAL = Milliseconds(100, 60_000)
 
 
 class Choice:
-    """Check one of several words."""
+    """A Check for one of several words."""
 
     def __init__(self, *words: str) -> None:
         self.words = words
@@ -168,7 +168,7 @@ def _is_path(value: object) -> TypeGuard[str]:
 
 
 def _check_bfd_socket(where: str, value: object, faults: list[str]) -> str | None:
-    """Check the path of a UNIX socket, which holds 107 bytes and a zero (unix(7))."""
+    """Check the path of a UNIX socket, which has at most MAX_SOCKET_BYTES."""
     if _is_path(value) and len(value.encode("utf-8", "surrogatepass")) <= MAX_SOCKET_BYTES:
         return value
     allowed = f"the absolute path of a socket, of {MAX_SOCKET_BYTES} bytes at most"
@@ -177,7 +177,7 @@ def _check_bfd_socket(where: str, value: object, faults: list[str]) -> str | Non
 
 
 def _check_metrics_textfile(where: str, value: object, faults: list[str]) -> str | None:
-    """Check a path for metrics: node_exporter reads the files of its folder whose names end in `.prom`."""
+    """Check a path for metrics: node_exporter reads files in its folder whose names end in `.prom`."""
     if _is_path(value):
         name = value.rpartition("/")[2]
         if name.endswith(".prom") and name != ".prom":
@@ -187,15 +187,15 @@ def _check_metrics_textfile(where: str, value: object, faults: list[str]) -> str
 
 
 REQUIRED = object()
-"""The default of a key that has none."""
+"""The default of a key that must be set."""
 
 
 class Key:
     """One key.
 
-    `kind` is what TOML calls its values. `unit` is that of a number, or an empty string. A `default` of
-    REQUIRED means that there is none, one of None that the key is off. `meaning` is one sentence for a
-    person. `always_written`: a file that the program writes has the key even if the value is the default.
+    `kind` is the type of its values, in TOML's words. `unit` is that of a number, or an empty string. With a
+    `default` of REQUIRED the key must be set; with None it is off. `meaning` is one sentence for a person.
+    `always_written`: a file that the program writes has the key even if the value is the default.
     """
 
     def __init__(
@@ -290,9 +290,9 @@ class Config:
     """A valid configuration. Each field but the last two has the name of its key; KEYS says what it may be.
 
     `interfaces` are names, alternative names and patterns (`*`, `?` and `[…]` as in fnmatch(3)); or AUTO.
-    Each of the `redundancy_groups` has names and patterns, too.
-    `origins` says of each key where its value is from. `warnings` are lines for a person: what was
-    left out of the files, and what of the environment was taken otherwise than it was written.
+    Each of the `redundancy_groups` also has names and patterns.
+    `origins` names the source of each key's value. `warnings` are lines for a person: what was left out
+    of the files, and where the value from the environment differs from what it says.
     """
 
     interfaces: tuple[str, ...]
@@ -310,7 +310,7 @@ class Config:
 
 
 def quoted(value: object, longest: int = 80) -> str:
-    """Return a value as TOML would have it, on one line and cut to so many characters, for a message."""
+    """Return a value for a message: as TOML would have it, on one line, cut to `longest` characters."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:  # Python turns no number of thousands of digits into text

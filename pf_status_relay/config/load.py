@@ -1,16 +1,16 @@
 """The configuration: a TOML file, its drop-ins and two environment variables, checked as a whole.
 
-A `Config` is always valid. Whatever is wrong is collected and raised as one `ConfigError` with
-a line per fault, so that one edit can fix the file. Of the environment, whatever the Go program runs
-with is taken, with a warning where less than what is written counts. Files are taken strictly, except
-that a start must not fail for a detail; so these are left out with a warning:
+A `Config` is always valid. All faults are collected and raised as one `ConfigError` with a line per
+fault, so that one edit can fix the file. The environment may hold whatever the Go program runs with;
+a warning says where not all of it counts. Files are read strictly, but a start must not fail for a
+detail. So these are left out with a warning:
 
     a faulty drop-in of a package, of an image or of this boot    not one of the administrator's, nor the file
     a key that only a later version knows                         not one that resembles a known key: a typo
 
-A node that goes back to this version after a later one has the later one's file. That is why no key may
-resemble another one (`resembled`), and why a feature to come gets a new key and never a new value of an old
-one: tests/unit/config/test_versions.py.
+A node that returns from a later version to this one still has the later version's file. That is why no key
+may resemble another one (`resembled`), and why a new feature gets a new key and never a new value of an
+existing key: tests/unit/config/test_versions.py.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ INTERVAL_VARIABLE = "PF_STATUS_RELAY_POLLING_INTERVAL"
 
 _DECIMAL = re.compile("[+]?[0-9]{1,19}")
 _RESEMBLES = 0.7
-"""The ratio of difflib's from which on a key is a typo: `interval_ms` is one of `polling_interval_ms`."""
+"""The minimum difflib ratio of a typo: `interval_ms` counts as one of `polling_interval_ms`."""
 
-_LONGEST_KEY = 40  # a longer one resembles none, and looking for one takes the square of its length
+_LONGEST_KEY = 40  # a longer key resembles none, and the search takes time with the square of its length
 _MAX_INT = (1 << 63) - 1
 """The largest number that the Go program reads (strconv.Atoi)."""
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `faults` are lines for a person, at least one."""
+    """The configuration cannot be used. `faults` has at least one line for a person."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
@@ -64,10 +64,10 @@ def from_files(
 ) -> Config:
     """Read the configuration. Drop-ins override the file, environment variables override both.
 
-    `path` is the file that must exist, and the only one that is read; None stands for DEFAULT_PATH and
-    the drop-ins in `folders`, the administrator's first. That file may be missing if there are drop-ins or
-    INTERFACES_VARIABLE is set. What is left out of the files is a line of the result's `warnings`; with
-    `strict` each unknown key is a fault. Raises ConfigError with every fault there is.
+    `path` is the only file that is read, and must exist. None stands for DEFAULT_PATH and the drop-ins in
+    `folders`, the administrator's first; DEFAULT_PATH may be missing if there are drop-ins or
+    INTERFACES_VARIABLE is set. Each part of the files that is left out adds a line to the result's
+    `warnings`; with `strict` each unknown key is a fault. Raises ConfigError with all faults.
     """
     faults: list[str] = []
     left_out: list[str] = []
@@ -103,7 +103,7 @@ def from_files(
 def _checked(
     where: str, found: Mapping[str, Any], faults: list[str], left_out: list[str] | None
 ) -> dict[str, Any]:
-    """Return the values of a file's known keys. An unknown one adds a line to `left_out`, or to `faults`."""
+    """Return the values of a file's known keys. An unknown key adds a line to `left_out` or `faults`."""
     checked: dict[str, Any] = {}
     for key, value in found.items():
         if key in KEYS:
@@ -122,7 +122,7 @@ def _checked(
 
 
 def _check_delays(values: dict[str, Any], origins: Mapping[str, str], told: list[str]) -> None:
-    """Take a limit out to which the delay cannot grow, and add a line to `told`. Relaying is worth more."""
+    """Drop a limit to which the delay cannot grow, and add a line to `told`. Relaying matters more."""
     most, least = values.get("restore_delay_max_ms"), values.get("restore_delay_ms") or 0
     if most is not None and not 0 < least <= most:
         told.append(
@@ -134,7 +134,7 @@ def _check_delays(values: dict[str, Any], origins: Mapping[str, str], told: list
 
 
 def _check_bfd(values: dict[str, Any], origins: Mapping[str, str], told: list[str]) -> None:
-    """Take BFD out where nothing keeps a PF open, and add a line to `told`. Relaying is worth more."""
+    """Drop BFD where no group keeps a PF open, and add a line to `told`. Relaying matters more."""
     if values.get("bfd_socket") is not None and not values.get("redundancy_groups"):
         told.append(
             f"{origins['bfd_socket']}: bfd_socket is {quoted(values['bfd_socket'])} "
@@ -145,17 +145,17 @@ def _check_bfd(values: dict[str, Any], origins: Mapping[str, str], told: list[st
 
 
 def resembled(key: str, known: Iterable[str] = KEYS) -> str | None:
-    """Return the known key that an unknown one resembles, which makes it a typo; None if there is none."""
-    import difflib  # only here: no start should wait for what only a typo needs
+    """Return the known key of which an unknown one is a typo, None if it resembles none."""
+    import difflib  # imported here: only a typo needs it, and its import would delay each start
 
     written = key.lower().replace("-", "_")[:_LONGEST_KEY]
     return next(iter(difflib.get_close_matches(written, known, 1, _RESEMBLES)), None)
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
-    """Read the configuration from the environment alone, as the Go program does; no file matters.
+    """Read the configuration from the environment alone, as the Go program does.
 
-    Raises ConfigError with every fault there is.
+    Raises ConfigError with all faults.
     """
     faults: list[str] = []
     if INTERFACES_VARIABLE not in environment:
@@ -170,7 +170,7 @@ def _overridden(
     faults: list[str],
     warnings: list[str],
 ) -> Config:
-    """Return the configuration of these values, those of the environment before them. Raises ConfigError."""
+    """Return the configuration of these values; the environment overrides them. Raises ConfigError."""
     left_out = [*warnings]
     if INTERFACES_VARIABLE in environment:
         values["interfaces"] = _interfaces(environment[INTERFACES_VARIABLE], faults, warnings)
@@ -188,7 +188,7 @@ def _overridden(
 
 
 def _interfaces(text: str, faults: list[str], warnings: list[str]) -> tuple[str, ...]:
-    """Return the interfaces of the environment, without empty entries and repetitions."""
+    """Return the interfaces in the environment, without empty entries and repetitions."""
     where = f"environment: {INTERFACES_VARIABLE}"
     entries = Counter(name.strip() for name in text.split(","))
     names = [name for name in entries if name]
@@ -205,7 +205,7 @@ def _interfaces(text: str, faults: list[str], warnings: list[str]) -> tuple[str,
 
 
 def _interval(text: str, faults: list[str], warnings: list[str]) -> int:
-    """Return the polling interval of the environment in milliseconds, cut to the longest one."""
+    """Return the polling interval in the environment in milliseconds, cut to the maximum."""
     where = f"environment: {INTERVAL_VARIABLE}"
     number: object = text
     if _DECIMAL.fullmatch(text) and int(text) <= _MAX_INT:

@@ -1,4 +1,4 @@
-"""The configuration as TOML, for a file and for a person. load.py reads what is written here."""
+"""Writes the configuration as TOML, for a file and for a person. load.py reads the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def toml(config: Config) -> str:
 
 
 def explained(config: Config) -> str:
-    """Return every key with its value, under a comment that says where that is from. It is TOML, too."""
+    """Return, as TOML, every key with its value, under a comment that names the source of the value."""
     lines: list[str] = []
     for name in KEYS:
         lines.append(f"# {config.origins.get(name, 'default')}\n")
