@@ -1,1 +1,1 @@
-"""What FRR's daemons tell, to facts: bfdd's control socket. Decides nothing."""
+"""What FRR's daemons report, to facts: bfdd's control socket. Decides nothing."""

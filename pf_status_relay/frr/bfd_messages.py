@@ -1,7 +1,7 @@
 """The messages of bfdd's control socket, bytes to facts (FRR 8.4, bfdd/bfdctl.h and bfdd/config.c).
 
-A message is a header and a body: the body's length, an identifier, the type and the version, in network byte
-order, then that many bytes. Requests carry numbers in the host's byte order, answers and notifications JSON.
+A message is a header and a body. The header holds the body's length, an identifier, the type and the version,
+in network byte order. Requests carry numbers in the host's byte order, answers and notifications carry JSON.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ _RESPONSE, _NOTIFY = 1, 4
 _NOTIFY_STATES = 0x1
 
 SUBSCRIBE = _HEADER.pack(8, 1, _NOTIFY, _VERSION) + struct.pack("=Q", _NOTIFY_STATES)
-"""Ask for the state of each session, now and whenever it goes up or down.
+"""The request for the state of each session, now and whenever it goes up or down.
 
-It has to be sent as a whole: bfdd waits for the rest of a message, and runs no session while it waits
+It must be sent as a whole: bfdd waits for the rest of a message, and runs no session while it waits
 (FRR 8.4, bfdd/control.c, control_read).
 """
 
 MAX_BODY = 16 << 10
-"""The longest body that is accepted, in bytes. What FRR sends has some hundred."""
+"""Maximum length of a body in bytes. FRR sends some hundred."""
 
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _STATES = {state.value: state for state in State}
 
 
 class Malformed(Exception):
-    """What was received is not what bfdd sends. The text says what was found."""
+    """The bytes are not what bfdd sends. The text says what was found."""
 
 
 class Answered:
-    """A request was answered. The state of each session that there is follows it at once."""
+    """The answer to a request. The states of all sessions follow at once."""
 
 
 Message = Union[Answered, Told]
 
 
 class Decoder:
-    """Takes the bytes of one connection as they come."""
+    """Decodes the bytes of one connection as they come."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, received: bytes) -> list[Message]:
-        """Take in some bytes and return the messages that are complete, without those that are of no use.
+        """Add bytes and return the messages that are complete, without those of no use here.
 
-        Raises Malformed; after that the connection is of no use either.
+        Raises Malformed; after that the connection cannot be used either.
         """
         self._buffer += received
         messages: list[Message] = []
@@ -73,7 +73,7 @@ class Decoder:
 
 
 def _decoded(kind: int, body: bytes) -> Message | None:
-    """Return what a message tells, None if it is of no use here."""
+    """Return the content of a message, None if it is of no use here. Raises Malformed."""
     if kind not in (_RESPONSE, _NOTIFY):
         return None
     try:
@@ -99,7 +99,7 @@ def _decoded(kind: int, body: bytes) -> Message | None:
         and isinstance(content.get("state"), str)
     ):
         raise Malformed(f"no status of a session: {_shown(body)}")
-    # A state that RFC 5880 does not know proves nothing, as being down for no reason does.
+    # A state that RFC 5880 does not define proves nothing: it counts as down without a diagnostic.
     state = _STATES.get(content["state"])
     if state is None:
         state, diagnostic = State.DOWN, 0

@@ -1,4 +1,4 @@
-"""A connection to bfdd's control socket. Nothing of it waits for bfdd."""
+"""A connection to bfdd's control socket. No call waits for bfdd."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RECEIVE_BYTES = 64 << 10
 
 
 class BfdSocket:
-    """A connection that has asked for the state of each session. Raises OSError if there is none."""
+    """A connection that has asked for the state of each session. Raises OSError if that fails."""
 
     def __init__(self, path: str) -> None:
         self._decoder = Decoder()
@@ -39,7 +39,7 @@ class BfdSocket:
             raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
 
     def receive(self) -> list[Message]:
-        """Return what has come by now. Raises OSError if the connection has ended, or is not bfdd's."""
+        """Return the messages that have come. Raises OSError if the connection ended, or is not bfdd's."""
         try:
             received = self._socket.recv(_RECEIVE_BYTES)
         except BlockingIOError:

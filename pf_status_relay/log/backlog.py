@@ -1,7 +1,7 @@
-"""Events that wait to be written. Whoever takes the log can be slow, hang or be gone: relaying goes on.
+"""Events that wait to be written. The reader of the log may be slow, hang or be gone: relaying goes on.
 
-A thread of its own writes them, in order. If it gets behind by more than LIMIT events, those that come are
-counted instead; once it has caught up, one event says how many are missing there.
+A separate thread writes the events, in order. If more than LIMIT events wait, further ones are only counted.
+When the thread has caught up, one event says how many are missing there.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Callable
 from pf_status_relay.core.events import Event, LogEventsLost
 
 Write = Callable[[Event, datetime], None]
-"""Writes an event and when it was logged. May block, but must release the GIL.
+"""Writes an event and the time at which it was logged. May block, but must release the GIL.
 
-Raises OSError if it is not written.
+Raises OSError if the event is not written.
 """
 
 LIMIT = 10_000
-"""Events that are kept: an outage of 64 PFs with 128 VFs each, and some megabytes."""
+"""Maximum number of events kept: an outage of 64 PFs with 128 VFs each. They take some megabytes."""
 
 WRITE_AGAIN_S = 1.0
 """Seconds between attempts to write an event."""
 
-_NEVER_WRITTEN = (errno.EMSGSIZE, errno.EPIPE, errno.EBADF)  # however often it is tried
+_NEVER_WRITTEN = (errno.EMSGSIZE, errno.EPIPE, errno.EBADF)  # these fail however often it is tried
 
 
 class Backlog:
-    """Takes events, oldest first, and never waits and never fails. `close` ends it."""
+    """A queue that takes events, oldest first, and never waits or fails. `close` ends it."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -43,11 +43,11 @@ class Backlog:
         self._thread.start()
 
     def __call__(self, events: Sequence[Event]) -> None:
-        """Keep events for the thread to write, or count them if there are too many."""
+        """Keep events for the thread to write, or only count them if too many wait."""
         now = datetime.now(timezone.utc)
         with self._changed:
             for event in events:
-                # Once one is lost the next are too, so that the gap is in one place, and told there.
+                # Once one is lost, the next are too: so the gap is in one place, and is logged there.
                 if self._lost or len(self._waiting) >= LIMIT:
                     self._lost += 1
                 else:
@@ -55,7 +55,7 @@ class Backlog:
             self._changed.notify()
 
     def close(self, within_s: float) -> None:
-        """Wait until all is written, for so many seconds at most, and take no more."""
+        """Wait until all events are written, for at most `within_s` seconds, and take no more."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -78,7 +78,7 @@ class Backlog:
                         return
 
     def _written(self, event: Event, time: datetime) -> bool:
-        """Write an event; return False if that is worth another attempt."""
+        """Write an event. Return False if it is worth another attempt."""
         try:
             self._write(event, time)
         except OSError as error:

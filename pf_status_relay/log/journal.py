@@ -1,8 +1,8 @@
-"""The journal, by systemd-python, without waiting for a journald that hangs.
+"""Writes to the journal, by systemd-python, without blocking the process while journald hangs.
 
 systemd-python's sendv keeps the interpreter's lock while journald's queue is full, so that every thread of
-the process waits. It is therefore called only when there is room; to wait for that is left to poll(2), which
-lets the other threads run.
+the process waits. So sendv is called only when the queue has room. poll(2) waits for that, and lets the other
+threads run.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from collections.abc import Mapping
 from typing import Callable
 
 SOCKET = "/run/systemd/journal/socket"
-"""Where journald listens."""
+"""The socket on which journald listens."""
 
 WAIT_S = 1.0
-"""Seconds to wait for room in journald's queue."""
+"""Maximum seconds to wait for room in journald's queue."""
 
 
 def sender() -> Callable[[Mapping[str, str]], None]:
-    """Return what sends one entry, given by its fields.
+    """Return a function that sends one entry, given by its fields.
 
-    It raises OSError if journald is not there, or its queue stays full. Raises ImportError if systemd-python
-    is not installed.
+    The function raises OSError if journald is not there, or its queue stays full. Raises ImportError if
+    systemd-python is not installed.
     """
-    from systemd.journal import sendv  # only here: the library is not everywhere
+    from systemd.journal import sendv  # imported here: the library is not installed everywhere
 
     def send(fields: Mapping[str, str]) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:

@@ -1,9 +1,9 @@
-"""What the journal has of the service, by systemd-python: the way back of what `journal` sends.
+"""Reads the service's entries from the journal, by systemd-python: the reverse of journal.py.
 
-Anybody can log an event's MESSAGE_ID, but which unit a process belongs to journald finds out by itself
-(systemd.journal-fields(7)): only entries of the service's unit are believed, and of systemd and journald what
-they say about it. The unit is looked up in the journal's index and the MESSAGE_ID compared here, which takes
-a third of the time that the index takes for both.
+Any process can log an event's MESSAGE_ID, but journald itself finds out to which unit a process belongs
+(systemd.journal-fields(7)). So only entries of the service's unit are believed, and what systemd and journald
+say about that unit. The journal's index finds the unit, and this module compares the MESSAGE_ID: that takes a
+third of the time that the index takes for both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FIELDS = {message_id.encode(): (message_id, fields) for message_id, fields in F
 
 
 class NoJournal(Exception):
-    """There is no journal. The message says where it was looked for."""
+    """There is no journal. The message names the folders that were searched."""
 
 
 class NotAllowed(Exception):
@@ -40,9 +40,9 @@ def boot_id() -> str:
 
 
 def check_access() -> None:
-    """Raise NoJournal or NotAllowed where there is nothing to read, for which systemd has no error.
+    """Raise NoJournal or NotAllowed if the journal cannot be read: systemd reports no error for this.
 
-    A file that may not be read is left out by sd-journal without a word, and the history would have holes.
+    sd-journal silently leaves out a file that it may not read, and the history would have holes.
     """
     found = False
     try:
@@ -59,7 +59,7 @@ def check_access() -> None:
 
 
 def _system_files(folder: Path) -> list[Path]:
-    """Return the files of the system's journal, current and archived, that one of the two folders has."""
+    """Return the files of the system's journal, current and archived, in one of the two folders."""
     try:
         own = folder / MACHINE_ID.read_text().strip()
         return sorted(own / name for name in os.listdir(own) if name.startswith("system"))
@@ -68,21 +68,21 @@ def _system_files(folder: Path) -> list[Path]:
 
 
 class JournalReader:
-    """Reads what the journal has of a unit."""
+    """Reads the journal's entries about a unit."""
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
 
     def begins(self) -> float | None:
-        """Return the time of its oldest entry of all, in seconds since 1970; None if it is empty."""
+        """Return the time of the journal's oldest entry, in seconds since 1970; None if it is empty."""
         with closing(_Reader()) as reader:
             return reader.time if reader.next() else None
 
     def entries(self, since: float) -> Iterator[Entry]:
-        """Yield what is needed to say what happened since a time (seconds since 1970), oldest first.
+        """Yield the entries that show what happened since a time (seconds since 1970), oldest first.
 
-        It begins where the service that ran at that time was started, as that is when it logged how the PFs
-        are.
+        They begin where the service that ran at that time was started: it logs the state of the PFs when it
+        starts.
         """
         boot = ""
         with closing(self._reader()) as reader:
@@ -121,13 +121,13 @@ class JournalReader:
 
 
 class _Reader(journal.Reader):  # type: ignore[misc]
-    """systemd-python's reader, past its conversion of every field of an entry, which takes most of the time.
+    """systemd-python's reader without the conversion of every field, which takes most of the time.
 
-    Each of `matches` is a set of fields that an entry has to have; one of them is enough.
+    Each of `matches` is a set of fields that an entry must have. An entry needs to fit only one of them.
     """
 
     def __init__(self, *matches: Mapping[str, str]) -> None:
-        # Not the system's files alone: a container's process has a user, and journald a file for each user.
+        # Not only the system's files: a container's process has a user, and journald keeps a file per user.
         super().__init__(flags=journal.LOCAL_ONLY)
         self._boots: dict[bytes, str] = {}
         for match in matches:
@@ -136,7 +136,7 @@ class _Reader(journal.Reader):  # type: ignore[misc]
             self.add_disjunction()
 
     def seek(self, time: float | None) -> None:
-        """Go to a time in seconds since 1970, None: the beginning. The next entry is at it or later."""
+        """Go to a time (seconds since 1970; None: the beginning). The next entry is at that time or later."""
         if time is None:
             self.seek_head()
         else:
@@ -147,7 +147,7 @@ class _Reader(journal.Reader):  # type: ignore[misc]
         return bool(self._next())
 
     def previous(self) -> bool:
-        """Go to the entry before and return whether there is one."""
+        """Go to the previous entry and return whether there is one."""
         return bool(self._previous())
 
     @property
@@ -156,7 +156,7 @@ class _Reader(journal.Reader):  # type: ignore[misc]
         return float(self._get_realtime()) / 1e6
 
     def field(self, name: str) -> bytes:
-        """Return a field of the entry, empty if it has none of this name."""
+        """Return a field of the entry, empty if the entry does not have it."""
         try:
             value = self._get(name)
         except KeyError:
@@ -165,7 +165,7 @@ class _Reader(journal.Reader):  # type: ignore[misc]
         return value
 
     def entry(self, message_id: str, names: tuple[str, ...]) -> Entry:
-        """Return the entry with these of its fields, without those that it does not have."""
+        """Return the entry with those of the fields `names` that it has."""
         monotonic, boot = self._get_monotonic()
         fields = {}
         for name in names:

@@ -1,4 +1,4 @@
-"""Events as the log shows them: native journal entries, or JSON lines on standard output."""
+"""The log's output: events as native journal entries, or as JSON lines on standard output."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pf_status_relay.log import journal
 from pf_status_relay.log.backlog import Backlog, Write
 
 Log = Callable[[Sequence[Event]], None]
-"""Takes events, oldest first, never waits and never fails: relaying is worth more than telling of it."""
+"""Takes events, oldest first. Never waits or fails: relaying matters more than logging."""
 
 IDENTIFIER = "pf-status-relay"
 
 CLOSE_S = 1.0
-"""Seconds that the end of the service waits for what is still to be written."""
+"""Maximum seconds that the service, when it ends, waits for events still to be written."""
 
 _STANDARD_OUTPUT = 1
 
@@ -38,9 +38,9 @@ class LogFormat(Enum):
 
 @contextmanager
 def open_log(log_format: LogFormat, threshold: Level, environment: Mapping[str, str]) -> Iterator[Log]:
-    """Give the log for events of at least the level `threshold`; in the end, write what waits.
+    """Open the log for events of at least the level `threshold`. At the end, write the events that wait.
 
-    Raises ImportError if the journal is asked for and systemd-python is not installed.
+    Raises ImportError if the journal is to be used and systemd-python is not installed.
     """
     if log_format is LogFormat.AUTO:
         log_format = LogFormat.JOURNAL if leads_to_journal(environment) else LogFormat.JSON
@@ -71,7 +71,7 @@ def leads_to_journal(environment: Mapping[str, str]) -> bool:
 
 
 def json_line(event: Event, time: datetime) -> str:
-    """Return the event as one JSON object, keys in the order that its readers rely on."""
+    """Return the event as one JSON object, its keys in the order on which readers rely."""
     fields = {
         "time": time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "level": event.level.name,
@@ -97,7 +97,7 @@ def journal_fields(event: Event) -> dict[str, str]:
 
 
 def _to_standard_output(event: Event, time: datetime) -> None:
-    # Past sys.stdout, whose lock a thread that hangs in it would take into the end of the interpreter.
+    # Not by sys.stdout: a thread that hangs in it would still hold its lock when the interpreter ends.
     left = f"{json_line(event, time)}\n".encode()
     while left:
         left = left[os.write(_STANDARD_OUTPUT, left) :]
@@ -105,11 +105,11 @@ def _to_standard_output(event: Event, time: datetime) -> None:
 
 def _to_journal() -> Write:
     send = journal.sender()
-    return lambda event, time: send(journal_fields(event))  # journald has a time of its own for it
+    return lambda event, time: send(journal_fields(event))  # journald records the time itself
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
+    """Return a value in a form that JSON has."""
     if isinstance(value, PortState):
         return lacp.describe(value)
     if isinstance(value, VfLinkState):
@@ -126,7 +126,7 @@ def _text(value: Any) -> str:
 
 
 def _word(value: Any) -> str:
-    """Return a value for `key=value`, quoted where it would not read as one word."""
+    """Return a value for `key=value`, quoted if it would not read as one word."""
     text = _text(value)
     return (
         json.dumps(text)
