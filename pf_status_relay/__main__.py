@@ -1,4 +1,4 @@
-"""`python -m pf_status_relay`."""
+"""The program as `python -m pf_status_relay`."""
 
 import sys
 

@@ -7,14 +7,14 @@ LONGEST = 300
 
 
 def reason_of(error: Exception) -> str:
-    """Return why something failed, of an OSError without its number and path."""
+    """Return why something failed; for an OSError without its number and path."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:
-    """Return a text on one line, cut to so many characters.
+    """Return a text on one line, cut to `longest` characters.
 
-    What cannot be seen, or would move a terminal's cursor, is shown by its number.
+    A character that is invisible, or would move a terminal's cursor, is shown by its number.
     """
     visible = text[: longest + 1]
     if not visible.isprintable():
