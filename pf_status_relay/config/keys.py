@@ -38,7 +38,7 @@ _NAME_ALLOWED = (
 )
 
 Check = Callable[[str, object, list[str]], Any]
-"""Checks a value that was found at a place. Returns it as `Config` holds it, or adds a line to the faults."""
+"""A check of a value found at a place: returns it as `Config` has it, or adds a line to the faults."""
 
 
 def check_interfaces(

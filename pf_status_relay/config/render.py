@@ -1,4 +1,4 @@
-"""Writes the configuration as TOML, for a file and for a person. load.py reads the result."""
+"""The configuration as TOML, for a file and for a person. load.py can read it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Damping:
 
     `delay_s` is the delay that counts now, 0 for the configured one. `calm_at` (monotonic seconds) is when
     LACP will have been up for long enough to halve it; never, while LACP is down. `lost` is true from a loss
-    of LACP until LACP has been up for long enough.
+    of LACP until the delay is the configured one and `calm_at` has passed.
     """
 
     delay_s: float = 0.0

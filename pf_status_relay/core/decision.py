@@ -10,7 +10,7 @@ All that decides a VF's link state is in this file, and nothing else: no I/O, cl
     ready, LACP up, neither  is left alone    becomes auto    is left alone
     ... but not for long     is left alone    is left alone   is left alone
 
-A further law for the PFs of a redundancy group says which of them is kept open (redundancy.py).
+A further law says which PF of a redundancy group is kept open, so that one stays open (redundancy.py).
 
 If a PF is not ready, or no longer monitored, its VFs in disable are left disabled: the service does not set
 them back. It says so while there are any, and `pf-status-relay restore` sets them to auto.

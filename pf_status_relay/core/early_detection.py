@@ -31,7 +31,7 @@ class Silence:
 
 
 def observe(before: Silence, pf: PhysicalFunction, now: float, limit_s: float | None) -> Silence:
-    """Follow one look at a ready PF's counter. `limit_s`: seconds of silence allowed; None: off.
+    """Return the silence after a look at a ready PF. `limit_s`: seconds of silence allowed; None: off.
 
     The silence begins again whenever the port state does not read as up. So it is measured only on
     a port that was up and heard its partner before.

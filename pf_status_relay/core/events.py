@@ -459,7 +459,7 @@ class VfLinkStateDoubtful(Event):
 
 
 class VfsLeftDisabled(Event):
-    """The service does not relay for the PF: `disabled` VFs stay in disable, whatever LACP says.
+    """The service does not, or no longer, relay for the PF: `disabled` VFs stay disabled, whatever LACP says.
 
     `command` sets them back.
     """
@@ -473,7 +473,7 @@ class VfsLeftDisabled(Event):
 
 
 class VfsSetBySomebodyElse(Event):
-    """Something else sets link states of the PF's VFs back; this VF's three times in a minute."""
+    """Somebody else sets link states of the PF's VFs back; this VF's three times in a minute."""
 
     level = Level.WARN
     msg = "vf link states are also set by somebody else"

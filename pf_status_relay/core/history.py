@@ -449,7 +449,7 @@ class _Pf:
 
 
 class Chronicle:
-    """Builds a `History` from entries, which come oldest first."""
+    """A builder of a `History` from entries, which come oldest first."""
 
     def __init__(self) -> None:
         self._pfs: dict[str, _Pf] = {}

@@ -1,4 +1,4 @@
-"""Notices that something else sets the link states of VFs: another relay, or a script.
+"""Detection of others that set the link states of VFs: another relay, or a script.
 
 Under systemd the service cannot see other processes. It can see what they do: a VF that was seen in the
 right link state is found in the wrong one, and LACP did not change in between. Once may be a person. The
@@ -26,7 +26,7 @@ QUIET_S = 600.0
 
 @dataclass(frozen=True)
 class Interference:
-    """What looks have shown of somebody else on one PF.
+    """What looks have shown of others that set the VFs of one PF.
 
     `vfs` are those of the last look, and `right` is the link state that they should have had then.
     `set_back` holds, by VF number, when somebody set the VF back (monotonic seconds). `fight` is when that

@@ -45,7 +45,7 @@ Message = Union[Answered, Told]
 
 
 class Decoder:
-    """Decodes the bytes of one connection as they come."""
+    """A decoder of the bytes of one connection, as they come."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

@@ -1,4 +1,4 @@
-"""Decodes a link message of the kernel: bytes in, a `Link` out. No socket, no state."""
+"""Decoding of the kernel's link messages: bytes in, a `Link` out. No socket, no state."""
 
 from __future__ import annotations
 

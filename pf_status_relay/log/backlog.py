@@ -16,7 +16,7 @@ from typing import Callable
 from pf_status_relay.core.events import Event, LogEventsLost
 
 Write = Callable[[Event, datetime], None]
-"""Writes an event and the time at which it was logged. May block, but must release the GIL.
+"""A function that writes an event and the time of logging. It may block, but must release the GIL.
 
 Raises OSError if the event is not written.
 """

@@ -1,4 +1,4 @@
-"""Writes to the journal, by systemd-python, without blocking the process while journald hangs.
+"""Writing to the journal, by systemd-python, without blocking the process while journald hangs.
 
 systemd-python's sendv keeps the interpreter's lock while journald's queue is full, so that every thread of
 the process waits. So sendv is called only when the queue has room. poll(2) waits for that, and lets the other

@@ -1,4 +1,4 @@
-"""Reads the service's entries from the journal, by systemd-python: the reverse of journal.py.
+"""Reading the service's entries in the journal, by systemd-python: the reverse of journal.py.
 
 Any process can log an event's MESSAGE_ID, but journald itself finds out to which unit a process belongs
 (systemd.journal-fields(7)). So only entries of the service's unit are believed, and what systemd and journald
@@ -68,7 +68,7 @@ def _system_files(folder: Path) -> list[Path]:
 
 
 class JournalReader:
-    """Reads the journal's entries about a unit."""
+    """A reader of the journal's entries about a unit."""
 
     def __init__(self, unit: str) -> None:
         self._unit = unit

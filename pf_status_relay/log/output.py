@@ -18,7 +18,7 @@ from pf_status_relay.log import journal
 from pf_status_relay.log.backlog import Backlog, Write
 
 Log = Callable[[Sequence[Event]], None]
-"""Takes events, oldest first. Never waits or fails: relaying matters more than logging."""
+"""A function that takes events, oldest first. It never waits or fails: relaying matters more than logging."""
 
 IDENTIFIER = "pf-status-relay"
 
