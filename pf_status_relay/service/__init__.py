@@ -1,1 +1,1 @@
-"""The daemon: when to look, what to write, and whom to tell."""
+"""The daemon: when to look at PFs, what to write, and what to report."""

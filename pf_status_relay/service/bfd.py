@@ -1,4 +1,4 @@
-"""The BFD sessions of the host, as FRR's bfdd tells them; core/bfd.py says what they mean."""
+"""The host's BFD sessions as FRR's bfdd reports them; core/bfd.py says what they mean."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ CONNECT_S = 5.0
 """Seconds between attempts to connect to bfdd."""
 
 ASK_S = 5.0
-"""Seconds after which bfdd is asked again for all sessions while one of them is down by a timeout.
+"""Seconds between requests for all sessions while one of them is down by a timeout.
 
-It does not tell when such a session is removed (FRR 8.4, bfdd/bfd.c, ptm_bfd_sess_dn).
+bfdd does not report that such a session was removed (FRR 8.4, bfdd/bfd.c, ptm_bfd_sess_dn).
 """
 
 MAX_SESSIONS = 4096
-"""More sessions than a host has. A process that tells of more of them is not bfdd."""
+"""Maximum number of sessions, more than a host has. A process that reports more is not bfdd."""
 
 
 class Bfd:
-    """Keeps what is known of each session. Without a path there are none, and nothing is done.
+    """Keeps what is known of each session. Without a path there are no sessions, and it does nothing.
 
     `clock` returns monotonic seconds.
     """
@@ -39,16 +39,16 @@ class Bfd:
         self._due = _NEVER if path is None else 0.0
         self._error = ""
         self._connected = False  # bfdd has answered
-        self._answered = False  # since it was last asked
+        self._answered = False  # since the last request
         self._sessions: dict[Peer, Session] = {}
-        self._not_told: set[Peer] = set()  # since it was last asked
+        self._not_told: set[Peer] = set()  # since the last request
 
     def sources(self) -> list[BfdSocket]:
-        """Return what to wait for."""
+        """Return the sockets to wait for."""
         return [] if self._socket is None else [self._socket]
 
     def due(self) -> float:
-        """Return when to look without having been woken, in monotonic seconds."""
+        """Return the monotonic time in seconds at which to look even if nothing can be read."""
         if self._socket is None or self._has_to_ask():
             return self._due
         return _NEVER
@@ -60,10 +60,7 @@ class Bfd:
             self._socket = None
 
     def look(self) -> list[Event]:
-        """Take in what bfdd has told, connect to it or ask it again if that is due.
-
-        Return what is to be logged.
-        """
+        """Read what bfdd sent; connect to it, or ask it again, if that is due. Return the events to log."""
         if self.path is None:
             return []
         events: list[Event] = []
@@ -93,7 +90,7 @@ class Bfd:
         return tuple(sorted(each for peer, each in self._sessions.items() if peer.interface == bond))
 
     def ignore(self, bonds: Collection[str]) -> None:
-        """Leave the PFs of these bonds to LACP until their sessions are up again: all timed out at once."""
+        """Let LACP alone decide for these bonds until their sessions are up again: all timed out at once."""
         for peer, each in self._sessions.items():
             if peer.interface in bonds and each.standing is Standing.TIMED_OUT:
                 self._sessions[peer] = each._replace(standing=Standing.IGNORED)
@@ -114,14 +111,14 @@ class Bfd:
         self._not_told = set(self._sessions)
 
     def _has_to_ask(self) -> bool:
-        """Tell whether there are sessions that FRR may have no longer. What was asked before is answered."""
+        """Tell whether bfdd answered the last request, and FRR may have removed sessions."""
         return self._answered and (bool(self._not_told) or self._any_timed_out())
 
     def _any_timed_out(self) -> bool:
         return any(each.standing is Standing.TIMED_OUT for each in self._sessions.values())
 
     def _ask_again(self, connection: BfdSocket, now: float) -> None:
-        """Forget the sessions of which an answer did not tell, and ask again if one is down by a timeout."""
+        """Forget the sessions that the answer lacked, and ask again if one is down by a timeout."""
         for peer in self._not_told:
             self._sessions.pop(peer, None)
         self._not_told = set()
@@ -130,7 +127,7 @@ class Bfd:
             self._asked(now)
 
     def _lost(self, path: str, error: str, now: float) -> list[Event]:
-        """Take in that there is no connection, and say so if that is news."""
+        """Record that there is no connection. Return an event unless the same error was reported before."""
         self.close()
         self._due = now + CONNECT_S
         self._connected = False

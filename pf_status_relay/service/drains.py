@@ -6,12 +6,13 @@
     since = 2030-01-01T10:00:00Z
     until = 2030-01-01T12:00:00Z
 
-The name says which PF, by interface name or alternative name, and who drains it. The content is TOML, and
-all of it is optional: an empty file drains until it is removed, or the host is booted. The union of the files
-counts. `pf-status-relay drain` writes them; so can any program that is root. They are no part of the
-configuration: they count also if that is at fault, and whichever one the service was started with.
+The file name holds the PF (interface name or alternative name) and the owner of the drain. The content is
+TOML. All of it is optional: an empty file drains until it is removed or the host boots. A PF is drained while
+any file drains it. `pf-status-relay drain` writes the files; any program that is root can. They are not part
+of the configuration: they count even if it has faults, and whichever one the service was started with.
 
-A file at fault is logged once and ignored. One whose `until` has passed has no effect, and can stay.
+The service logs a faulty file once and ignores it. A file whose `until` has passed has no effect, and can
+stay.
 """
 
 from __future__ import annotations
@@ -35,22 +36,22 @@ from pf_status_relay.text import one_line, reason_of
 FOLDER = Path("/run/pf-status-relay.drain.d")
 
 MOST_FILES = 1000
-"""More were not made by people."""
+"""Maximum number of files that are read. People do not create more."""
 
 MAX_REASON = 300
-"""Characters of a reason."""
+"""Maximum length of a reason in characters."""
 
 _SUFFIX = ".toml"
 _OWNER = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 _KEYS = ("reason", "since", "until")
 _SETTLED_S = 2.0
-"""Age in seconds from which a file's times tell whether it has changed: the kernel's clock ticks in ms."""
+"""Age in seconds from which unchanged times prove an unchanged file: the kernel's clock ticks in ms."""
 
 CHANGED = signal.SIGURG
 """Signal that makes the service look at the drains at once.
 
-A process that does not know it ignores it (signal(7)), so it ends neither another program nor a service that
-is just starting.
+A process without a handler ignores it (signal(7)). So it ends neither another program nor a service that is
+just starting.
 """
 
 
@@ -63,12 +64,12 @@ class Folder:
         self._read: dict[str, tuple[object, Drain | None, float, list[str]]] = {}
         self._ignored: list[str] = []
         self.drains: tuple[Drain, ...] = ()
-        """Those in effect when the folder was last looked at, sorted by PF and owner."""
+        """The drains in effect at the last look, sorted by PF and owner."""
         self.ends_in_s: float | None = None
         """Seconds after which the first of them ends; None if none does."""
 
     def look(self) -> Sequence[Event]:
-        """Find out which drains are in effect, and return what is to be logged."""
+        """Find out which drains are in effect, and return the events to log."""
         faults: list[str] = []
         now = self._now()
         names = self._names(faults)
@@ -102,7 +103,7 @@ class Folder:
     def _file(
         self, name: str, known: tuple[object, Drain | None, float, list[str]] | None, now: float
     ) -> tuple[Drain | None, float, list[str]]:
-        """Return the drain of a file, when it ends, and what is wrong with it. Read it if it has changed."""
+        """Return a file's drain, when it ends, and the file's faults. Read the file only if it changed."""
         identity: object = None
         with suppress(OSError):
             status = os.stat(self._path / name)
@@ -117,7 +118,7 @@ class Folder:
 
 
 def read(path: Path = FOLDER) -> tuple[tuple[Drain, ...], list[str]]:
-    """Return the drains that are in effect now, and what is wrong with the files of others."""
+    """Return the drains that are in effect now, and the faults of the other files."""
     folder = Folder(path)
     ignored = [event.error for event in folder.look() if isinstance(event, DrainIgnored)]
     return folder.drains, ignored
@@ -134,7 +135,7 @@ def listed(path: Path = FOLDER) -> list[tuple[str, str]]:
 
 
 def is_owner(text: str) -> bool:
-    """Tell whether an owner can have this name: it becomes part of a file's."""
+    """Tell whether an owner can have this name: it becomes part of a file name."""
     return bool(_OWNER.fullmatch(text))
 
 
@@ -163,7 +164,7 @@ def remove(interface: str, owner: str, path: Path = FOLDER) -> None:
 
 
 def rfc3339(seconds: float) -> str:
-    """Return a time since the epoch as a drain holds it."""
+    """Return a time, in seconds since the epoch, as a drain's file holds it."""
     return _text(datetime.fromtimestamp(int(seconds), timezone.utc))
 
 
@@ -172,7 +173,7 @@ def _path_of(interface: str, owner: str, folder: Path) -> Path:
 
 
 def _named(name: str) -> tuple[str, str]:
-    """Return the PF and the owner that a file's name says; one of them is empty if it does not."""
+    """Return the PF and the owner in a file's name; one of them is empty if the name lacks it."""
     interface, _, owner = name[: -len(_SUFFIX)].rpartition("@")
     return interface, owner if is_owner(owner) else ""
 
@@ -185,7 +186,7 @@ def _parse(path: Path, faults: list[str]) -> tuple[Drain | None, float]:
     if not interface or not owner:
         faults.append(f"{where}: allowed: a file named PF@OWNER{_SUFFIX}, OWNER of A-Z a-z 0-9 . _ + -")
     values = files.read(path, faults)
-    if values is None:  # it went while it was read
+    if values is None:  # somebody removed it in between
         return None, 0.0
     for key in values:
         if key not in _KEYS:

@@ -1,4 +1,4 @@
-"""The interfaces that are monitored: which those are, and the next round of each: read, decide, write."""
+"""The monitored interfaces: which they are, and the next round of each (read, decide, write)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from pf_status_relay.service.bfd import Bfd
 from pf_status_relay.service.vf_writer import VfWriter
 
 Clock = Callable[[], float]
-"""Return the time in seconds that only grows (time.monotonic)."""
+"""Return the monotonic time in seconds (time.monotonic)."""
 
 _NEVER = float("inf")
 
@@ -64,15 +64,15 @@ QUICK_S = 0.1
 The kernel does not announce that LACP has recovered."""
 
 CLOSED_S = 1.0
-"""Seconds between looks at a PF that is down or drained, at most: the kernel does not announce new VFs."""
+"""Maximum seconds between looks at a PF that is down or drained: the kernel does not announce new VFs."""
 
 MASTER_S = 10.0
-"""Seconds after which a PF's bond is read again although no event was about it: for good measure,
-as the kernel announces each change of a bond's ports."""
+"""Seconds after which a PF's bond is read again without an event about it: a precaution, as the kernel
+announces each change of a bond's ports."""
 
 
 class Interfaces:
-    """The interfaces that a configuration means, in its order. With `dry_run` nothing is set."""
+    """The interfaces that a configuration selects, in its order. With `dry_run` they set nothing."""
 
     def __init__(self, dry_run: bool, clock: Clock) -> None:
         self._dry_run = dry_run
@@ -87,35 +87,35 @@ class Interfaces:
         """The redundancy group of each interface that is in one, in the order of the group."""
 
     def __iter__(self) -> Iterator[Interface]:
-        """Go through the interfaces in the order of the configuration."""
+        """Iterate over the interfaces in the order of the configuration."""
         return iter(self._by_name.values())
 
     def names(self) -> set[str]:
-        """Return the names of all."""
+        """Return the names of all interfaces."""
         return set(self._by_name)
 
     def due(self) -> float:
-        """Return when there is next something to do, in monotonic seconds."""
+        """Return the monotonic time in seconds at which the next work is due."""
         return min([self._select_due, self._left_due, *(each.due for each in self)])
 
     def glance_due(self) -> float:
-        """Return when to glance at port states, in monotonic seconds; never, if there is none to follow."""
+        """Return the monotonic time in seconds of the next glance; infinity if no port state is followed."""
         return next_on_grid(self._clock(), QUICK_S) if any(each.is_followed for each in self) else _NEVER
 
     def glance(self) -> set[str]:
-        """Read the port states that are followed, and return whose is another one than at the last look."""
+        """Read the followed port states; return the interfaces whose state differs from the last look."""
         return {each.name for each in self if each.is_followed and each.port_state_has_changed()}
 
     def look_now(self) -> None:
-        """Let the next cycle select the interfaces and look at all of them."""
+        """Make the next cycle select the interfaces and look at all of them."""
         self._select_due = 0.0
         for each in self:
             each.due = 0.0
 
     def select(self, config: keys.Config, requests: RequestSocket, interval_s: float) -> tuple[Event, ...]:
-        """Find out which interfaces are meant, if that is due, and return what is to be logged.
+        """Find out which interfaces are selected, if that is due, and return the events to log.
 
-        Those that are no longer meant are dropped, and their VFs left as they are. Raises OSError if the
+        Interfaces that are no longer selected are dropped; their VFs stay as they are. Raises OSError if the
         socket is unusable.
         """
         now = self._clock()
@@ -151,16 +151,16 @@ class Interfaces:
         return tuple(events)
 
     def left(self) -> list[Memory]:
-        """Return what is known of interfaces that are no longer meant and have VFs in disable."""
+        """Return what is known of interfaces that are no longer selected and have VFs in disable."""
         return [each.memory for each in self._dropped.values() if each.memory.disabled]
 
     def look_at_left(
         self, configured: tuple[str, ...], requests: RequestSocket, interval_s: float
     ) -> Sequence[Event]:
-        """Look, if that is due, whether VFs of interfaces that are not meant are still disabled.
+        """Check, if that is due, whether VFs of interfaces that are not selected are still disabled.
 
-        With "auto" that is also found out once of all PFs of the host, as a PF that has left its bond is not
-        meant, whoever disabled its VFs. Raises OSError if the socket is unusable.
+        With "auto" this checks all PFs of the host once: "auto" does not select a PF that has left its bond,
+        whichever process disabled its VFs. Raises OSError if the socket is unusable.
         """
         now = self._clock()
         if now < self._left_due:
@@ -180,9 +180,9 @@ class Interfaces:
         return events
 
     def events_at_stop(self) -> list[Event]:
-        """Return what is to be logged of the VFs that stay disabled when the service ends.
+        """Return the events to log about VFs that stay disabled when the service ends.
 
-        Those of PFs that were not relayed for have been logged.
+        VFs of PFs that were not relayed for have been logged before.
         """
         relayed = (each.memory for each in self if each.memory.readiness is Readiness.READY)
         return [left_disabled_event(each.interface, each.disabled) for each in relayed if each.disabled]
@@ -190,7 +190,7 @@ class Interfaces:
     def look(
         self, woken: Collection[str], requests: RequestSocket, policy: Policy, interval_s: float
     ) -> Iterator[tuple[Interface, Round]]:
-        """Go the round of each interface that is due or woken; those that are woken come first.
+        """Run a round for each interface that is due or woken; woken ones come first.
 
         Raises OSError if the socket is unusable.
         """
@@ -208,7 +208,7 @@ class Interfaces:
                     self._look_again(each)
                 waits = not pending.isdisjoint(self.groups[each.name]) and each.left is None
                 if waits and not each.carries:
-                    each.due = 0.0  # when the others have been looked at
+                    each.due = 0.0  # after the looks at the others
             yield each, look
         if any(each.left is not None for each in self):
             # While writes hold the RTNL lock, the bonds lose events: the others are polled.
@@ -217,11 +217,10 @@ class Interfaces:
                 each.due = min(each.due, soon)
 
     def restore(self, requests: RequestSocket) -> Iterator[tuple[Interface, Round]]:
-        """Set back the disabled VFs of all that were ready in this run, and yield what each portion came to.
+        """Set the disabled VFs back on all PFs that were ready in this run; yield each portion's round.
 
-        Whether they still are, or are still meant, does not matter.
-
-        Raises OSError if the socket is unusable.
+        Whether these PFs are still ready, or still selected, does not matter. Raises OSError if the socket is
+        unusable.
         """
         for each in (*self, *self._dropped.values()):
             if each.was_ready:
@@ -229,10 +228,10 @@ class Interfaces:
                     yield each, portion
 
     def drain(self, drains: Sequence[Drain], requests: RequestSocket) -> None:
-        """Take the drains that are in effect, and have the next cycle look at those whose drains changed.
+        """Take the drains in effect, and make the next cycle look at interfaces whose drains changed.
 
-        A drain names its interface as the configuration does, or by another of its names. Raises OSError if
-        the socket is unusable.
+        A drain names its interface by its configured name or by another of its names. Raises OSError if the
+        socket is unusable.
         """
         by_name: dict[str, list[Drain]] = {}
         for drain in drains:
@@ -244,9 +243,9 @@ class Interfaces:
                 each.drains, each.due = now, 0.0
 
     def hear(self, told: Bfd) -> set[str]:
-        """Take in what is known of BFD sessions, and return of which interfaces that has changed.
+        """Take the known BFD sessions, and return the interfaces whose sessions changed.
 
-        They concern PFs of redundancy groups alone, by the bond on which they are.
+        Sessions count only for PFs of redundancy groups. A PF has the sessions of its bond.
         """
         for group in set(self.groups.values()):
             members = [self._by_name[name] for name in group]
@@ -261,20 +260,20 @@ class Interfaces:
         return changed
 
     def watched(self) -> Watched:
-        """Return what link events concern which interface."""
+        """Return which link events concern which interface."""
         watched = Watched({}, {}, {})
         for each in self:
             each.watch(watched)
         return watched
 
     def forget_masters(self, names: Collection[str]) -> None:
-        """Read the masters of these again at the next look."""
+        """Make the next look read the masters of these interfaces again."""
         for each in self:
             if each.name in names:
                 each.forget_master()
 
     def _configured_name(self, name: str, requests: RequestSocket) -> str:
-        """Return how the configuration calls an interface, the name itself if it does not mean it."""
+        """Return the configured name of an interface, or `name` itself if it is not selected."""
         if name in self._by_name:
             return name
         ifindex = requests.ifindex(name)
@@ -284,7 +283,7 @@ class Interfaces:
         return next(called, name)
 
     def _group(self, configured: tuple[tuple[str, ...], ...], requests: RequestSocket) -> None:
-        """Find out which interfaces the redundancy groups mean."""
+        """Find out which interfaces are in which redundancy group."""
         before = self.groups
         found = selection.groups(
             configured, tuple(self._by_name), lambda name: self._configured_name(name, requests)
@@ -297,7 +296,7 @@ class Interfaces:
     def _place(self, interface: Interface, pending: Collection[str]) -> Place | None:
         """Return the place of an interface in its redundancy group, None if it is in none.
 
-        Of those that are `pending` nothing is taken for known: they are about to be looked at.
+        Members that are `pending` count as not looked at: this cycle is about to read them.
         """
         group = self.groups.get(interface.name)
         if group is None:
@@ -310,7 +309,7 @@ class Interfaces:
         return Place(order, tuple(members[:order] + members[order + 1 :]))
 
     def _look_again(self, changed: Interface) -> None:
-        """Have the next cycle look at the others of a redundancy group, of which one has changed."""
+        """Make the next cycle look at the other members of a redundancy group after one has changed."""
         for name in self.groups[changed.name]:
             other = self._by_name[name]
             if other is not changed and other.left is None:
@@ -320,9 +319,9 @@ class Interfaces:
         return Interface(name, self._dry_run, self._clock)
 
     def _leave(self, interface: Interface, told: int) -> list[Event]:
-        """Keep an interface that is not meant for its VFs in disable; return what is to be logged of them.
+        """Keep an interface that is not selected, because of its VFs in disable; return the events to log.
 
-        Nothing is if it has been `told` before that VFs are left disabled.
+        There are none if the log has been `told` before that VFs are left disabled.
         """
         disabled = interface.memory.disabled
         interface.forget_master()
@@ -337,17 +336,17 @@ class Interfaces:
         return [] if told else [left_disabled_event(interface.name, disabled)]
 
     def _before(self, interface: Interface) -> Iterator[Interface]:
-        """Go through the interfaces that are configured before this one."""
+        """Iterate over the interfaces that are configured before this one."""
         return takewhile(lambda each: each is not interface, self)
 
 
 @dataclass(frozen=True)
 class Round:
-    """What one round came to: `events` are to be logged, `outcomes` are those of the writes that were made.
+    """The result of one round: `events` to log, and the `outcomes` of the writes.
 
-    `reaction_s`: seconds from the read that found LACP down until the last VF was written, if this round
-    wrote that one; None otherwise. `write_s` and `list_s`: seconds that writing VFs and reading the PF with
-    its VFs took, None if that was not done.
+    `reaction_s`: seconds from the read that found LACP down until the last VF was written; None if this round
+    did not write the last VF. `write_s` and `list_s`: seconds that writing VFs, and reading the PF with its
+    VFs, took; None if the round did not do that.
     """
 
     events: tuple[Event, ...]
@@ -380,37 +379,37 @@ class Interface:
         self._writer = VfWriter(clock)
         self._lost_at: float | None = None  # when LACP was found down, until all VFs are written for it
         self._wrong_since = 0.0  # when the VFs of the last message were read as wrong
-        self._slow: set[str] = set()  # what has been logged of the driver
+        self._slow: set[str] = set()  # what has been logged about the driver
         self._port_state: sysfs.PortStateFiles | None = None  # while it is followed
 
     @property
     def left(self) -> VfLinkState | None:
-        """To which state VFs are still to be written, because a portion could not hold them all."""
+        """Return the state in which VFs are still to be written because a portion could not hold them all."""
         return self._writer.left
 
     @property
     def carries(self) -> bool:
-        """Whether LACP is up and nobody drains it, as last seen."""
+        """Return whether LACP was up and no drain was in effect at the last look."""
         return bool(self.memory.lacp_up) and not self.memory.drains
 
     def is_due(self, now: float, woken: bool) -> bool:
-        """Whether to look at it now. What a portion left waits, so that others get the RTNL lock."""
+        """Tell whether to look at it now. VFs that a portion left wait, so that others get the RTNL lock."""
         return self.due <= now or (woken and self.left is None)
 
     @property
     def ifindex(self) -> int | None:
-        """Its ifindex as last read, None if that failed or it was not there."""
+        """Return its ifindex as last read; None if reading failed or it was not there."""
         return self.facts.ifindex if isinstance(self.facts, PhysicalFunction) else None
 
     @property
     def bond(self) -> str:
-        """The name of its master as last read, empty if it has none."""
+        """Return the name of its master as last read, empty if it has none."""
         master = self.facts.master if isinstance(self.facts, PhysicalFunction) else None
         return "" if master is None else master.name
 
     @property
     def lacp_up(self) -> bool:
-        """Whether LACP is up by its port state, as last read."""
+        """Return whether LACP is up by its port state, as last read."""
         return isinstance(self.facts, PhysicalFunction) and self.facts.lacp_up
 
     def look(
@@ -422,11 +421,11 @@ class Interface:
         may_restore: bool = True,
         place: Place | None = None,
     ) -> Round:
-        """Go the round once. Raises OSError if the socket is unusable.
+        """Run one round. Raises OSError if the socket is unusable.
 
-        An interface that is one of the `earlier` ones under another name is left to that. Unless it
-        `may_restore`, VFs that are to be set to auto are left for later. `place` is that in its redundancy
-        group, if it is in one.
+        An interface that is one of the `earlier` ones under another name is skipped: that one handles it.
+        Unless it `may_restore`, VFs that are to be set to auto wait for a later round. `place` is that in its
+        redundancy group, if it is in one.
         """
         count_lacpdus = policy.early_detection_s is not None
         began = self._clock()
@@ -469,11 +468,11 @@ class Interface:
 
     @property
     def is_followed(self) -> bool:
-        """Whether its port state is to be read between looks."""
+        """Return whether glances read its port state between looks."""
         return self._port_state is not None
 
     def follow_port_state(self, follow: bool) -> None:
-        """Begin or end to follow its port state. Where sysfs does not show it, it is not followed."""
+        """Start or stop following its port state. Where sysfs does not show it, it is not followed."""
         if self._port_state is not None and not follow:
             self._port_state.close()
             self._port_state = None
@@ -482,7 +481,7 @@ class Interface:
                 self._port_state = sysfs.PortStateFiles(self.ifindex)
 
     def port_state_has_changed(self) -> bool:
-        """Tell whether its port state is another one than at the last look, or cannot be read any more."""
+        """Tell whether its port state differs from the last look, or cannot be read any more."""
         assert self._port_state is not None
         try:
             port = self._port_state.read()
@@ -492,9 +491,9 @@ class Interface:
         return not isinstance(self.facts, PhysicalFunction) or port != self.facts.port
 
     def explain(self, requests: RequestSocket, events: tuple[Event, ...]) -> tuple[Event, ...]:
-        """Return the events of a look, with the cause of an outage that takes more requests to tell.
+        """Return the events of a look; add the cause of an outage where finding it takes more requests.
 
-        It is for after the writes. Raises OSError if the socket is unusable.
+        Call it after the writes. Raises OSError if the socket is unusable.
         """
         down = any(isinstance(event, (LacpDown, LacpStillDown)) for event in events)
         if down and isinstance(self.facts, PhysicalFunction):
@@ -513,9 +512,9 @@ class Interface:
         return facts
 
     def restore(self, requests: RequestSocket) -> Iterator[Round]:
-        """Set the VFs back that are disabled, whatever LACP says; yield what each portion came to.
+        """Set the disabled VFs back, whatever LACP says; yield the round of each portion.
 
-        In the end `facts` and `memory` have its VFs as they are left. Raises OSError if the socket is
+        Afterwards `facts` and `memory` hold the VFs as they are then. Raises OSError if the socket is
         unusable.
         """
         if self.memory.unknown.invented:
@@ -537,13 +536,13 @@ class Interface:
         yield Round(())
 
     def forget_master(self) -> None:
-        """Read the master again at the next look."""
+        """Make the next look read the master again."""
         self._master = None
 
     def watch(self, watched: Watched) -> None:
-        """Add which link events concern this interface: those about it, its master, or a port of its master.
+        """Add the link events that concern this interface: about it, its master, or a port of its master.
 
-        If it is not there, those about an interface of its name.
+        If the host does not have it, add those about an interface of its name.
         """
         if not isinstance(self.facts, PhysicalFunction):
             watched.names.setdefault(self.name, set()).add(Affected(self.name))
@@ -571,13 +570,13 @@ class Interface:
         return outcomes
 
     def _resolve(self, facts: Facts) -> tuple[Outcome, ...]:
-        """Return what became of a message that the driver refused, as this read shows it."""
+        """Return the outcomes of a message that the driver refused, as this read shows them."""
         return self._writer.resolve(facts.vfs) if isinstance(facts, PhysicalFunction) else ()
 
     def _read(
         self, requests: RequestSocket, count_lacpdus: bool, known: Master | None, began: float
     ) -> tuple[Facts, float]:
-        """Read the PF, with its VFs if listing them is quick or due. Return when that was done, too."""
+        """Read the PF, with its VFs if listing them is quick or due. Also return when that was done."""
         listed = self._listing.due <= began
         facts = requests.read(self.name, count_lacpdus, known, listed)
         if isinstance(facts, PhysicalFunction) and not listed and facts.ifindex != self._listing.ifindex:

@@ -1,12 +1,12 @@
-"""The lock that keeps two of our relays from setting the VFs of one host's PFs.
+"""The lock that keeps two processes of this program from setting the VFs of the same PFs.
 
-It is flock(2) on a file in the RuntimeDirectory, `lock-` and the inode number of the network namespace
-(namespaces(7)): relays in different namespaces have different PFs. The kernel frees it when its process
-ends, however that ends. Others cannot open the file, so that no user can keep the service from its work.
+It is flock(2) on a file in the RuntimeDirectory. The file's name is `lock-` and the inode number of the
+network namespace (namespaces(7)): relays in different namespaces have different PFs. The kernel frees the
+lock when its process ends in any way. Other users cannot open the file, so they cannot block the service.
 
-systemd removes the RuntimeDirectory when the service has ended, and with it the file of a relay by hand
-that has the lock meanwhile. So the holder takes it again before each round, in a new file if need be. If
-another process took it in between, this one waits.
+systemd removes the RuntimeDirectory when the service has ended. That also removes the file of a relay that
+was started by hand and has the lock meanwhile. So the holder takes the lock again before each round, in a new
+file if necessary. If another process took it in between, this one waits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pf_status_relay.service import state_file
 from pf_status_relay.service.systemd import Notifier
 
 LOOK_S = 1.0
-"""Seconds between looks whether the lock is free."""
+"""Seconds between attempts to take the lock."""
 
 _NETWORK = "/proc/self/ns/net"
 
@@ -30,7 +30,7 @@ _NETWORK = "/proc/self/ns/net"
 class Lock:
     """The lock of this process's network namespace.
 
-    It is kept from `take` to the end of the process, or until somebody removes its file.
+    The process has it from `take` to its end, or until somebody removes the file.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -38,10 +38,9 @@ class Lock:
         self._descriptor: int | None = None
 
     def take(self) -> int | None:
-        """Take the lock; return the process that has it, 0 if that is not known, and None if it is ours now.
+        """Take the lock. Return None if this process has it now, or the pid that has it (0: unknown).
 
-        Where there can be no lock, without root or on a read-only disk, it counts as ours: relaying is
-        worth more.
+        Where there can be no lock, without root or on a read-only disk, return None: relaying matters more.
         """
         if self._descriptor is not None and os.fstat(self._descriptor).st_nlink:
             return None
@@ -61,13 +60,13 @@ class Lock:
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._descriptor = descriptor
-        with suppress(OSError):  # it is only for telling
+        with suppress(OSError):  # the pid in the file only serves messages
             os.ftruncate(descriptor, 0)
             os.write(descriptor, b"%d\n" % os.getpid())
         return None
 
     def _open(self) -> int:
-        """Open the file, which no process that is started from this one inherits. Raises OSError."""
+        """Open the file, so that child processes do not inherit the descriptor. Raises OSError."""
         with suppress(FileExistsError):
             os.mkdir(self._folder, 0o755)
         path = self._folder / f"lock-{os.stat(_NETWORK).st_ino}"
@@ -82,9 +81,9 @@ def wait(
     sleep: Callable[[float], None],
     stopped: Callable[[], bool],
 ) -> bool:
-    """Take the lock, or wait while another relay has it, unless `stopped`; return whether it is ours.
+    """Take the lock, or wait while another relay has it, until `stopped`. Return whether this process has it.
 
-    This is for the service: systemd would start it again each second if it ended. `sleep` waits for so many
+    The service waits because systemd would restart it each second if it ended. `sleep` waits for the given
     seconds, or until a signal comes.
     """
     told: int | None = None

@@ -1,16 +1,16 @@
-"""The loop: wait, read facts, decide, write VF states, log, tell systemd, and wait again.
+"""The loop: wait, read facts, decide, write VF states, log, notify systemd, and wait again.
 
 What happens when a part of it fails:
 
-    one PF cannot be read        it is logged once and read again soon; the others are not kept waiting
-    a VF is refused              retries.py holds back from it and it is tried again
+    one PF cannot be read        it is logged once and read again soon; the others do not wait for it
+    a VF is refused              retries.py delays the next attempt
     a netlink socket is dead     both are opened again at once, and everything is read again
     ... and that fails too       it is logged once and tried every second; as no cycle succeeds,
                                  systemd's watchdog acts
     link events were lost        everything is read again
     metrics cannot be written    it is logged once and tried again when they change, or after 15 s
-    the new configuration is bad it is logged, and the one before stays in effect
-    a drain's file is at fault   it is logged once and ignored
+    the new configuration is bad it is logged, and the previous one stays in effect
+    a drain's file is faulty     it is logged once and ignored
     bfdd cannot be reached       it is logged once and tried every 5 s; until then LACP alone decides
     another relay runs           it is logged, and nothing is done until that has ended
 """
@@ -56,22 +56,22 @@ from pf_status_relay.service.state_file import StateFile
 from pf_status_relay.service.systemd import Notifier, restart_reason, status_line
 from pf_status_relay.text import reason_of
 
-_CYCLES_PER_WATCHDOG = 3  # so that one slow cycle is not taken for a hang
+_CYCLES_PER_WATCHDOG = 3  # so that systemd does not take one slow cycle for a hang
 
 
 class Readable(Protocol):
-    """What can be waited for."""
+    """A source that `poll` can wait for."""
 
     def fileno(self) -> int:
         """Return the descriptor."""
 
 
 Poll = Callable[[Sequence[Readable], float], Collection[int]]
-"""Wait for so many seconds, or until one of these can be read; return the descriptors of those that can."""
+"""Wait for the seconds, or until a source can be read; return the descriptors that can be read."""
 
 
 def poll(sources: Sequence[Readable], seconds: float) -> Collection[int]:
-    """Wait as the kernel does it (poll(2)). A signal ends the wait by way of a wake-up socket."""
+    """Wait as the kernel does (poll(2)). A signal ends the wait through a wake-up socket."""
     poller = select.poll()
     for source in sources:
         poller.register(source, select.POLLIN)
@@ -81,12 +81,12 @@ def poll(sources: Sequence[Readable], seconds: float) -> Collection[int]:
 class Service:
     """Relays for the configured interfaces until SIGTERM or SIGINT.
 
-    `load` reads the configuration again, on SIGHUP, and raises ConfigError as config.load does. With
-    `dry_run` it says what it would set and sets nothing; it writes no metrics, which are those
-    of the service that runs beside it. Raises ImportError if metrics are configured and
+    `load` reads the configuration again on SIGHUP, and raises ConfigError as config.load does. With
+    `dry_run` the service logs what it would set and sets nothing. It then writes no metrics: the file
+    belongs to the service that runs beside it. Raises ImportError if metrics are configured and
     prometheus-client is not installed.
 
-    While another relay has the lock, it waits. Without a lock it does not.
+    While another relay has the lock, the service waits. Without a lock it does not.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Service:
         self._configure(config)
 
     def run(self) -> None:
-        """Relay until the process is asked to end."""
+        """Relay until SIGTERM or SIGINT."""
         wakeup, self._wake = socket.socketpair()
         with wakeup, self._wake:
             for end in (wakeup, self._wake):
@@ -189,7 +189,7 @@ class Service:
     # Configuration
 
     def _configure(self, config: Config) -> None:
-        """Take a configuration, and look at everything at once."""
+        """Apply a configuration, and look at everything at once."""
         early_ms, delay_max_ms = config.early_detection_ms, config.restore_delay_max_ms
         self._config = config
         self._policy = Policy(
@@ -216,7 +216,7 @@ class Service:
         self._notifier.ready()
 
     def _take_new_configuration(self) -> list[str]:
-        """Read the configuration again; return what is wrong with it, and keep the one before then."""
+        """Read the configuration again. If it is wrong, return its faults and keep the previous one."""
         try:
             config = self._load()
             if config.metrics_textfile != self._config.metrics_textfile and not self._dry_run:
@@ -237,10 +237,10 @@ class Service:
     def _cycle(self, woken: set[str], requests: RequestSocket) -> bool:
         """Look at the PFs that are due or woken; return whether any could be read.
 
-        All VF states are written before the kernel is asked why LACP went down, and anything is logged.
+        It writes all VF states before it asks the kernel why LACP went down, and before it logs.
         """
         if self._select(requests) or self._drains_changed:
-            self._look_at_drains(requests)  # no interface is looked at by what was before
+            self._look_at_drains(requests)  # first, so that no look uses outdated drains
         self._interfaces.hear(self._bfd)  # a PF that was read with its bond has the sessions of that
         looks: list[tuple[Interface, Round]] = []
         usable = False
@@ -256,7 +256,7 @@ class Service:
                 if usable:
                     try:
                         events = interface.explain(requests, events)
-                    except OSError:  # the next look finds it, too; until then the others are not kept waiting
+                    except OSError:  # the next look finds it, too; until then the others do not wait
                         usable = False
                 self._tell(events)
         for interface, look in looks:
@@ -264,7 +264,7 @@ class Service:
         return not looks or any(not isinstance(interface.facts, Unreadable) for interface, _ in looks)
 
     def _show(self, interface: Interface, look: Round) -> None:
-        """Show in the metrics what a round of a monitored interface found and did."""
+        """Put into the metrics what a round of a monitored interface found and did."""
         assert interface.facts is not None
         self._metrics.looked(interface.memory, interface.facts)
         if look.list_s is not None:
@@ -273,16 +273,16 @@ class Service:
             self._metrics.wrote(interface.name, look.outcomes, look.reaction_s, look.write_s)
 
     def _look_at_drains(self, requests: RequestSocket) -> None:
-        """Find out which drains are in effect, and have the next cycle look at PFs whose drains changed.
+        """Find out which drains are in effect, and make the next cycle look at PFs whose drains changed.
 
-        It comes after the writes: no reaction to LACP waits for it.
+        It runs after the writes, so that no reaction to LACP waits for it.
         """
         self._drains_changed = False
         self._tell(self._drains.look())
         self._interfaces.drain(self._drains.drains, requests)
 
     def _look_at_left(self, requests: RequestSocket) -> None:
-        """Look, if that is due, for VFs that stay disabled on PFs that are not meant any more."""
+        """Check, if that is due, for VFs that stay disabled on PFs that are no longer selected."""
         before = self._interfaces.left()
         self._tell(self._interfaces.look_at_left(self._config.interfaces, requests, self._interval_s))
         if self._interfaces.left() != before:
@@ -290,14 +290,14 @@ class Service:
             self._notifier.status(self._status())
 
     def _show_left(self, before: Sequence[Memory]) -> None:
-        """Show in the metrics what is left disabled, where it was shown `before` and where it is new."""
+        """Put left disabled VFs into the metrics, for interfaces that had some `before` and for new ones."""
         now = {each.interface: each.disabled for each in self._interfaces.left()}
         watched = self._interfaces.names()
         for name in {*now, *(each.interface for each in before)} - watched:
             self._metrics.left(name, now.get(name, 0))
 
     def _select(self, requests: RequestSocket) -> bool:
-        """Find out which interfaces are meant, if that is due; return whether others are than before."""
+        """Find out which interfaces are selected, if that is due; return whether they changed."""
         events = self._interfaces.select(self._config, requests, self._interval_s)
         self._tell(events)
         for event in events:
@@ -308,7 +308,7 @@ class Service:
         return bool(events)
 
     def _restore(self) -> None:
-        """Set back the VFs that are disabled, if the service is not to go on after this."""
+        """Set the disabled VFs back if this stop of the service is final."""
         reason = restart_reason(os.environ)
         events: list[Event] = []
         left = self._interfaces.left()
@@ -337,8 +337,8 @@ class Service:
     def _write_metrics(self, link_events: LinkEvents | None = None) -> None:
         """Write the metrics if they will be due before another cycle, or have changed and no event waits.
 
-        A file takes as long to write as some VFs to set, and after a write to VFs an event always
-        waits: the PF is then read again first, and the file written once.
+        Writing the file takes as long as setting some VFs. After a write to VFs an event always waits: the
+        service then reads the PF again first, and writes the file once.
         """
         due = self._metrics.due < self._interfaces.due()
         if due or (self._metrics.changed and not (link_events and self._poll([link_events], 0))):
@@ -349,9 +349,9 @@ class Service:
     # Waiting
 
     def _wait(self, link_events: LinkEvents) -> set[str]:
-        """Wait until a PF is due, an event concerns one, or a signal comes; return who is woken."""
+        """Wait until a PF is due, an event concerns one, or a signal comes; return the woken interfaces."""
         if link_events.watch(self._interfaces.watched()):
-            return self._interfaces.names()  # of what changed before it was watched nothing was heard
+            return self._interfaces.names()  # events before the filter widened may have been missed
         affected: set[Affected] = set()
         changed: set[str] = set()
         glance_due = self._interfaces.glance_due()
@@ -384,12 +384,12 @@ class Service:
         return changed.union(each.interface for each in affected)
 
     def _hear_bfd(self) -> set[str]:
-        """Take in what bfdd tells, and return of which interfaces' sessions that is."""
+        """Read what bfdd reports, and return the interfaces whose sessions changed."""
         self._tell(self._bfd.look())
         return self._interfaces.hear(self._bfd)
 
     def _netlink_failed(self, error: OSError) -> None:
-        """Have the next cycle open new sockets, and read everything again."""
+        """Make the next cycle open new sockets, and read everything again."""
         self._metrics.netlink_failed()
         self._interfaces.forget_masters(self._interfaces.names())
         again = self._netlink.failing
@@ -399,12 +399,12 @@ class Service:
             self._sleep(REOPEN_S)
 
     def _sleep(self, seconds: float) -> None:
-        """Wait until the time is over or a signal comes."""
+        """Wait for the seconds, or until a signal comes."""
         self._poll([self._wake], seconds)
         self._take_wakeups()
 
     def _take_wakeups(self) -> None:
-        """Take what signals have left: each has set its flag."""
+        """Discard the bytes that signals left in the wake-up socket: each signal has set its flag."""
         with suppress(BlockingIOError):
             self._wake.recv(4096)
 

@@ -1,11 +1,11 @@
 """Metrics for Prometheus, in a file for the textfile collector of node_exporter.
 
-What has happened is counted by the types that the log tells of it, and what is known of an
-interface is shown as it was last read. docs/monitoring.md describes every metric.
+Counters count the events of the log, by their types. Gauges show an interface as it was last read.
+docs/monitoring.md describes every metric.
 
-The library takes 8 MB and a tenth of a second, so only who asks for metrics loads it. It writes
-a file beside the one that is named and renames it; that file's name does not end in `.prom`, and
-it is removed if the write fails.
+prometheus-client takes 8 MB and a tenth of a second, so it is loaded only if metrics are configured. It
+writes a temporary file beside the named one and renames it. The temporary name does not end in `.prom`; the
+file is removed if the write fails.
 """
 
 from __future__ import annotations
@@ -35,37 +35,37 @@ from pf_status_relay.core.retries import Outcome
 from pf_status_relay.text import reason_of
 
 REFRESH_S = 15.0
-"""Seconds after which the file is written again even if nothing has changed: its age tells that
+"""Seconds after which the file is written again even if nothing has changed: its age shows that
 the service is alive."""
 
 REACTION_BUCKETS_S = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0),
 )  # fmt: skip
-"""Upper bounds in seconds. A few VFs take less than a millisecond, hundreds tens of them; more than a
-tenth of a second is a lock that others hold, or a slow driver."""
+"""Upper bounds in seconds. A few VFs take less than a millisecond, hundreds of VFs tens of milliseconds. More
+than a tenth of a second means that another process holds the lock, or that the driver is slow."""
 
 _TRANSITIONS = {LacpUp: "up", LacpDown: "down"}
 _WRITABLE = (VfLinkState.AUTO, VfLinkState.DISABLE)
 
 
 class Metrics:
-    """What the service counts and measures. These are for nobody: nothing is kept or written."""
+    """What the service counts and measures. This implementation discards everything."""
 
     due = math.inf
-    """When the file is to be written even if nothing has changed, in monotonic seconds."""
+    """Monotonic time in seconds at which to write the file even if nothing has changed."""
 
     changed = False
-    """Whether something has happened since the file was written that cannot wait until then."""
+    """Whether something has changed since the last write that cannot wait until `due`."""
 
     def happened(self, event: Event) -> None:
-        """An event was logged."""
+        """Count a logged event."""
 
     def looked(self, memory: Memory, facts: Facts) -> None:
-        """An interface was looked at."""
+        """Record a look at an interface."""
 
     def listed(self, interface: str, seconds: float) -> None:
-        """An interface was read with its VFs, which took so long."""
+        """Record how many seconds it took to read an interface with its VFs."""
 
     def wrote(
         self,
@@ -74,32 +74,33 @@ class Metrics:
         reaction_s: float | None,
         write_s: float | None = None,
     ) -> None:
-        """VFs of an interface were written, the last ones of a loss of LACP so long after it was read.
+        """Record writes to an interface's VFs.
 
-        `write_s` is how long the writes took, None if only what became of earlier ones has been learned.
+        `reaction_s`: seconds from the read that found LACP down, if its last VF was written; None otherwise.
+        `write_s`: seconds that the writes took; None if only the outcome of earlier writes became known.
         """
 
     def cycle_done(self, seconds: float) -> None:
-        """One more cycle is done, and took so long."""
+        """Record a finished cycle and the seconds that it took."""
 
     def netlink_failed(self) -> None:
-        """A netlink socket failed."""
+        """Record that a netlink socket failed."""
 
     def forget(self, interface: str) -> None:
-        """The interface is configured no more: nothing is shown of it any longer."""
+        """Remove an interface that is no longer configured."""
 
     def left(self, interface: str, disabled: int) -> None:
-        """So many VFs of an interface that is configured no more are in disable."""
+        """Record the number of VFs in disable of an interface that is no longer configured."""
 
     def write(self, now: float) -> Event | None:
-        """Write the file at monotonic time `now`, and return what is to be logged of that, if anything.
+        """Write the file at monotonic time `now`, and return the event to log, if any.
 
-        The file has the time of day in it. Never raises: relaying is worth more than telling of it.
+        The file holds the time of day. Never raises: relaying matters more than metrics.
         """
         return None
 
     def close(self) -> None:
-        """Remove the file: nobody writes it any longer, and what it says would seem to last."""
+        """Remove the file: nothing updates it any longer, and its values would seem current."""
 
 
 class Textfile(Metrics):
@@ -109,11 +110,11 @@ class Textfile(Metrics):
     """
 
     def __init__(self, path: str, time_of_day: Callable[[], float] = time.time) -> None:
-        # Only here: the library is not everywhere, and not small.
+        # Only here: the library is not always installed, and not small.
         import prometheus_client
         from prometheus_client import Counter, Gauge, Histogram, Info, Summary
 
-        # No gauge beside each counter that says when it began.
+        # Do not add to each counter a gauge with its start time.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._write = prometheus_client.write_to_textfile
         self._path = path
@@ -124,14 +125,14 @@ class Textfile(Metrics):
         self._with_bfd: set[str] = set()  # interfaces that have had a BFD session
         self._time_of_day = time_of_day
         self.due = 0.0
-        for left in glob.iglob(f"{glob.escape(path)}.[0-9]*.[0-9]*"):  # of one that was killed while it wrote
+        for left in glob.iglob(f"{glob.escape(path)}.[0-9]*.[0-9]*"):  # a service killed during a write
             with suppress(OSError):
                 os.unlink(left)
 
         name, interface = "pf_status_relay", ("interface",)
         Info(f"{name}_build", "What is running", registry=registry).info({"version": __version__})
-        # With the path, so that two files in one folder are two series: of the same series in two files
-        # node_exporter shows one and says nothing.
+        # With the path as a label, so that two files in one folder are two series: if two files have the
+        # same series, node_exporter shows one of them without an error.
         self._written = Gauge(
             f"{name}_written_timestamp_seconds",
             "When the service last wrote this file, in seconds since 1970",
@@ -255,7 +256,7 @@ class Textfile(Metrics):
         )
 
     def happened(self, event: Event) -> None:
-        """Count what the log tells."""
+        """Count a logged event by its type."""
         if isinstance(event, (LacpUp, LacpDown)):
             self._transitions.labels(event.interface, _TRANSITIONS[type(event)]).inc()
             self.changed = True
@@ -263,7 +264,7 @@ class Textfile(Metrics):
             self._overruns.inc()
 
     def looked(self, memory: Memory, facts: Facts) -> None:
-        """Show an interface as it was read. One that could not be read stays as it was, and is marked."""
+        """Show an interface as it was read. If reading failed, keep the old values and mark it unread."""
         name, port = memory.interface, memory.port
         if name not in self._displayed:
             self._begin(name)
@@ -303,7 +304,7 @@ class Textfile(Metrics):
                 self._bfd_sessions.labels(name, standing).set(standings.count(standing))
 
     def listed(self, interface: str, seconds: float) -> None:
-        """Measure it; there is always a next look, so it alone is no reason to write."""
+        """Measure a read. A next look always follows, so a read alone is no reason to write the file."""
         self._lists.labels(interface).observe(seconds)
 
     def wrote(
@@ -313,7 +314,7 @@ class Textfile(Metrics):
         reaction_s: float | None,
         write_s: float | None = None,
     ) -> None:
-        """Count writes and refusals, and measure the writes, and the reaction if that is over."""
+        """Count writes and refusals; measure the writes, and the reaction if it is over."""
         for state in {outcome.vf.link_state for outcome in outcomes}:
             refused = [bool(outcome.error) for outcome in outcomes if outcome.vf.link_state is state]
             self._writes.labels(interface, state).inc(len(refused))
@@ -328,11 +329,11 @@ class Textfile(Metrics):
         self.changed = True
 
     def cycle_done(self, seconds: float) -> None:
-        """Measure cycles; there is always a next one, so they alone are no reason to write."""
+        """Measure a cycle. A next one always follows, so a cycle alone is no reason to write the file."""
         self._cycles.observe(seconds)
 
     def netlink_failed(self) -> None:
-        """Count it. No interface can be read until another socket is open."""
+        """Count the failure. No interface can be read until a new socket is open."""
         self._netlink_errors.inc()
         for name in self._displayed:
             self._mark_unreadable(name, True)
@@ -364,7 +365,7 @@ class Textfile(Metrics):
             summary.remove(interface)
 
     def left(self, interface: str, disabled: int) -> None:
-        """Show it as long as there are any."""
+        """Show the number while it is not 0."""
         self.changed = True
         if disabled:
             self._left.labels(interface).set(disabled)
@@ -372,7 +373,7 @@ class Textfile(Metrics):
             self._left.remove(interface)
 
     def write(self, now: float) -> Event | None:
-        """Write the file so that node_exporter, another user, can read it, whatever the umask is."""
+        """Write the file so that node_exporter, another user, can read it whatever the umask is."""
         self.due = now + REFRESH_S
         self.changed = False
         before, self._error = self._error, ""
@@ -401,7 +402,7 @@ class Textfile(Metrics):
         self.changed = True
 
     def _begin(self, interface: str) -> None:
-        """Show counters before they count: of a series that is not there Prometheus sees no increase."""
+        """Show counters at 0: Prometheus sees no increase when a series first appears with another value."""
         self._displayed[interface] = ()
         self.changed = True
         self._ready.labels(interface).set(0)
@@ -418,7 +419,7 @@ class Textfile(Metrics):
 
 
 def open_metrics(path: str | None) -> Metrics:
-    """Return the metrics that are written to a file, or those for nobody.
+    """Return metrics that are written to the file, or without a path metrics that discard everything.
 
     Raises ImportError if there is a path and prometheus-client is not installed.
     """

@@ -1,4 +1,4 @@
-"""Which interfaces a configuration means: names as they are, patterns and "auto" by what the host has."""
+"""Which interfaces a configuration selects: names as they are, patterns and "auto" by the host's PFs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pf_status_relay.kernel.request_socket import Refused, RequestSocket
 
 
 class NotListed(Exception):
-    """The host's interfaces could not be listed, which says nothing about them."""
+    """The host's interfaces could not be listed. This does not mean that there are none."""
 
 
 def depends_on_host(configured: tuple[str, ...]) -> bool:
-    """Tell whether the interfaces that are meant can change without the configuration."""
+    """Tell whether the selected interfaces can change while the configuration stays the same."""
     return configured == keys.AUTO or any(map(keys.is_pattern, configured))
 
 
 def select(configured: tuple[str, ...], requests: RequestSocket) -> tuple[str, ...]:
-    """Return the interfaces that are meant, each once, in the order of the configuration.
+    """Return the selected interfaces, each once, in the order of the configuration.
 
-    AUTO means the SR-IOV PFs that are the one port of a bond in mode 802.3ad (see lacp_ports), a pattern all
-    SR-IOV PFs whose names match it; both in the order of their names. Raises NotListed, and OSError if the
+    AUTO selects the SR-IOV PFs that are the only port of a bond in mode 802.3ad (see lacp_ports). A pattern
+    selects all SR-IOV PFs whose names match it. Both are sorted by name. Raises NotListed, and OSError if the
     socket is unusable.
     """
     if configured == keys.AUTO:
@@ -43,11 +43,11 @@ def select(configured: tuple[str, ...], requests: RequestSocket) -> tuple[str, .
 def groups(
     configured: Sequence[Sequence[str]], names: Sequence[str], configured_name: Callable[[str], str]
 ) -> tuple[tuple[str, ...], ...]:
-    """Return of each redundancy group the interfaces among `names` that it means, in its order.
+    """Return for each redundancy group the interfaces among `names` that are in it, in its order.
 
-    An interface that two groups mean, by a pattern or by another of its names, counts for the first.
-    `configured_name` returns how the configuration calls an interface. What a group names and is not among
-    the interfaces does not count, and a group of which fewer than two are has no effect.
+    An interface that two groups select, by a pattern or by another of its names, belongs to the first.
+    `configured_name` returns the configured name of an interface. Names in a group that are not among `names`
+    do not count. A group with fewer than two interfaces has no effect.
     """
     taken: set[str] = set()
     found: list[tuple[str, ...]] = []
@@ -65,7 +65,7 @@ def groups(
 
 
 def pfs() -> list[str]:
-    """Return the names of all SR-IOV PFs of the host, none if they cannot be listed."""
+    """Return the names of all SR-IOV PFs of the host, or no name if they cannot be listed."""
     with suppress(OSError):
         return sorted(filter(sysfs.is_pf, sysfs.interfaces()))
     return []

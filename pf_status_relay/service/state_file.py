@@ -1,19 +1,18 @@
 """What the running service tells other processes: `state.json` in its RuntimeDirectory.
 
-The file says since when each PF is as it is, which the kernel does not know. It is for showing
-alone: nothing is decided by it, the service does not read it, and a service that cannot write it
-relays all the same. systemd removes the folder when the service has ended, however it ended.
+The file says since when each PF is in its state, which the kernel does not know. It serves display only:
+nothing is decided by it, the service does not read it, and a service that cannot write it still relays.
+systemd removes the folder when the service has ended in any way.
 
     {"pid": 812, "interfaces": {
         "ens5f0": {"standing": "ready", "lacp": "up", "since": "2030-01-01T10:00:03Z", "cause": null,
                    "delay_ms": null, "kept_open": false, "group": [], "bfd": {"192.0.2.2": "up"}}}}
 
-`standing` is a Readiness, `lacp` is "up", "down" or null while the PF is not ready, `since`
-(RFC 3339, UTC) is when the service saw it become so, at the earliest when it started, `cause` is
-the Cause for which LACP is down, as it was last logged, and `delay_ms` is for how long LACP has to be up
-before VFs go back, where flapping has made that longer. `kept_open`: its VFs stay in auto because no other
-PF of its redundancy `group`, which are configured names, is open. `bfd` has the Standing of each BFD session
-by its peer's address.
+`standing` is a Readiness. `lacp` is "up", "down" or null while the PF is not ready. `since` (RFC 3339, UTC)
+is when the service saw this begin, at the earliest its own start. `cause` is the Cause for which LACP is
+down, as last logged. `delay_ms` is how long LACP must be up before VFs return to auto, where flapping has made
+that longer. `kept_open`: the PF's VFs stay in auto because no other PF of its redundancy `group` (configured
+names) is open. `bfd` holds the Standing of each BFD session by its peer's address.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ DIRECTORY_VARIABLE = "RUNTIME_DIRECTORY"
 """Environment variable in which systemd passes the folder (systemd.exec(5), RuntimeDirectory=)."""
 
 PATH = Path("/run/pf-status-relay/state.json")
-"""Where the shipped unit has it."""
+"""Path of the file under the shipped unit."""
 
 MAX_BYTES = 1 << 20
-"""A longer file was not written by the service."""
+"""Maximum size in bytes. The service does not write a larger file."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,13 @@ class ServiceState:
     interfaces: Mapping[str, InterfaceState]
 
     def cause(self, interface: str) -> Cause | None:
-        """Return why LACP is down on a configured interface, None if the service does not say."""
+        """Return why LACP is down on a configured interface, or None if the service does not say."""
         state = self.interfaces.get(interface)
         return causes.named(state.cause) if state else None
 
 
 class StateFile:
-    """Writes the file, as others may read it, whenever something in it has changed."""
+    """Writes the file, readable for all users, whenever something in it has changed."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         folder = runtime_directory(environment)
@@ -80,9 +79,9 @@ class StateFile:
     def write(
         self, memories: Iterable[Memory], groups: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     ) -> None:
-        """Write what is known of the PFs, unless the file has it. What fails is tried the next time.
+        """Write what is known of the PFs, unless the file already says so. The next call retries a failure.
 
-        `groups` are the redundancy groups of those that are in one.
+        `groups` are the redundancy groups by interface, for interfaces that are in one.
         """
         if self._path is None:
             return
@@ -114,7 +113,7 @@ class StateFile:
         text = json.dumps({"pid": os.getpid(), "interfaces": interfaces})
         new = path.with_suffix(".new")
         with open(new, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o644)  # the service's umask leaves others nothing
+            os.fchmod(file.fileno(), 0o644)  # the service's umask denies others everything
             file.write(f"{text}\n")
         os.replace(new, path)
 
@@ -127,9 +126,9 @@ def runtime_directory(environment: Mapping[str, str]) -> Path | None:
 
 
 def read(path: Path = PATH) -> ServiceState | None:
-    """Return what a running service says, None if none runs, or none that says anything.
+    """Return what a running service says; None if no service runs or its file cannot be used.
 
-    What a process that has ended left is not believed.
+    A file that an ended process left is ignored.
     """
     try:
         with open(path, "rb") as file:
@@ -150,7 +149,7 @@ def read(path: Path = PATH) -> ServiceState | None:
                 for name, each in content["interfaces"].items()
             },
         )
-    # Whatever a file that the service did not write can hold.
+    # The service may not have written the file, so it can hold anything.
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return state if _runs(state.pid) else None
@@ -172,8 +171,8 @@ def _state(memory: Memory, group: tuple[str, ...], before: Mapping[str, Interfac
 
 
 def _runs(pid: int) -> bool:
-    """Tell whether there is such a process, of any user."""
-    if pid <= 0:  # to kill(2) that is a group of processes
+    """Tell whether a process with this pid exists, of any user."""
+    if pid <= 0:  # kill(2) takes it for a group of processes
         return False
     try:
         os.kill(pid, 0)

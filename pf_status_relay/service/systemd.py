@@ -1,6 +1,6 @@
-"""systemd: tell it how the service is (sd_notify(3)), and ask it whether a stop is final.
+"""systemd: report the service's state to it (sd_notify(3)), and ask it whether a stop is final.
 
-Without systemd this does nothing, and nothing fails.
+Without systemd this does nothing and does not fail.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pf_status_relay.core.decision import Memory, Readiness
 
 _UINT64 = re.compile("[0-9]{1,20}")
 
-_TIMEOUT_S = 2  # of the 5 that the unit has for stopping
+_TIMEOUT_S = 2  # of the 5 s that the unit has for stopping
 
 BUSY_S = 1.0
-"""Seconds that pass at least between two messages by which a busy service says that it is alive."""
+"""Minimum seconds between two messages in which a busy service says that it is alive."""
 
 LONGEST_CALL_S = 90
 """Seconds for which one call into a driver may block, with some to spare: 60 for mlx5's firmware
@@ -31,44 +31,44 @@ _CGROUP = Path("/proc/self/cgroup")
 
 
 class Notifier:
-    """Tells systemd how the service is, and does not wait for it.
+    """Reports the service's state to systemd without waiting for it.
 
-    A systemd that hangs, or has frozen itself after a crash, takes no more messages once its queue is full.
+    A systemd that hangs, or has frozen itself after a crash, accepts no messages once its queue is full.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._systemd = SystemdNotifier()
         if self._systemd.socket is not None:
             self._systemd.socket.setblocking(False)
-            self._systemd.debug = True  # so that it says what systemd did not take
+            self._systemd.debug = True  # so that it raises if systemd does not take a message
         self._status = ""
         self._owes_ready = False
         self._running = False
         self._busy_at = -BUSY_S
         self.watchdog_s = _watchdog_s(environment)
-        """Seconds without a ping after which systemd restarts the service, None without watchdog."""
+        """Seconds without a ping after which systemd restarts the service; None without watchdog."""
 
     def ready(self) -> None:
-        """The first complete cycle is done, or the configuration has been read again."""
+        """Report that the first complete cycle is done, or that the configuration has been read again."""
         self._owes_ready = not self._tell("READY=1")
         self._running = True
 
     def reloading(self) -> None:
-        """The configuration is being read again; `ready` ends that."""
+        """Report that the configuration is being read again; `ready` ends this."""
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
 
     def cycle_done(self) -> None:
-        """One more cycle is done: the service is alive."""
+        """Report a finished cycle: the service is alive."""
         if self._owes_ready:
             self.ready()
         if self.watchdog_s is not None:
             self._tell("WATCHDOG=1")
 
     def busy(self, now: float) -> None:
-        """The service has got on, at monotonic time `now`: in a cycle, in its start, or in its stop.
+        """Report progress at monotonic time `now`, in seconds: in a cycle, at the start, or in the stop.
 
-        A cycle may hold several slow calls. Those of the first cycle count against the time for starting,
+        A cycle may make several slow calls. Those of the first cycle count against the time for starting,
         those of `on_stop` against the time for stopping: both are extended (sd_notify(3)).
         """
         if now - self._busy_at < BUSY_S:
@@ -80,18 +80,18 @@ class Notifier:
             self._tell("WATCHDOG=1")
 
     def status(self, line: str) -> None:
-        """Show one line in `systemctl status`, if it is another one than before."""
+        """Show one line in `systemctl status`, if it differs from the previous one."""
         if line != self._status and self._tell(f"STATUS={line}"):
             self._status = line
 
     def stopping(self) -> None:
-        """The service is ending because it was asked to."""
+        """Report that the service ends because of a signal to stop."""
         self._tell("STOPPING=1")
         self._running = False
         self._busy_at = -BUSY_S
 
     def _tell(self, message: str) -> bool:
-        """Tell systemd, and return whether that is done: it took the message, or there is none."""
+        """Send a message to systemd; return True if systemd took it, or if there is no systemd."""
         if self._systemd.socket is None:
             return True
         try:
@@ -103,7 +103,7 @@ class Notifier:
 
 
 def _watchdog_s(environment: Mapping[str, str]) -> float | None:
-    """Return the watchdog time in seconds if it is meant for this process (sd_watchdog_enabled(3))."""
+    """Return the watchdog time in seconds, or None if it is not for this process (sd_watchdog_enabled(3))."""
     microseconds = environment.get("WATCHDOG_USEC", "")
     process = environment.get("WATCHDOG_PID", str(os.getpid()))
     if not _UINT64.fullmatch(microseconds) or int(microseconds) == 0 or process != str(os.getpid()):
@@ -112,10 +112,10 @@ def _watchdog_s(environment: Mapping[str, str]) -> float | None:
 
 
 def status_line(memories: Iterable[Memory], others: Iterable[Memory] = ()) -> str:
-    """Say in one line what matters: `3 PFs: 2 up, 1 down (ens5f1), 8 VFs disabled`.
+    """Return the state in one line: `3 PFs: 2 up, 1 down (ens5f1), 8 VFs disabled`.
 
-    `others` are no longer monitored, and have VFs in disable. Nobody sets those back, nor those of PFs that
-    are not ready.
+    `others` are no longer monitored, and have VFs in disable. Nothing sets these VFs back, nor those of PFs
+    that are not ready.
     """
     memories = list(memories)
     up = [memory for memory in memories if memory.readiness is Readiness.READY and memory.lacp_up]

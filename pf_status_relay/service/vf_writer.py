@@ -1,4 +1,4 @@
-"""Write VF link states of one PF, in portions that leave the kernel's RTNL lock to others in between."""
+"""Write VF link states of one PF in portions, so that others get the kernel's RTNL lock in between."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pf_status_relay.core.retries import Outcome
 from pf_status_relay.kernel.request_socket import RequestSocket
 
 QUICK_S = 0.001
-"""Seconds up to which a message is quick, whatever the time went into."""
+"""Maximum seconds of a quick message, whether its driver or another process took the time."""
 
 
 class Usage(NamedTuple):
     """What this thread has used: how often it has slept, and seconds of a CPU (getrusage(2)).
 
-    A driver that waits for its hardware lets the thread sleep. A thread that only lost its CPU to others, on
-    a busy host, has not slept, and its driver is not slow.
+    A driver that waits for its hardware makes the thread sleep. On a busy host a thread can lose its CPU to
+    others: then it has not slept, and its driver is not slow.
     """
 
     sleeps: int
@@ -37,8 +37,8 @@ def usage() -> Usage:
 class VfWriter:
     """Writes VF link states of one PF and remembers, for each link state, how long its driver takes.
 
-    `clock` returns monotonic seconds. `left` is the state to which VFs are left after the last portion, None
-    if all have been written. `slow_s` is how many seconds each VF took at least, 0 if the driver is quick.
+    `clock` returns monotonic seconds. `left` is the state in which VFs are still to be written, None if all
+    have been written. `slow_s` is how many seconds each VF took at least, 0 if the driver is quick.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -52,12 +52,12 @@ class VfWriter:
     def write(
         self, requests: RequestSocket, ifindex: int, vfs: Sequence[VirtualFunction], singly: bool = False
     ) -> tuple[Outcome, ...]:
-        """Write the first portion of these VFs, all to the same state, and return what became of them.
+        """Write the first portion of these VFs, all to the same state, and return the outcomes.
 
-        The kernel does not say which VF of a message was refused. Then there is no outcome yet, and the
-        portion ends: those before it have been set, and setting them again would reset them (i40e). `resolve`
-        says which, by the next read; the others go one by one, as all do if `singly`. Raises OSError if the
-        socket is unusable.
+        The kernel does not say which VF of a message was refused. Such a message ends the portion, and has no
+        outcome yet: the VFs before the refused one have been set, and setting them again would reset them
+        (i40e). `resolve` finds the refused one by the next read. The others are then written one by one, as
+        all are if `singly`. Raises OSError if the socket is unusable.
         """
         state = vfs[0].link_state
         run = self._runs.get(state, Run())
@@ -74,7 +74,7 @@ class VfWriter:
             took_s = self._clock() - began
             if took_s > QUICK_S:
                 now = usage()
-                if now.sleeps == before.sleeps:  # so the driver did not wait, but perhaps we did, for a CPU
+                if now.sleeps == before.sleeps:  # the driver did not wait; perhaps this thread did, for a CPU
                     took_s = min(took_s, now.cpu_s - before.cpu_s)
                 before = now
             used_s += took_s
@@ -92,14 +92,14 @@ class VfWriter:
 
     @property
     def unsure(self) -> bool:
-        """Whether a message was refused, and the next read is to show how far the driver got in it."""
+        """Return whether a message was refused and the next read is to show how far the driver got in it."""
         return bool(self._unsure)
 
     def resolve(self, vfs: Iterable[VirtualFunction]) -> tuple[Outcome, ...]:
-        """Return what became of a message that was refused, as these VFs, read since, show it.
+        """Return the outcomes of a refused message, as shown by these VFs, which were read after it.
 
-        The kernel goes through a message in order, and stops at the refused VF. So those that read as set
-        have been set, save perhaps the last of them, which a driver may show although it refused it.
+        The kernel goes through a message in order, and stops at the refused VF. So VFs that read as set have
+        been set. The last of them may be an exception: a driver may show a state that it refused.
         """
         states = dict(vfs)
         done = tuple(takewhile(lambda vf: states.get(vf.id) is vf.link_state, self._unsure))
