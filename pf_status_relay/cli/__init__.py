@@ -1,1 +1,1 @@
-"""Arguments, output for a person, exit statuses. May import every wing; none imports it."""
+"""Arguments, output for a person, exit statuses. It may import every wing; no wing imports it."""

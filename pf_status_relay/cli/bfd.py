@@ -1,4 +1,4 @@
-"""BFD as `check` sees it: whether bfdd answers, and has sessions for the PFs that it is asked about."""
+"""BFD as `check` sees it: whether bfdd answers, and has sessions for the PFs in question."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from pf_status_relay.frr.bfd_socket import BfdSocket
 from pf_status_relay.text import reason_of
 
 BFD = "bfd"
-"""What findings about bfdd are about."""
+"""Subject of findings about bfdd."""
 
 _ANSWER_S = 2.0
-"""How long to wait for bfdd: it answers in a millisecond."""
+"""Seconds to wait for bfdd's answer, which takes a millisecond."""
 _QUIET_S = 0.1
-"""The sessions follow the answer at once; after such a pause there are no more."""
+"""Seconds of silence after which there are no more sessions: they follow the answer at once."""
 
 _SIOCGIFADDR = 0x8915  # include/uapi/linux/sockios.h
 _IFREQ = struct.Struct("16s24x")  # struct ifreq, include/uapi/linux/if.h: the name first
@@ -35,7 +35,7 @@ _IF_INET6 = Path("/proc/net/if_inet6")
 
 
 def read_sessions(path: str) -> list[Told]:
-    """Return what bfdd tells of its sessions. Raises OSError if it does not."""
+    """Return what bfdd reports about its sessions. Raises OSError if it reports nothing usable."""
     told: list[Told] = []
     answered = False
     end = time.monotonic() + _ANSWER_S
@@ -56,7 +56,7 @@ def read_sessions(path: str) -> list[Told]:
 
 
 def has_address(interface: str) -> bool:
-    """Tell whether an interface has an address of IPv4 or IPv6 (netdevice(7), /proc/net/if_inet6)."""
+    """Tell whether an interface has an IPv4 or IPv6 address (netdevice(7), /proc/net/if_inet6)."""
     with suppress(OSError), closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as asked:
         fcntl.ioctl(asked, _SIOCGIFADDR, _IFREQ.pack(os.fsencode(interface)))
         return True
@@ -67,7 +67,7 @@ def has_address(interface: str) -> bool:
 
 
 def look(path: str, facts: Mapping[str, Facts], grouped: Collection[str]) -> list[Finding]:
-    """Check what BFD can do for these PFs, of which those that are `grouped` are in a redundancy group."""
+    """Check what BFD can do for these PFs. Those that are `grouped` are in a redundancy group."""
     try:
         told = read_sessions(path)
     except OSError as error:
@@ -78,7 +78,7 @@ def look(path: str, facts: Mapping[str, Facts], grouped: Collection[str]) -> lis
 
 
 def not_reached(path: str, error: str) -> Finding:
-    """Say that there are no sessions, and so LACP alone decides."""
+    """Return the finding that there are no sessions, so that LACP alone decides."""
     fix = (
         f"start bfdd with --bfdctl {path}, and let others reach its folder; FRR 10.2 and later have no such "
         "socket: take bfd_socket out then"
@@ -93,7 +93,7 @@ def judge(
     grouped: Collection[str],
     without_address: Collection[str],
 ) -> list[Finding]:
-    """Judge the sessions that bfdd tells. The bonds that are `without_address` have none."""
+    """Judge the sessions that bfdd reports. The bonds in `without_address` have no address."""
     lines = [Finding(BFD, Verdict.PASSED, f"bfdd answers at {path}")]
     for name, pf in facts.items():
         if not isinstance(pf, PhysicalFunction) or pf.master is None or not_ready_reason(pf):

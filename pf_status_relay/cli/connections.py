@@ -1,8 +1,8 @@
-"""NetworkManager's connections, so that a fix names what lasts where NetworkManager manages a device.
+"""NetworkManager's connections, so that a fix lasts where NetworkManager manages the device.
 
-What others set there is lost when the connection is next activated. Connections are named by their UUIDs:
-several can have one name. A PF or bond that was set down while its connection is active is not activated for
-that: it takes 9 s until LACP is up, and after `ip link set` 3 s at most.
+Other settings of such a device are lost when its connection is next activated. Fixes name connections by
+UUID: several can have the same name. If a PF or bond was set down while its connection is active, the fix
+does not activate it again: LACP would take 9 s to come up, and takes at most 3 s after `ip link set`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pf_status_relay.core.decision import not_ready_reason
 from pf_status_relay.core.facts import Facts, PhysicalFunction
 
 Connections = Mapping[str, str]
-"""The UUID of the active connection by interface, empty for an interface that is managed and has none."""
+"""UUID of the active connection by interface; empty for a managed interface without one."""
 
 LISTING = ("nmcli", "--terse", "--fields", "DEVICE,STATE,CON-UUID", "device", "status")
 
@@ -25,9 +25,9 @@ _UNMANAGED = "unmanaged"
 
 
 def read(facts: Iterable[Facts]) -> Connections:
-    """Ask NetworkManager which connections are active, if something is wrong that a connection sets right.
+    """Ask NetworkManager which connections are active, if a connection could fix anything that is wrong.
 
-    Empty if nothing is, and where nmcli is not installed, fails, or takes longer than 3 s.
+    Return no connections if none could, or if nmcli is not installed, fails, or takes longer than 3 s.
     """
     if not any(isinstance(each, PhysicalFunction) and _is_curable(each) for each in facts):
         return {}
@@ -46,14 +46,14 @@ def read(facts: Iterable[Facts]) -> Connections:
 
 
 def _is_curable(pf: PhysicalFunction) -> bool:
-    """Tell whether a fix may name a connection: of a PF that is not ready, or for an option of its bond."""
+    """Tell whether a fix may name a connection: the PF is not ready, or an option of its bond is wrong."""
     bond = pf.master
     return bond is None or bool(not_ready_reason(pf)) or not (bond.lacp_fast and bond.miimon_ms)
 
 
 def parse(listing: str) -> Connections:
-    """Return the interfaces that NetworkManager manages, from what LISTING prints."""
-    # nmcli escapes colons in values. These have none: the kernel allows none in the name of an interface.
+    """Return the interfaces that NetworkManager manages, from the output of LISTING."""
+    # nmcli escapes colons in values. These values have none: the kernel allows none in interface names.
     rows = (line.split(":") for line in listing.splitlines())
     return {
         row[0]: row[2]
@@ -63,15 +63,15 @@ def parse(listing: str) -> Connections:
 
 
 def activate(pf: str, connections: Connections) -> str:
-    """Return the command for a PF that is managed and has no active connection; empty for any other.
+    """Return the command for a managed PF without an active connection, an empty string for any other PF.
 
-    It fails, and changes nothing, if NetworkManager has no connection for the PF.
+    The command fails, and changes nothing, if NetworkManager has no connection for the PF.
     """
     return f"nmcli connection up ifname {pf}" if connections.get(pf) == "" else ""
 
 
 def set_lacp_rate(bond: str, connections: Connections) -> str:
-    """Return what to do for the fast LACP rate on a bond."""
+    """Return how to set the fast LACP rate on a bond."""
     uuid = connections.get(bond)
     if not uuid:
         return "set lacp_rate=fast on the bond"
@@ -83,7 +83,7 @@ def set_lacp_rate(bond: str, connections: Connections) -> str:
 
 
 def set_miimon(bond: str, connections: Connections) -> str:
-    """Return what to do for a bond to look at the carrier of its port."""
+    """Return how to make a bond monitor the carrier of its port."""
     uuid = connections.get(bond)
     if not uuid:
         return "set miimon=100 on the bond"

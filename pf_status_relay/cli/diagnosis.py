@@ -1,4 +1,4 @@
-"""What must be right before the service can do its job, judged from what was read. Pure."""
+"""What must be right for the service to do its job, judged from what was read. Pure."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ BOND_OPTIONS = "mode=802.3ad, lacp_rate=fast, miimon=100"
 class Host:
     """What concerns every PF alike.
 
-    `own_capability` and `unit_capability` say whether this process and the shipped unit have
-    CAP_NET_ADMIN, the latter None where systemd does not tell. `rivals_hidden`: the
-    host's processes cannot be seen.
+    `own_capability` and `unit_capability`: whether this process and the shipped unit have CAP_NET_ADMIN;
+    the latter is None where systemd does not say. `rivals_hidden`: this process cannot see the host's
+    processes.
     """
 
     own_capability: bool
@@ -55,9 +55,10 @@ class Coverage(Enum):
 
 
 def coverage(lines: Iterable[Finding], interfaces: Sequence[str]) -> Coverage:
-    """Say for how many of the interfaces nothing failed. What fails of anything else concerns all.
+    """Return whether all, some or none of the interfaces are without a failure.
 
-    Another relay is the exception: it fails, and yet the service can do its job beside it.
+    A failure of anything else concerns all interfaces. Another relay is the exception: its line is a failure,
+    but the service can do its job beside it.
     """
     failed = [line.subject for line in lines if line.verdict is Verdict.FAILED]
     if not failed and interfaces:
@@ -75,7 +76,7 @@ RIVALS = "other relays"
 def of_configuration(
     faults: Sequence[str], interfaces: Sequence[str], warnings: Sequence[str] = ()
 ) -> list[Finding]:
-    """Judge the configuration: by its faults, or if there are none by its warnings and what it means."""
+    """Judge the configuration by its faults; without faults, by its warnings and what it selects."""
     if faults:
         return [
             Finding(CONFIGURATION, Verdict.FAILED, fault, "see pf-status-relay.toml(5)") for fault in faults
@@ -94,7 +95,7 @@ def of_configuration(
 
 
 def of_groups(groups: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> list[Finding]:
-    """Judge redundancy groups: as they are configured, and of each the interfaces that it means."""
+    """Judge redundancy groups: `groups` as configured, and in `found` the interfaces of each."""
     lines: list[Finding] = []
     for group, members in zip(groups, found):
         called = f"redundancy group {', '.join(group)}"
@@ -109,7 +110,7 @@ def of_groups(groups: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -
 
 
 def netlink_failed(error: str) -> Finding:
-    """Judge that nothing can be read at all."""
+    """Return the finding that nothing can be read at all."""
     return Finding(HOST, Verdict.FAILED, error, "check that rtnetlink (AF_NETLINK) is allowed here")
 
 
@@ -158,12 +159,12 @@ def of_interface(
     driver: Driver | None = None,
     managed: Connections = MappingProxyType({}),
 ) -> list[Finding]:
-    """Judge what was read of a configured interface, as far as each thing can be judged.
+    """Judge a configured interface, as far as what was read allows.
 
-    `sriov` says whether its device can have VFs, None if nobody asked. `refused` is why the driver
-    did not set a VF to what it is, empty if it did, None if it was not asked to. `hint` is what was
-    probably meant by a name that means no PF. `told` is why the running service says that LACP
-    is down. `driver` is None if nobody asked. `managed` are NetworkManager's connections.
+    `sriov`: whether its device can have VFs; None if that was not read. `refused`: why the driver refused to
+    set a VF to the state that it has, empty if it did not refuse, None if it was not tried. `hint`: the
+    probably intended name, for a name that is no PF's. `told`: why LACP is down, as the running service says.
+    `driver`: None if it was not read. `managed`: NetworkManager's connections.
     """
     if isinstance(facts, Unreadable):
         return [

@@ -1,4 +1,4 @@
-"""What `drain` and `undrain` share: whose drain it is, which PF, and waking the service."""
+"""What `drain` and `undrain` share: finding the owner and the PF, and waking the service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pf_status_relay.service.state_file import ServiceState
 from pf_status_relay.text import one_line, reason_of
 
 FOLLOWED_S = 10.0
-"""Seconds to wait until the service has followed. A driver takes milliseconds, one that resets seconds."""
+"""Seconds to wait for the service. A driver takes milliseconds, or seconds if it resets VFs."""
 
 LOOK_S = 0.02
 
@@ -45,7 +45,7 @@ def add_owner(command: argparse.ArgumentParser) -> None:
 
 
 def own_name() -> str:
-    """Return who runs the command."""
+    """Return the name of the user that runs the command."""
     name = os.environ.get("SUDO_USER", "")
     if not name:
         with suppress(KeyError):
@@ -56,7 +56,7 @@ def own_name() -> str:
 def read(names: Mapping[str, object]) -> dict[str, Facts]:
     """Read the PFs that have these names. Raises Refused.
 
-    Whether the configuration allows their bonds to have other ports only the service knows.
+    Only the service knows whether the configuration allows their bonds to have other ports.
     """
     try:
         with closing(RequestSocket()) as requests:
@@ -67,20 +67,20 @@ def read(names: Mapping[str, object]) -> dict[str, Facts]:
 
 
 def writing(interface: str, error: OSError) -> Refused:
-    """Return what a file that cannot be written or removed ends the command with."""
+    """Return the exception for a drain's file that cannot be written or removed."""
     if isinstance(error, PermissionError):
         return Refused([f"{drains.FOLDER}: only root can write there"], EX_NOPERM)
     return Refused([f"{drains.FOLDER}: the drain of {one_line(interface)}: {reason_of(error)}"], EX_OSERR)
 
 
 def wake(service: ServiceState) -> None:
-    """Make the service look at the drains at once. It does so by itself within its polling interval."""
+    """Make the service look at the drains at once. Without this it looks within its polling interval."""
     with suppress(OSError):
         os.kill(service.pid, drains.CHANGED)
 
 
 def wait(name: str, done: Callable[[PhysicalFunction], bool]) -> Facts:
-    """Read a PF until the service has `done` with it what is due, for up to FOLLOWED_S. Raises Refused."""
+    """Read a PF until it is as `done` says, for up to FOLLOWED_S; return the last read. Raises Refused."""
     until = time.monotonic() + FOLLOWED_S
     while True:
         facts = read({name: None})[name]
@@ -100,12 +100,12 @@ def count(pf: PhysicalFunction, state: VfLinkState) -> int:
 
 
 def vfs(number: int) -> str:
-    """Return a number of VFs in words."""
+    """Return a number of VFs as text for a person."""
     return f"{number} VF{'s' * (number != 1)}"
 
 
 def configured(name: str, service: ServiceState) -> str:
-    """Return by which name the service relays for an interface, an empty string if it does not.
+    """Return the name by which the service relays for an interface, an empty string if it does not.
 
     Raises NoNetlink.
     """

@@ -1,4 +1,4 @@
-"""What is known of drivers: a line each, read in the source of Linux 6.12. docs/drivers.md has more. Pure."""
+"""What is known about drivers, a line each, from the source of Linux 6.12; docs/drivers.md has more. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEVER = ("ena", "enetc", "enic", "fm10k", "funeth", "idpf", "igb", "octeon_ep", 
 
 
 def of_driver(interface: str, driver: Driver) -> Finding:
-    """Say in a line what is known of a PF's driver."""
+    """Return the finding about a PF's driver."""
     parts = [f"driver {driver.name}"]
     parts += [f"firmware {driver.firmware}"] if driver.firmware else []
     parts += [f"eswitch mode {driver.mode}"] if driver.mode else []

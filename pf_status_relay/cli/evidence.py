@@ -1,7 +1,7 @@
-"""What `report` collects for a bug report: each part by itself, so that one that fails leaves the others.
+"""What `report` collects for a bug report. Each part is separate: if one fails, the others remain.
 
-What is asked is the host's own: commands of this program, the kernel's files, systemd, the journal, the audit
-log. A part that is not there says why. Nothing is changed, and nothing is sent.
+The sources are on this host: commands of this program, the kernel's files, systemd, the journal, the audit
+log. For a missing part the report says why. Nothing is changed, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from pf_status_relay.text import one_line, reason_of
 
 JOURNAL_SINCE = "-7d"
 JOURNAL_ENTRIES = 10_000
-"""The newest so many entries are taken: some megabytes before they are compressed."""
+"""Maximum number of entries, the newest ones: some megabytes before compression."""
 
 LINKS = ("ip", "-d", "-s", "-j", "link", "show")
 
 _TIMEOUT_S = 60
-_LARGEST_FILE = 8 << 20  # bytes, of which the end is taken
+_LARGEST_FILE = 8 << 20  # bytes; of a larger file the report has the end
 _PROGRAM = b"pf-status-relay"  # comm of the process in the audit log
 _FACTS = ("driver", "vendor", "device", "sriov_totalvfs", "sriov_numvfs", "numa_node")
 
 
 class Missing(Exception):
-    """A part cannot be had. The message is the reason."""
+    """A part could not be collected. The message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class Absent:
 
 
 Run = Callable[[Sequence[str]], int]
-"""Runs a command of this program, given by its arguments, and returns its exit status."""
+"""Run a command of this program, given by its arguments, and return its exit status."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the kernel and the host have their files."""
+    """Paths of the files of the kernel and the host."""
 
     net: Path = Path("/sys/class/net")
     bonds: Path = Path("/proc/net/bonding")
@@ -76,7 +76,7 @@ class Places:
 
 
 def collect(run: Run, config: Sequence[str], places: Places) -> Iterator[Part | Absent]:
-    """Collect everything there is; `config` are the arguments that name a configuration, if one is named."""
+    """Collect all parts. `config` holds the arguments that name a configuration, if one was named."""
     unit = ("systemctl", "--no-pager")
     journal = ("journalctl", "--no-pager", f"--since={JOURNAL_SINCE}", f"--lines={JOURNAL_ENTRIES}")
     ours = (f"_SYSTEMD_UNIT={UNIT}", "+", "_PID=1", f"UNIT={UNIT}")
@@ -109,7 +109,7 @@ def _part(name: str, about: str, get: Callable[[], bytes]) -> Part | Absent:
         return Absent(name, one_line(str(error)))
     except OSError as error:
         return Absent(name, one_line(reason_of(error)))
-    except Exception as error:  # a report about a fault must not fail of that fault
+    except Exception as error:  # the fault to be reported must not prevent the report
         return Absent(name, one_line(f"{type(error).__name__}: {error}"))
 
 
@@ -137,7 +137,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _own(run: Run, *words: str) -> bytes:
-    """Return what a command of this program prints, a configuration with its warnings as comments."""
+    """Return the output of a command of this program; before a configuration its warnings, as comments."""
     out, said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
     try:
         with redirect_stdout(out), redirect_stderr(said):
@@ -153,7 +153,7 @@ def _own(run: Run, *words: str) -> bytes:
 
 
 def _command(*words: str) -> bytes:
-    """Return what another program prints."""
+    """Return the output of another program."""
     try:
         done = subprocess.run(
             words,
@@ -174,10 +174,10 @@ def _command(*words: str) -> bytes:
 
 
 def _journal(*words: str) -> bytes:
-    """Return what journalctl prints, unless that would be silently less than there is."""
+    """Return the output of journalctl. Raises Missing if the user may not read all of the journal."""
     try:
         from pf_status_relay.log import journal_reader
-    except ImportError:  # journalctl does without systemd-python
+    except ImportError:  # journalctl does not need systemd-python
         return _command(*words)
     try:
         journal_reader.check_access()
@@ -189,9 +189,9 @@ def _journal(*words: str) -> bytes:
 
 
 def _file(path: Path) -> bytes:
-    """Return a file, of a large one the end."""
+    """Return the content of a file, or the end of a large one."""
     with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size  # 0 for the kernel's
+        size = os.fstat(file.fileno()).st_size  # 0 for the kernel's files
         file.seek(max(0, size - _LARGEST_FILE))
         return file.read(_LARGEST_FILE)
 
@@ -223,7 +223,7 @@ def _versions(places: Places) -> bytes:
 
 
 def _libraries() -> Iterator[tuple[str, str]]:
-    """Yield the version of each library that is used; those that the package bundles have no metadata."""
+    """Yield the version of each library in use. Libraries that the package bundles have no metadata."""
     from importlib import metadata
 
     for name in ("pyroute2", "sdnotify", "systemd-python", "tomli", "tomli-w", "prometheus-client", "PyYAML"):
@@ -234,7 +234,7 @@ def _libraries() -> Iterator[tuple[str, str]]:
 
 
 def _drivers(places: Places) -> bytes:
-    """Return what sysfs and ethtool say of the device of each interface that has one."""
+    """Return what sysfs and ethtool say about each interface that has a device."""
     lines = []
     for path in _listed(places.net):
         device = path / "device"
@@ -267,7 +267,7 @@ def _facts(device: Path) -> Mapping[str, str]:
 
 
 def _denials(journal: Sequence[str], places: Places) -> bytes:
-    """Return the lines about denials of the service from the audit log, or else from the journal."""
+    """Return SELinux's denials about the service from the audit log and the journal."""
     lines: list[bytes] = []
     reasons: list[str] = []
     looked = False

@@ -1,8 +1,8 @@
-"""Exit statuses, and the one way in which a command ends without its result.
+"""Exit statuses, and the exception that ends a command without its result.
 
-2 is argparse's, 3 our own, 124 is timeout(1)'s, 130 and 141 are what a shell says of a program that Ctrl-C
-has ended and of one whose reader has gone, the others are those of sysexits.h. `status` and `check` have 0, 1
-and 2 of their own.
+2 is argparse's, 3 this program's own, 124 timeout(1)'s. A shell gives 130 for a program that Ctrl-C ended,
+and 141 for one whose reader has gone. The others are from sysexits.h. `status` and `check` give 0, 1 and 2
+their own meanings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EX_IOERR = 74
 EX_TEMPFAIL = 75
 EX_NOPERM = 77
 EX_CONFIG = 78
-"""The unit does not restart after this one."""
+"""The unit does not restart the service after this status."""
 EX_TIMED_OUT = 124
 EX_INTERRUPTED = 130
 EX_PIPE = 141

@@ -1,9 +1,9 @@
-"""Verdicts: one thing that was looked at, how it stands, what to do about it, and how a person is shown that.
+"""Findings: one thing that was checked, its verdict, what to do about it, and its text for a person.
 
-Each thing passes or fails, or is a warning: the service does its job, though not as well as it
-could, or has nothing to do at the moment. What fails comes with what to do about it.
+Each thing passes, fails, or is a warning: the service does its job, though not as well as it could, or has
+nothing to do at the moment. A failure comes with what to do about it.
 
-    failed    for this PF, or for none at all, nothing can be relayed
+    failed    the service cannot relay for this PF, or not for any PF
     warning   no carrier, LACP down, no VFs, slow LACP rate, no miimon: it works, or will
 """
 
@@ -17,7 +17,7 @@ from pf_status_relay.cli.terminal import Colour, Terminal
 
 
 class Verdict(Enum):
-    """How one thing stands; the value is the word for a person and for JSON."""
+    """The verdict on one thing; the value is the word for a person and for JSON."""
 
     PASSED = "passed"
     WARNING = "warning"
@@ -26,9 +26,9 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked: of what, how it stands, what was found, and how to fix it.
+    """One thing that was checked: its subject, the verdict, what was found, and how to fix it.
 
-    `subject` is a configured interface, a file, or `host`. `fix` is empty when it passed.
+    `subject` is a configured interface, a file, or `host`. `fix` is empty if it passed.
     """
 
     subject: str
@@ -37,7 +37,7 @@ class Finding:
     fix: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """Return what both commands say of it in JSON."""
+        """Return the finding as both commands print it in JSON."""
         return {**vars(self), "verdict": self.verdict.value}
 
 
@@ -45,7 +45,7 @@ _COLOURS = {Verdict.PASSED: Colour.GREEN, Verdict.WARNING: Colour.YELLOW, Verdic
 
 
 def text(lines: Iterable[Finding], terminal: Terminal) -> str:
-    """Return the lines for a person: each verdict in words and colour, and the fix below."""
+    """Return the lines for a person: each verdict as a word in colour, and the fix below it."""
     printed: list[str] = []
     width = max(len(verdict.value) for verdict in Verdict) + 2
     for line in lines:

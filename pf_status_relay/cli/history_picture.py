@@ -1,10 +1,9 @@
-"""What `history --svg` draws: a row for each PF, and when it was in which state. It needs no other file.
+"""The picture of `history --svg`: a row for each PF shows when it was in which state. It needs no other file.
 
-Below the bar of a PF is a line for as long as it was drained, and another for as long as it was kept open.
+Below the bar of a PF, one line shows when it was drained, and another when it was kept open.
 
-A column is a pixel wide, and shows the worst state of all that fall into its time: an outage of a second in a
-month is seen. States differ in shape as well as in colour. The colours follow the reader's choice of light or
-dark.
+A column is a pixel wide, and shows the worst state of its time: an outage of a second in a month is visible.
+States differ in shape as well as in colour. The colours follow the reader's choice of light or dark.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pf_status_relay.cli.times import duration, local
 from pf_status_relay.core.history import History, Kind, PfHistory, State
 
 WORST_LAST = (State.UP, State.UNKNOWN, State.NOT_READY, State.DOWN)
-"""All states that a column can show; of several in one, the last of these."""
+"""All states that a column can show. Of several states in its time, it shows the last in this order."""
 
 _RANK = {state: rank for rank, state in enumerate(WORST_LAST)}
 _CLASSES = {state: state.value.replace(" ", "-") for state in WORST_LAST}
@@ -150,7 +149,7 @@ def _columns(pf: PfHistory, history: History) -> list[State]:
     for period in pf.periods:
         rank = _RANK[period.state]
         first = min(int((period.begin - history.since) * scale), _COLUMNS - 1)
-        # What ends where a column begins is not in it.
+        # A period that ends where a column begins is not in that column.
         last = min(max(-int(-(period.end - history.since) * scale // 1) - 1, first), _COLUMNS - 1)
         for column in range(first, last + 1):
             worst[column] = max(worst[column], rank)
@@ -173,7 +172,7 @@ def _axis(history: History, bottom: int) -> Iterator[str]:
 
 
 def _ticks(since: float, until: float) -> Iterator[tuple[datetime, bool]]:
-    """Yield round local times in between, at most `_LABELS` and one, and whether they are whole days."""
+    """Yield round local times in between, at most `_LABELS` + 1, and whether they are whole days."""
     at_least_s = (until - since) / _LABELS
     step_s = next((step for step in _STEPS_S if step >= at_least_s), None)
     first = datetime.fromtimestamp(since)

@@ -1,4 +1,4 @@
-"""What `history` shows: outages, what is not known, failed writes and a line per PF; or the same as JSON."""
+"""The output of `history`: outages, gaps, failed writes and a line per PF; or the same as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOW_COLUMN = _PFS.index("NOW")
 
 
 def text(history: History, terminal: Terminal) -> str:
-    """Return the history for a person, oldest first; how the PFs are now comes last."""
+    """Return the history for a person, oldest first; the PFs' present states come last."""
     parts = [
         [f"From {local(history.since)} to {local(history.until)}:"],
         _outages(history.outages),

@@ -1,8 +1,9 @@
-"""The host as commands see it: its PFs, who may set VF link states, and other relays.
+"""The host as commands see it: its PFs, the right to set VF link states, and other relays.
 
-Two relays that write to the same PF's VFs fight. A relay is found by its process: the Go program of the
-same name, as a service or in a container with the host's network, or another `pf-status-relay run`. A process
-in another network namespace has other interfaces and is none. proc(5) describes what is read.
+Two relays that write to the same PF's VFs undo each other's work. A relay is found by its process: the Go
+program of the same name, as a service or in a container with the host's network, or another
+`pf-status-relay run`. A process in another network namespace has other interfaces and does not count. proc(5)
+describes the files.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from pf_status_relay.text import one_line, reason_of
 UNIT = "pf-status-relay.service"
 
 DRAINS = "drains"
-"""What findings about the files of drains are about."""
+"""Subject of findings about the files of drains."""
 
 PROC = Path("/proc")
 
-_PROGRAM = "pf-status-relay"  # of either; as a process's name (comm) it has just the 15 bytes that fit
+_PROGRAM = "pf-status-relay"  # both programs' name: exactly the 15 bytes that fit a process's name (comm)
 _MODULE = "pf_status_relay"
 
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h: the same in every kernel
@@ -45,17 +46,17 @@ _SYSTEMCTL_TIMEOUT_S = 10
 
 
 class NoNetlink(Refused):
-    """The kernel cannot be asked."""
+    """The kernel cannot be asked by netlink."""
 
     def __init__(self, fault: str) -> None:
         super().__init__([fault], EX_OSERR)
 
 
 def read_pfs(configuration: Config) -> dict[str, Facts]:
-    """Read the interfaces that a configuration means from the kernel, once. Raises NoNetlink.
+    """Read the interfaces that a configuration selects from the kernel, once. Raises NoNetlink.
 
-    Where LACP is down, that includes what explains it. With "auto" a PF that has left its bond is not meant
-    any more. It is read all the same if VFs of it are in disable.
+    Where LACP is down, the facts include what explains it. "auto" does not select a PF that has left its
+    bond. Such a PF is still read if some of its VFs are in disable.
     """
     try:
         with closing(RequestSocket()) as requests:
@@ -76,9 +77,9 @@ def read_pfs(configuration: Config) -> dict[str, Facts]:
 
 
 def read_hints(facts: Mapping[str, Facts]) -> dict[str, Hint]:
-    """Return, by configured name, what was probably meant by those that mean no PF.
+    """Return a hint, by configured name, for names that are no PF's: the probably intended PF.
 
-    A kernel that does not answer leaves them without a hint.
+    If the kernel does not answer, there are no hints.
     """
     if all(isinstance(each, PhysicalFunction) and not not_ready_reason(each) for each in facts.values()):
         return {}
@@ -90,7 +91,7 @@ def read_hints(facts: Mapping[str, Facts]) -> dict[str, Hint]:
 
 
 def read_left(facts: Mapping[str, Facts]) -> list[Finding]:
-    """Say on which other PFs of the host VFs are in disable, which nobody sets back. Raises NoNetlink."""
+    """Return findings about other PFs that have VFs in disable: nothing sets them back. Raises NoNetlink."""
     try:
         with closing(RequestSocket()) as requests:
             left = _left(requests, facts)
@@ -119,7 +120,7 @@ def _left(requests: RequestSocket, facts: Mapping[str, Facts]) -> dict[str, Phys
 
 
 def read_drains(facts: Mapping[str, Facts]) -> tuple[dict[str, Drains], list[Finding]]:
-    """Return the drains in effect by the interfaces' configured names, and what is wrong with others.
+    """Return the drains in effect by configured name, and findings about faulty ones.
 
     Raises NoNetlink.
     """
@@ -137,7 +138,7 @@ def read_drains(facts: Mapping[str, Facts]) -> tuple[dict[str, Drains], list[Fin
 
 
 def configured_name(name: str, facts: Mapping[str, Facts]) -> str:
-    """Return by which name an interface was read, the name itself if it was not. Raises NoNetlink."""
+    """Return the name by which an interface was read, or `name` itself if it was not. Raises NoNetlink."""
     try:
         with closing(RequestSocket()) as requests:
             ifindex = requests.ifindex(name)
@@ -148,7 +149,7 @@ def configured_name(name: str, facts: Mapping[str, Facts]) -> str:
 
 
 def read_drivers(facts: Mapping[str, Facts]) -> dict[str, Driver]:
-    """Ask for the drivers of the PFs that were read, of those that have one."""
+    """Read the drivers of the PFs that were read and have one."""
     pfs = {name: each for name, each in facts.items() if isinstance(each, PhysicalFunction)}
     asked = {name: driver.read(pf.ifindex) for name, pf in pfs.items()}
     return {name: found for name, found in asked.items() if found}
@@ -164,10 +165,10 @@ def has_net_admin(proc: Path = PROC) -> bool:
 
 
 def unit_has_net_admin() -> bool | None:
-    """Tell whether the shipped unit gives CAP_NET_ADMIN to the service, by asking systemd.
+    """Ask systemd whether the shipped unit gives CAP_NET_ADMIN to the service.
 
-    None where there is no such unit, or no systemd that could be asked. A process of the unit itself,
-    as one that ExecCondition= runs, goes by what it has.
+    Return None where there is no such unit, or systemd cannot be asked. A process of the unit itself, such as
+    one that ExecCondition= runs, returns whether it has the capability.
     """
     if in_unit(os.getpid()):
         return has_net_admin()
@@ -242,13 +243,13 @@ def _processes(proc: Path) -> Iterator[int]:
 
 
 def _program(proc: Path, pid: int) -> str:
-    """Return what relay a process is, for a person; an empty string if it is none."""
+    """Return which relay a process is, as text for a person; an empty string if it is none."""
     try:
         comm = (proc / str(pid) / "comm").read_bytes().rstrip(b"\n")
         words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")[:-1]
     except OSError:  # it has ended
         return ""
-    if not words:  # it has ended, or is the kernel's
+    if not words:  # it has ended, or is a kernel thread
         return ""
     arguments = [os.fsdecode(word) for word in words]
     if PurePath(arguments[0]).name.startswith("python"):
@@ -257,7 +258,7 @@ def _program(proc: Path, pid: int) -> str:
 
 
 def _relays(arguments: Sequence[str]) -> bool:
-    """Tell whether a Python process was started as our program, with the command that sets VFs."""
+    """Tell whether a Python process was started as this program, with the command that sets VFs."""
     for before, word, *after in (arguments[at:] for at in range(len(arguments) - 1)):
         if PurePath(word).name == _PROGRAM or (before, word) == ("-m", _MODULE):
             return after[:1] == ["run"] and "--dry-run" not in after
@@ -267,7 +268,7 @@ def _relays(arguments: Sequence[str]) -> bool:
 
 
 def _network(proc: Path, pid: int) -> str:
-    """Return which network namespace a process is in, an empty string where that may not be read."""
+    """Return the network namespace of a process, an empty string if reading it is not allowed."""
     try:
         return os.readlink(proc / str(pid) / "ns" / "net")
     except OSError:

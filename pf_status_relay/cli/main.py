@@ -1,4 +1,4 @@
-"""The command line: find the command, run it, and say why it ended."""
+"""The command line: find the command, run it, and print why it ended."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     streams.open_closed()
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        # Only what the command needs is loaded: the service starts sooner, and takes less memory.
+        # Load only what the command needs: the service starts sooner, and takes less memory.
         named = [command for command in COMMANDS if words[:1] == [command]]
         options = parser(named or COMMANDS).parse_args(words)
         status = options.run(options)
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser(commands: Sequence[str] = COMMANDS) -> Parser:
-    """Return the parser of the command line, for these commands. Its result's `run` runs the command."""
+    """Return the parser of the command line for these commands. `run` in its result runs the command."""
     program = Parser(
         prog="pf-status-relay",
         description="Relay LACP state of SR-IOV physical functions (PFs) to their virtual functions (VFs).",

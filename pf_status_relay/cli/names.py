@@ -1,8 +1,8 @@
-"""Configured names that mean no PF, and the PF that was probably meant. Pure.
+"""Configured names that are no PF's, and the PF that was probably intended. Pure.
 
-ens7f0 or ens7f0np0     the kernel adds the port's name, npN, if the driver tells one; a newer kernel or
-                        driver does, and the name in the configuration is then the old one
-a VF, a bond            exists, and cannot be relayed for: its PF, its port can
+ens7f0 or ens7f0np0     the interface's name includes the port's name, npN, if the driver reports one; after
+                        an update of kernel or driver the configuration may have the old name
+a VF, a bond            exists, but the service cannot relay for it, only for its PF or its port
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PORT = re.compile("np[0-9]+")
 
 
 class Hint(NamedTuple):
-    """What a configured name means instead of a PF, as a finding says it, and what to do about it."""
+    """What a configured name is instead of a PF's, in a finding's words, and what to do about it."""
 
     found: str
     fix: str
@@ -27,9 +27,9 @@ class Hint(NamedTuple):
 def hints(
     facts: Mapping[str, Facts], links: Sequence[LinkNames], pf_of_vf: Callable[[int], str]
 ) -> dict[str, Hint]:
-    """Return, by configured name, what was probably meant by those that mean no PF.
+    """Return a hint, by configured name, for names that are no PF's: the probably intended PF.
 
-    `pf_of_vf` returns the name of the PF whose VF an ifindex is, or an empty string.
+    `pf_of_vf` returns the name of the PF that the VF with an ifindex belongs to, or an empty string.
     """
     found: dict[str, Hint] = {}
     known = {each.ifindex for each in facts.values() if isinstance(each, PhysicalFunction)}
@@ -62,7 +62,7 @@ def _of_absent(name: str, links: Sequence[LinkNames]) -> Hint | None:
 
 
 def _differ_by_port(one: str, other: str) -> bool:
-    """Tell whether two names are the same but for a port's name at the end of one of them."""
+    """Tell whether two names differ only by a port's name at the end of one of them."""
     short, long = sorted((one, other), key=len)
     return long.startswith(short) and bool(_PORT.fullmatch(long, len(short)))
 

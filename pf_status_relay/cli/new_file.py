@@ -1,4 +1,4 @@
-"""A file that a command is asked to write. Nothing that exists is overwritten."""
+"""A file that a command writes on request. It never overwrites an existing file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pf_status_relay.text import one_line, reason_of
 
 
 def check(path: Path) -> None:
-    """Raise Refused if there is something of this name already, as `write` would."""
+    """Raise Refused if this path exists already, as `write` would."""
     if os.path.lexists(path):
         raise _exists(path)
 
@@ -18,7 +18,7 @@ def check(path: Path) -> None:
 def write(path: Path, content: bytes) -> None:
     """Write a file that only its owner can read. Raises Refused if it exists, or cannot be written.
 
-    What was written of it in vain is removed.
+    If writing fails, the incomplete file is removed.
     """
     name = one_line(str(path))
     try:

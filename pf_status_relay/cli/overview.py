@@ -1,7 +1,7 @@
-"""How the PFs are, from what the kernel says now: rows, problems and JSON. Pure.
+"""The PFs' states as the kernel shows them now: rows, problems and JSON. Pure.
 
-The kernel is asked, not the service: what is shown is true while no service runs. Only since when
-something is so comes from the service, and only where it and the kernel say the same.
+The facts come from the kernel, not from the service: they are true even if no service runs. What only the
+service knows, such as since when something is so, is shown only where the service and the kernel agree.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pf_status_relay.service.state_file import ServiceState
 
 
 class Condition(Enum):
-    """How one PF is, or the worst of several: the value is the exit status of `status`."""
+    """The condition of one PF, or the worst of several. The value is the exit status of `status`."""
 
     UP = 0
     DOWN = 1
@@ -45,10 +45,10 @@ class Condition(Enum):
 class Row:
     """One configured interface.
 
-    `since` is when the service saw it become as it is (RFC 3339, UTC), empty where no service says
-    so. `cause` is why LACP is down, None while it is up or the PF is not ready. `problems` are what is wrong,
-    each with what to do. `drains` are those in effect. `kept_open`: so the service says, and the VFs are.
-    `bfd` are the peers of its BFD sessions, each with what the service says of it.
+    `since` is when the service saw its present state begin (RFC 3339, UTC), empty where no service says so.
+    `cause` is why LACP is down, None while it is up or the PF is not ready. `problems` are what is wrong,
+    each with what to do. `drains` are those in effect. `kept_open`: the service says so, and the VFs agree.
+    `bfd` holds the peers of its BFD sessions, each with the state that the service reports.
     """
 
     interface: str
@@ -66,29 +66,29 @@ class Row:
 
     @property
     def pf(self) -> PhysicalFunction | None:
-        """What was read of the PF, None if that failed."""
+        """Return what was read of the PF, None if reading failed."""
         return self.facts if isinstance(self.facts, PhysicalFunction) else None
 
     @property
     def port(self) -> BondPort | None:
-        """Its LACP port states, None if there are none."""
+        """Return its LACP port states, None if there are none."""
         return self.pf.port if self.pf else None
 
     @property
     def master(self) -> Master | None:
-        """Its master, None if it has none."""
+        """Return its master, None if it has none."""
         return self.pf.master if self.pf else None
 
     @property
     def lacp_rate(self) -> str | None:
-        """`fast` or `slow`, None without port states."""
+        """Return `fast` or `slow`, None without port states."""
         if self.port is None:
             return None
         return "fast" if lacp.is_fast(self.port.actor) else "slow"
 
     @property
     def vf_states(self) -> dict[str, int]:
-        """The number of VFs by link state; those that the kernel counts and does not list have none."""
+        """Return the number of VFs by link state, without VFs that the kernel counts but does not list."""
         if self.pf is None:
             return {}
         states = {str(state): sum(vf.link_state is state for vf in self.pf.vfs) for state in VfLinkState}
@@ -99,7 +99,7 @@ class Row:
 class Overview:
     """All configured interfaces, and the service's process, None if none runs.
 
-    `others` are what is wrong beside them.
+    `others` are the problems that do not belong to one of them.
     """
 
     rows: tuple[Row, ...]
@@ -108,12 +108,12 @@ class Overview:
 
     @property
     def condition(self) -> Condition:
-        """The worst of all PFs."""
+        """Return the worst condition of all PFs."""
         return max((row.condition for row in self.rows), key=lambda each: each.value, default=Condition.UP)
 
     @property
     def problems(self) -> list[Finding]:
-        """What is wrong with the PFs, and then with the service."""
+        """Return the problems of the PFs, and then the other problems."""
         problems = [line for row in self.rows for line in row.problems]
         if not self.rows:
             problems += diagnosis.of_configuration([], [])
@@ -135,10 +135,10 @@ def overview(
     drivers: Mapping[str, Driver] = MappingProxyType({}),
     managed: Connections = MappingProxyType({}),
 ) -> Overview:
-    """Return how the interfaces are, in the order of `facts`; `drains` are those of each.
+    """Return the states of the interfaces, in the order of `facts`; `drains` are those of each.
 
-    `hints` are what was probably meant by names that mean no PF, `drivers` those that were asked for,
-    `managed` NetworkManager's connections.
+    `hints`: the probably intended PFs for names that are no PF's. `drivers`: those that were read. `managed`:
+    NetworkManager's connections.
     """
     rows = tuple(
         _row(name, each, service, hints.get(name), drains.get(name, ()), drivers.get(name), managed)
@@ -194,7 +194,7 @@ def _row(
 
 
 def _not_proved(name: str, peer: str, standing: str) -> Finding:
-    """Say of a BFD session that it is not up, and what that means."""
+    """Return the finding that a BFD session is not up, and what that means."""
     counts = standing == str(Standing.TIMED_OUT)
     meant = "the PF counts as down until it is up again" if counts else "LACP alone decides"
     found = f"BFD session with {peer}: {standing}; {meant}"
@@ -202,7 +202,7 @@ def _not_proved(name: str, peer: str, standing: str) -> Finding:
 
 
 def _kept_open(name: str, condition: Condition, drained: bool) -> Finding:
-    """Say that a PF's VFs stay in auto although it is not to carry traffic."""
+    """Return the finding that a PF's VFs stay in auto although the PF should not carry traffic."""
     found = "is kept open"
     found += ", its drain is suspended" * (drained and condition is Condition.UP)
     found += f", though LACP is {condition}" * (condition is Condition.DOWN)
@@ -212,13 +212,13 @@ def _kept_open(name: str, condition: Condition, drained: bool) -> Finding:
 
 
 def _damped(name: str, delay_ms: int) -> Finding:
-    """Say that restoring is delayed for longer than configured."""
+    """Return the finding that VFs return to auto later than configured."""
     found = f"LACP flaps: VFs stay disabled until LACP has been up for {delay_ms / 1000:g} s"
     return Finding(name, Verdict.WARNING, found, "check cable, transceiver and the switch's log")
 
 
 def _drained(name: str, drained: drain.Drain, facts: Facts) -> Finding:
-    """Say who drains a PF, since when, until when and why."""
+    """Return the finding that a PF is drained: by which owner, since when, until when and why."""
     found = f"is drained by {drained.owner}"
     found += f" since {drained.since}" * bool(drained.since)
     found += f" until {drained.until}" * bool(drained.until)
@@ -231,7 +231,7 @@ def _drained(name: str, drained: drain.Drain, facts: Facts) -> Finding:
 
 
 def _judged(facts: Facts, told: Cause | None) -> tuple[Readiness, Cause | None]:
-    """Return how a PF stands, and why LACP is down if it is ready and LACP is."""
+    """Return the readiness of a PF, and if it is ready and LACP is down, the cause."""
     if isinstance(facts, Absent):
         return Readiness.ABSENT, None
     if not isinstance(facts, PhysicalFunction):
@@ -242,7 +242,7 @@ def _judged(facts: Facts, told: Cause | None) -> tuple[Readiness, Cause | None]:
 
 
 def _not_followed(name: str, pf: PhysicalFunction, condition: Condition, drained: bool) -> list[Finding]:
-    """Say of which VFs the link state is not what LACP, or a drain, says it should be."""
+    """Return findings about VFs whose link state is not the one that LACP or a drain requires."""
     wrong = VfLinkState.DISABLE if condition is Condition.UP and not drained else VfLinkState.AUTO
     number = sum(vf.link_state is wrong for vf in pf.vfs)
     if not number:

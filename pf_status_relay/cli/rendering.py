@@ -1,4 +1,4 @@
-"""How commands render Kubernetes resources: PyYAML may be missing, and the input unusable."""
+"""Rendering of Kubernetes resources by commands: PyYAML may be missing, and the input unusable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pf_status_relay.cli.exit_status import EX_CONFLICT, EX_DATAERR, EX_UNAVAILA
 def rendered(render: Callable[[list[str]], str]) -> str:
     """Return the text that `render` makes. Print the warnings that it adds to its argument.
 
-    `render` imports the wing openshift itself, so that no other command loads it. Raises Refused.
+    `render` imports the wing `openshift` itself, so that no other command loads it. Raises Refused.
     """
     warnings: list[str] = []
     try:

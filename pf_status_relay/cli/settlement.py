@@ -1,6 +1,6 @@
-"""Whether a PF is as pods need it: its path works, or nobody expects it to. Pure.
+"""Whether a PF is in a state that pods can rely on: its path works, or is intended not to work. Pure.
 
-Everything that counts as settled is in `settlement`; another way to be settled is a branch there.
+`settlement` decides alone what counts as settled; another way to be settled is a branch there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pf_status_relay.core.redundancy import NO_OTHER
 
 
 class Settlement(NamedTuple):
-    """Whether one configured interface is settled; `found` says in what way it is, or why it is not."""
+    """Whether one configured interface is settled; `found` says in which way it is, or why it is not."""
 
     interface: str
     settled: bool
@@ -25,7 +25,7 @@ class Settlement(NamedTuple):
 
 
 def settlement(row: Row) -> Settlement:
-    """Judge one interface: settled is one drained or kept open, or with LACP up and no VF left disabled."""
+    """Judge one interface: it is settled if drained, kept open, or LACP is up and no VF is disabled."""
     facts = row.facts
     if isinstance(facts, Unreadable):
         return Settlement(row.interface, False, f"cannot be read: {facts.error}")
@@ -53,6 +53,6 @@ def settlement(row: Row) -> Settlement:
 
 
 def as_json(settlements: Iterable[Settlement], settled: bool) -> str:
-    """Return what became of a wait as one JSON document, which pf-status-relay(8) describes."""
+    """Return the result of a wait as one JSON document, which pf-status-relay(8) describes."""
     document = {"settled": settled, "interfaces": [each._asdict() for each in settlements]}
     return f"{json.dumps(document, indent=2)}\n"

@@ -1,4 +1,4 @@
-"""What the arguments of several commands have in common: how they are parsed, and the help that they give."""
+"""What the arguments of several commands have in common: parsing, and the text of --help."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Then standard output is empty, and standard error has one line for each fault.""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help and errors go where everything else goes, and that refuses empty values.
+    """A parser that prints help and errors through `streams`, and refuses empty values.
 
-    Where an option takes a value, that may begin as a negative number does: `--since -7d`.
+    The value of an option may begin like a negative number: `--since -7d`.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile("-[0-9]")
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        # `--role "$ROLE"` with ROLE unset must not mean the default, nor a path of "" the current folder.
+        # `--role "$ROLE"` with ROLE unset must not select the default, nor the path "" the current folder.
         if action.option_strings and not arg_string:
             option = action.option_strings[-1]
             fault = f'{option} is ""; allowed: a value that is not empty (is a shell variable unset?)'
@@ -58,11 +58,11 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Parser]
 else:
     Commands = argparse._SubParsersAction
-"""Where a command adds its parser. It sets `run` to the function that runs it."""
+"""The object to which a command adds its parser. The parser sets `run` to the command's function."""
 
 
 class Help(argparse.HelpFormatter):
-    """Fills paragraphs, and leaves indented lines as they are: examples and tables."""
+    """Wraps paragraphs, and keeps indented lines as they are: examples and tables."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = [
@@ -73,7 +73,7 @@ class Help(argparse.HelpFormatter):
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
-    """Add --config as most commands have it."""
+    """Add --config in the form that most commands have."""
     command.add_argument(
         "--config",
         type=Path,
@@ -83,7 +83,7 @@ def add_config(command: argparse.ArgumentParser) -> None:
 
 
 def add_sources(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
-    """Add what another configuration is taken from, one of which is required."""
+    """Add the options that name the source of another configuration. One of them is required."""
     sources = command.add_mutually_exclusive_group(required=True)
     sources.add_argument(
         "--from-env",
@@ -105,6 +105,6 @@ def add_sources(command: argparse.ArgumentParser) -> argparse._MutuallyExclusive
 
 
 def check_sources(options: argparse.Namespace) -> None:
-    """Refuse what does not go with the source that `add_sources` added."""
+    """Refuse options that cannot be combined with the chosen source of `add_sources`."""
     if options.include_degraded and not options.from_pflacpmonitor:
         raise Refused(["--include-degraded: only with --from-pflacpmonitor"], EX_USAGE)

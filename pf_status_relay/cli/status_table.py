@@ -1,4 +1,4 @@
-"""What `status` shows a person: a line per PF, in columns, and then what is wrong."""
+"""The output of `status` for a person: a line per PF, in columns, and then what is wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLOURS = {Condition.UP: Colour.GREEN, Condition.DOWN: Colour.RED, Condition.NO
 
 
 def text(overview: Overview, terminal: Terminal) -> str:
-    """Return the overview as an aligned line per PF, and then what is wrong."""
+    """Return the overview: an aligned line per PF, and then what is wrong."""
     table = [list(_HEADER), *(_cells(row) for row in overview.rows)]
 
     def paint(row: int, column: int, cell: str) -> str:

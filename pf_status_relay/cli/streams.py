@@ -1,4 +1,4 @@
-"""Standard input, output and error, as a process can find them: closed, full, or with nobody reading."""
+"""Standard input, output and error, which may be closed, full, or without a reader."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _STREAMS = (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr"
 
 
 class Unwritable(Exception):
-    """Standard output did not take what was to be printed. The message is the reason."""
+    """Writing to standard output failed. The message is the reason."""
 
 
 class ReaderGone(Unwritable):
-    """Whoever read standard output has seen enough, as head(1) does."""
+    """The reader of standard output has closed it, as head(1) does."""
 
 
 def open_closed() -> None:
     """Give a closed stream a descriptor that fails as a closed one does.
 
-    Otherwise the next file or socket gets the number 0, 1 or 2, and whatever is printed. And Python
-    has None for a closed stream, for which print() takes standard output.
+    Otherwise the next file or socket gets the number 0, 1 or 2, and then everything that is printed. And
+    Python has None for a closed stream, for which print() takes standard output.
     """
     for name, mode, flags in _STREAMS:
         if getattr(sys, name) is None:
@@ -36,7 +36,7 @@ def open_closed() -> None:
 
 
 def put(content: str | bytes) -> None:
-    """Print what may be written to a file: UTF-8 in every locale, bytes as they are. Raises Unwritable."""
+    """Print a command's result: text as UTF-8 in every locale, bytes as they are. Raises Unwritable."""
     try:
         sys.stdout.buffer.write(content.encode() if isinstance(content, str) else content)
         sys.stdout.flush()
@@ -45,19 +45,19 @@ def put(content: str | bytes) -> None:
 
 
 def unwritten(error: OSError) -> Unwritable:
-    """Return what is to be raised where writing to standard output has failed with this error."""
+    """Return the exception to raise after writing to standard output failed with this error."""
     kind = ReaderGone if isinstance(error, BrokenPipeError) else Unwritable
     return kind(reason_of(error))
 
 
 def say(line: str) -> None:
-    """Say something to a person, if there is a standard error to say it on."""
+    """Print a line for a person on standard error, if it is open."""
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Say warnings to a person, a line each."""
+    """Print warnings for a person on standard error, a line each."""
     for warning in warnings:
         say(f"pf-status-relay: warning: {warning}")
 

@@ -1,6 +1,6 @@
-"""Where a command's output goes: what a terminal can show, and everything else cannot.
+"""The destination of a command's output: a terminal, which has colours and a cursor, or anything else.
 
-The control sequences are those of ECMA-48 and xterm, which every terminal but a `dumb` one knows.
+The control sequences are those of ECMA-48 and xterm, which every terminal except a `dumb` one knows.
 """
 
 from __future__ import annotations
@@ -37,25 +37,26 @@ class Colour(IntEnum):
 
 
 class Terminal:
-    """Standard output, as the terminal that it may be.
+    """Standard output, which may be a terminal.
 
-    `in_place` is whether the cursor can be moved. Colours are given up for NO_COLOR as well
-    (https://no-color.org), so nothing may be said by them alone.
+    `in_place` is whether the cursor can be moved. NO_COLOR also turns colours off (https://no-color.org), so
+    no information may be in a colour alone.
     """
 
     def __init__(self, stream: TextIO | None, environment: Mapping[str, str]) -> None:
-        self._stream = stream or io.StringIO()  # it can have been closed
+        self._stream = stream or io.StringIO()  # Python has None for a closed stream
         self.in_place = self._stream.isatty() and environment.get("TERM", "dumb") != "dumb"
         self._coloured = self.in_place and not environment.get("NO_COLOR")
 
     def paint(self, text: str, colour: Colour) -> str:
-        """Return the text in a colour, or as it is where there are none."""
+        """Return the text in a colour, or as it is where there are no colours."""
         return f"\x1b[{colour.value}m{text}{_ASIDE}" if self._coloured and text else text
 
     def wrap(self, text: str, indent: str = "") -> list[str]:
-        """Return a sentence as lines that fit, from the second on indented; as one where nothing has to.
+        """Return a sentence as lines that fit the terminal, or as one line where there is no terminal.
 
-        Words are not broken at their hyphens: an option or a UUID can be copied.
+        Lines after the first are indented. Words are not broken at hyphens, so that an option or a UUID can
+        be copied.
         """
         text = printable(text)
         if not self._stream.isatty():
@@ -69,10 +70,10 @@ class Terminal:
 
     @contextmanager
     def screen(self) -> Iterator[None]:
-        """Take the whole screen, and give back what was on it, however this ends.
+        """Take the whole screen, and restore its former content at the end, however this ends.
 
-        Where the cursor cannot be moved there is no such screen, and texts follow one another. ^Z is
-        held back until `wait`: a handler could not write while a text is being written.
+        Where the cursor cannot be moved there is no such screen, and texts follow one another. ^Z takes
+        effect only in `wait`: a handler could not write while a text is being written.
         """
         if not self.in_place:
             yield
@@ -86,10 +87,10 @@ class Terminal:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def wait(self, seconds: float) -> None:
-        """Wait before the next text of a `screen`.
+        """Wait the seconds before the next text of a `screen`.
 
-        On ^Z it gives the screen back and the process is suspended; once that goes on, the screen is
-        taken again, and the next text is due at once.
+        On ^Z it restores the former screen and suspends the process. When the process continues, it takes the
+        screen again, and the next text is due at once.
         """
         if not self.in_place:
             time.sleep(seconds)
@@ -97,13 +98,13 @@ class Terminal:
             self._send(_LEAVE)
             try:
                 signal.raise_signal(signal.SIGTSTP)
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SUSPEND)  # suspended in here
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SUSPEND)  # a pending ^Z suspends here
             finally:
                 signal.pthread_sigmask(signal.SIG_BLOCK, _SUSPEND)
                 self._send(_ENTER)
 
     def show(self, text: str) -> None:
-        """Show a text in the place of the one before: as much of it as there are lines on the screen."""
+        """Show a text in place of the previous one: as much of it as the screen has lines."""
         if not self.in_place:
             self._send(f"{text}\n")
             return
@@ -126,7 +127,7 @@ class Terminal:
 def columns(
     table: Sequence[Sequence[str]], paint: Callable[[int, int, str], str] = lambda row, column, cell: cell
 ) -> list[str]:
-    """Return the rows of a table as lines, the cells of each column as wide as its widest.
+    """Return the rows of a table as lines. The cells of a column are all as wide as its widest.
 
     `paint` colours a cell, given its row, its column and the cell with its blanks.
     """
@@ -139,5 +140,5 @@ def columns(
 
 
 def printable(text: str) -> str:
-    """Return a text without what would move a terminal's cursor: a name can hold anything."""
+    """Make a text safe for a terminal: replace what would move the cursor. A name can hold anything."""
     return _CONTROLS.sub("?", text)

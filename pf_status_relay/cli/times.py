@@ -1,4 +1,4 @@
-"""Times for a person: what --since takes, and how moments and durations are written."""
+"""Times for a person: parsing the value of --since, and formatting moments and durations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta, timezone
 
 ALLOWED = '-7d, -36h, -90m, today, yesterday, 2026-11-01, "2026-11-01 03:00" or "2026-11-01 03:00:00"'
-"""What `since` takes, in words for a person: a small part of systemd.time(7)."""
+"""What `since` accepts, in words for a person: a small part of systemd.time(7)."""
 
 _AGO = re.compile(r"-([0-9]{1,6})(d|h|m|min)")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "min": "minutes"}
@@ -14,7 +14,7 @@ _FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
 
 
 def since(text: str, now: float) -> float:
-    """Return the time that a text means, in seconds since 1970; a date is of the local time zone.
+    """Parse a time; return it in seconds since 1970. A date is in the local time zone.
 
     `now` is in seconds since 1970. Raises ValueError, whose message says what is allowed.
     """

@@ -10,9 +10,9 @@ systemd removes the folder when the service has ended in any way.
 
 `standing` is a Readiness. `lacp` is "up", "down" or null while the PF is not ready. `since` (RFC 3339, UTC)
 is when the service saw this begin, at the earliest its own start. `cause` is the Cause for which LACP is
-down, as last logged. `delay_ms` is how long LACP must be up before VFs return to auto, where flapping has made
-that longer. `kept_open`: the PF's VFs stay in auto because no other PF of its redundancy `group` (configured
-names) is open. `bfd` holds the Standing of each BFD session by its peer's address.
+down, as last logged. `delay_ms` is how long LACP must be up before VFs return to auto, where flapping has
+made that longer. `kept_open`: the PF's VFs stay in auto because no other PF of its redundancy `group`
+(configured names) is open. `bfd` holds the Standing of each BFD session by its peer's address.
 """
 
 from __future__ import annotations
