@@ -1,1 +1,1 @@
-"""Kubernetes resources in and out. The daemon imports nothing of it."""
+"""Reading and writing Kubernetes resources. The daemon imports nothing from here."""

@@ -1,9 +1,9 @@
 """The resources that bring a configuration to hosts: MachineConfig, MachineConfigPool, MachineConfiguration.
 
-A MachineConfig holds an Ignition configuration (spec 3.2.0, which OpenShift 4.7 and later take):
-the file /etc/pf-status-relay.toml, and the unit enabled. The unit itself comes with the RPM; or the
-MachineConfig brings the file of a container, of which podman's quadlet makes the unit.
-Everything here is a plain value that is the same for the same input, and lives well in git.
+A MachineConfig holds an Ignition configuration (spec 3.2.0, which OpenShift 4.7 and later accept): it writes
+/etc/pf-status-relay.toml and enables the unit. The unit itself comes with the RPM; or the MachineConfig
+brings a container's file, from which podman's quadlet makes the unit. Everything here is a plain value that
+is the same for the same input, so that it can be kept in git.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROLE_LABEL = "machineconfiguration.openshift.io/role"
 OPERATOR_API_VERSION = "operator.openshift.io/v1"
 IGNITION_VERSION = "3.2.0"
 BUILT_IN = ("worker", "master", "arbiter")
-"""The pools that the operator itself makes; `arbiter` from OpenShift 4.19 on."""
+"""The pools that the operator itself creates; `arbiter` since OpenShift 4.19."""
 
 UNIT = "pf-status-relay.service"
 
@@ -41,10 +41,10 @@ def machine_config(role: str, file: bytes, container: Container | None = None) -
 
 
 def machine_config_pool(role: str, match_labels: dict[str, str]) -> dict[str, Any]:
-    """Return the custom pool of a role: the nodes with these labels, and all that `worker` gives.
+    """Return the custom pool of a role: the nodes with these labels, and all MachineConfigs of `worker`.
 
-    Nothing is said of what an existing pool may have set, such as maxUnavailable, so that applying
-    this leaves it.
+    Fields that an existing pool may have set, such as maxUnavailable, are left out, so that applying this
+    does not change them.
     """
     roles = {"key": ROLE_LABEL, "operator": "In", "values": ["worker", role]}
     return {
@@ -61,9 +61,9 @@ def machine_config_pool(role: str, match_labels: dict[str, str]) -> dict[str, An
 def name(role: str) -> str:
     """Return the name of a role's MachineConfig.
 
-    A custom pool gets worker's MachineConfig too, and both write the same file. Since OpenShift 4.15
-    the custom pool's prevails (machine-config-operator#4015), before that the last by name. So the
-    name of a custom pool's comes after worker's.
+    A custom pool gets worker's MachineConfig too, and both write the same file. Since OpenShift 4.15 the
+    custom pool's prevails (machine-config-operator#4015); before that, the last by name. So the name for a
+    custom pool sorts after worker's.
     """
     if role in BUILT_IN:
         return f"99-{role}-pf-status-relay"
@@ -73,11 +73,11 @@ def name(role: str) -> str:
 def disruption_policy() -> dict[str, Any]:
     """Return the cluster's MachineConfiguration: what a change of configuration or unit does to a node.
 
-    The operator takes no other name than `cluster`. It covers a file by its path or a folder above it;
-    it takes a pattern, too, which never matches. Restart and not Reload: systemctl(1) reloads no unit
-    that is inactive or failed, and an action that fails makes the node degraded. DaemonReload comes first
-    for each file: the operator goes through the changed files in any order, and the unit of a container
-    that is new does not exist before it. A new image is pulled before what runs is stopped.
+    The operator accepts only the name `cluster`. It matches a file by its path or by a folder above it; it
+    also accepts a pattern, but a pattern never matches. Restart, not Reload: systemctl(1) does not reload an
+    inactive or failed unit, and a failed action makes the node degraded. DaemonReload comes first for each
+    file: the operator handles changed files in any order, and a new container's unit does not exist before
+    it. A new image is pulled before the running service is stopped.
     """
     files = [
         {"path": str(DEFAULT_PATH), "actions": _reload_and_restart(UNIT)},
@@ -97,16 +97,16 @@ def disruption_policy() -> dict[str, Any]:
 
 
 def _reload_and_restart(*units: str) -> list[dict[str, Any]]:
-    # Values of their own each time: PyYAML writes an alias for one that it has written before.
+    # New values each time: PyYAML writes an alias for an object that it has written before.
     restarts = [{"type": "Restart", "restart": {"serviceName": unit}} for unit in units]
     return [{"type": "DaemonReload"}, *restarts]
 
 
 def ignition(file: bytes, container: Container | None = None) -> dict[str, Any]:
-    """Return the Ignition configuration of a MachineConfig; see there for the arguments.
+    """Return the Ignition configuration of a MachineConfig; see `machine_config` for the arguments.
 
-    See <https://coreos.github.io/ignition/configuration-v3_2/>. The unit of a container cannot be enabled
-    (systemd.generator(7)): its file says what wants it.
+    See <https://coreos.github.io/ignition/configuration-v3_2/>. A container's unit cannot be enabled
+    (systemd.generator(7)): the container's file names the unit that wants it.
     """
     files = [_file(str(DEFAULT_PATH), file)]
     units: list[dict[str, Any]] = [{"name": UNIT, "enabled": True}]
@@ -121,9 +121,9 @@ def ignition(file: bytes, container: Container | None = None) -> dict[str, Any]:
 
 
 def _file(path: str, content: bytes) -> dict[str, Any]:
-    """Return a file as Ignition has it: mode 0644, in decimal as JSON has it.
+    """Return a file in Ignition's form, with mode 0644, which JSON holds in decimal.
 
-    The data URL (RFC 2397) is in percent-encoding, which a person can read in a diff.
+    The data URL (RFC 2397) uses percent-encoding, which a person can read in a diff.
     """
     source = f"data:,{quote(content, safe='/:;=,()')}"
     return {"path": path, "mode": 0o644, "overwrite": True, "contents": {"source": source}}

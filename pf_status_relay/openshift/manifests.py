@@ -1,12 +1,12 @@
 """Kubernetes resources as YAML: read with bounds, written the same way every time.
 
-This is the only module that needs PyYAML, and nothing that the daemon imports imports it.
+Only this module needs PyYAML, and no module that the daemon loads imports it.
 
-What is read comes from a cluster or a git repository, and may be anything. So: a bounded size;
-no aliases, with which a page of text can stand for gigabytes, and which neither `oc` nor
-`kubectl` ever prints; a bounded depth; no key twice; and no types but JSON's, which are all that
-Kubernetes knows. PyYAML's parser is used in its Python form: libyaml's ends a deep nesting with the
-stack, before the depth can be seen.
+The input comes from a cluster or a git repository, and can be anything. So its size and depth are bounded;
+no key may appear twice; aliases are refused, because a page of text with them can expand to gigabytes, and
+neither `oc` nor `kubectl` ever prints one; and only JSON's types are accepted, which are all that Kubernetes
+knows. This uses PyYAML's Python parser: libyaml's overflows the stack on deep nesting before the depth can
+be checked.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from yaml.reader import ReaderError
 from pf_status_relay.text import one_line
 
 MAX_BYTES = 1 << 19
-"""Several hundred resources as `oc get` prints them. PyYAML takes seconds for it."""
+"""Maximum size of a text in bytes: several hundred resources of `oc get`. PyYAML takes seconds for it."""
 
 MAX_DIGITS = 40
-"""Python takes the square of a number's length to read it."""
+"""Maximum length of a number: Python's time to read one grows with the square of its length."""
 
 
 MAX_DEPTH = 50
-"""Of lists and maps in one another. Kubernetes' own resources have less than half of it."""
+"""Maximum nesting of lists and maps. Kubernetes' own resources have less than half of it."""
 
 
 class ResourceError(Exception):
-    """A text that is not YAML as it is taken here. The message is one line."""
+    """A text that is not YAML as this module accepts it. The message is one line."""
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One object of a YAML text: `where` says which (for a message), `content` is what it holds."""
+    """One object of a YAML text: `where` says which one (for messages), `content` is its value."""
 
     where: str
     content: Any
 
 
 def read(name: str, data: bytes) -> Iterator[Resource]:
-    """Yield the resources in a YAML text, one by one; `name` says where it is from.
+    """Yield the resources in a YAML text, one by one; `name` says where the text is from.
 
-    There may be many documents. Empty ones are left out. A List is replaced by its items, as
-    `oc get -o yaml` prints it; a List within a List is not. Raises ResourceError at the first
-    place that cannot be read; what came before it has been yielded.
+    The text may have many documents. Empty ones are left out. A List, as `oc get -o yaml` prints it, is
+    replaced by its items; a List within a List is not. Raises ResourceError at the first place that cannot be
+    read; the resources before it have been yielded.
     """
     if len(data) > MAX_BYTES:
         raise ResourceError(f"{name}: has more than {MAX_BYTES} bytes")
@@ -70,7 +70,7 @@ def read(name: str, data: bytes) -> Iterator[Resource]:
 def write(documents: Iterable[tuple[str, dict[str, Any]]]) -> str:
     """Return resources as YAML documents, each under its comment, the same for the same input.
 
-    A comment is any number of lines, none for the empty one.
+    A comment can have any number of lines. An empty comment has none.
     """
     texts: list[str] = []
     for comment, content in documents:
@@ -80,15 +80,15 @@ def write(documents: Iterable[tuple[str, dict[str, Any]]]) -> str:
 
 
 def text(content: dict[str, Any]) -> str:
-    """Return one resource as YAML. No line is folded: a data URL is one word. A text keeps its lines."""
+    """Return one resource as YAML. No line is folded, as a data URL is one word. A text keeps its lines."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1 << 20)
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML that a person can read in a diff."""
+    """Writes YAML that a person can read in a diff."""
 
     def string(self, value: str) -> yaml.ScalarNode:
-        """Return a string, as a block if it has lines."""
+        """Return a string, as a block if it has several lines."""
         style = "|" if "\n" in value else None
         return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
@@ -130,13 +130,13 @@ def _items(content: object) -> list[Any] | None:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with nothing in it that JSON could not say."""
+    """Reads YAML that holds only what JSON can express."""
 
     yaml_constructors: ClassVar[dict[Any, Any]] = {}
     _depth = 0
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
-        """Refuse an alias, and what is nested too deeply; compose anything else."""
+        """Refuse an alias and too deep nesting; compose anything else."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, AliasEvent):
             raise ConstructorError(None, None, "aliases (*name) are not taken", event.start_mark)
@@ -148,7 +148,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def mapping(self, node: Node) -> dict[Any, Any]:
-        """Return a mapping whose keys are strings, each once."""
+        """Return a mapping. Refuse keys that are not strings, and duplicate keys."""
         if not isinstance(node, MappingNode):
             raise ConstructorError(None, None, "not a map", node.start_mark)
         found: dict[Any, Any] = {}
@@ -176,7 +176,7 @@ class _Loader(yaml.SafeLoader):
         found: int | float
         try:
             found = self.construct_yaml_int(node) if is_int else self.construct_yaml_float(node)
-        except (ValueError, IndexError):  # IndexError: nothing, or a sign alone
+        except (ValueError, IndexError):  # IndexError: an empty text, or only a sign
             raise ConstructorError(None, None, "not a number", node.start_mark) from None
         return found
 
@@ -199,7 +199,7 @@ for _tag, _constructor in (
     ("int", _Loader.number),
     ("float", _Loader.number),
     ("str", _Loader.construct_yaml_str),
-    # A time is left as it was written: nothing here is one, and PyYAML stumbles over the 32nd.
+    # A time stays a string: no field here is a time, and PyYAML fails on a day such as the 32nd.
     ("timestamp", _Loader.construct_yaml_str),
     ("seq", _Loader.sequence),
     ("map", _Loader.mapping),

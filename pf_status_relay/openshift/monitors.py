@@ -1,9 +1,8 @@
 """The Go operator's custom resource, PFLACPMonitor: which nodes relay for which PFs, and how often.
 
-The validation is that of the custom resource (its schema and its admission webhook,
-openshift/pf-status-relay-operator), and then this program's own, which is stricter: an interface
-has to have a name that the kernel can give, an interval is at most a minute. Pure: what is wrong
-comes back as lines for a person.
+A monitor must pass the custom resource's validation (its schema and its admission webhook,
+openshift/pf-status-relay-operator), and then this program's own. That is stricter: the kernel must accept the
+name of an interface, and an interval is at most a minute. Pure: faults are returned as lines for a person.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ API_VERSION = "pfstatusrelay.openshift.io/v1alpha1"
 KIND = "PFLACPMonitor"
 
 Labels = tuple[tuple[str, str], ...]
-"""Labels of a node or of a selector: pairs of key and value, ordered by key, each key once."""
+"""Labels of a node or of a selector: pairs of key and value, sorted by key, each key once."""
 
 MAX_MONITORS = 500
-"""Each is compared with each other. More is no set that an operator runs."""
+"""Maximum number of monitors: each is compared with each other. Nobody runs more in a cluster."""
 
 _KEYS = ("interfaces", "nodeSelector", "pollingInterval")
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
-"""A DNS subdomain (RFC 1123), as Kubernetes has it for the names of resources."""
+"""A DNS subdomain (RFC 1123), which Kubernetes requires for names of resources."""
 
 _LABEL = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LABEL_KEY = re.compile(f"({_NAME.pattern}/)?{_LABEL}")
@@ -41,8 +40,8 @@ class Monitor:
 
     `name` is "namespace/name", or the name alone if it has no namespace. `interfaces` are names,
     at least one, each once. `polling_interval_ms` is in milliseconds, within what the
-    configuration allows. `selector` is what a node's labels have to hold; every node holds the
-    empty one.
+    configuration allows. `selector` holds the labels that a node must have; the empty one matches
+    every node.
     """
 
     name: str
@@ -61,11 +60,11 @@ def monitors(
     *,
     include_degraded: bool = False,
 ) -> list[Monitor]:
-    """Return the valid monitors among the resources, ordered by name.
+    """Return the valid monitors among the resources, sorted by name.
 
-    For whatever is wrong with the others, and for one that is given twice, a line is added to `faults`.
-    One whose status says that it is degraded is left out, with a line in `warnings`: the operator has
-    found it in conflict with another one, and runs nothing for it.
+    Each fault of the others, and each monitor that is given twice, adds a line to `faults`. A monitor whose
+    status says that it is degraded is left out, with a line in `warnings`: the operator has found it in
+    conflict with another one, and runs nothing for it.
     """
     places: dict[str, str] = {}
     found: list[Monitor] = []
@@ -104,7 +103,7 @@ def _left_out(where: str, content: dict[str, Any]) -> str:
 
 
 def _identity(resource: Resource, faults: list[str]) -> str | None:
-    """Return "namespace/name" if it is a PFLACPMonitor with a usable name."""
+    """Return "namespace/name" if the resource is a PFLACPMonitor with a usable name, None otherwise."""
     where, content = resource.where, resource.content
     if not isinstance(content, dict):
         faults.append(f"{where} is {keys.quoted(content)}; allowed: a {KIND}, or a List of them")
@@ -135,7 +134,7 @@ def _identity(resource: Resource, faults: list[str]) -> str | None:
 
 
 def _monitor(where: str, name: str, content: dict[str, Any], faults: list[str]) -> Monitor | None:
-    """Return the monitor that a resource describes, None if anything is wrong with it."""
+    """Return the monitor that a resource describes, or None if the resource has a fault."""
     before = len(faults)
     spec = content.get("spec")
     if not isinstance(spec, dict):
@@ -146,7 +145,7 @@ def _monitor(where: str, name: str, content: dict[str, Any], faults: list[str]) 
             faults.append(f"{where}: unknown key spec.{_word(key)}; allowed: {', '.join(_KEYS)}")
     names = spec.get("interfaces")
     if isinstance(names, list):
-        # The operator's webhook trims before it compares, and the program before it looks.
+        # The operator's webhook trims names before it compares them, and the Go program before it uses them.
         names = [name.strip() if isinstance(name, str) else name for name in names]
     interfaces = keys.check_interfaces(f"{where}: spec.interfaces", names, faults, literally=True)
     polling_interval = keys.KEYS["polling_interval_ms"]

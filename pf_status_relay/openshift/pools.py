@@ -1,17 +1,17 @@
-"""From monitors to pools of nodes, each with the one configuration that its nodes get.
+"""From monitors to pools of nodes, each with the one configuration for its nodes.
 
-A monitor is a DaemonSet of its own, and a node may run several. A host has one service with one
-file, and OpenShift's Machine Config Operator gives a node the files of one pool:
+The Go operator runs a DaemonSet for each monitor, and a node may run several. Here a host has one service
+with one file, and OpenShift's Machine Config Operator gives a node the files of one pool:
 
     a control plane node   the pool `master`, and nothing else
     an arbiter node        the pool `arbiter`, and nothing else
     any other node         the one custom pool that selects it, which inherits from `worker`
     if none does           the pool `worker`
 
-A node that two custom pools select gets nothing new, a control plane node neither; `arbiter` counts as a
-custom one there (GetPoolsForNode, pkg/helpers of openshift/machine-config-operator). So
-each set of nodes is a pool whose file holds all that its monitors say, and what no pool can say
-is refused. The rules, for two monitors whose selectors can match the same node:
+A node that two custom pools select gets no new configuration. The same holds for a control plane node;
+`arbiter` counts as a custom pool there (GetPoolsForNode, pkg/helpers of openshift/machine-config-operator).
+So each set of nodes becomes a pool whose file combines all its monitors. Monitors that pools cannot express
+are refused. The rules for two monitors whose selectors can match the same node:
 
     they name the same PF                       a conflict: two programs would set the same VFs
     they are for the same pool                  merged
@@ -19,8 +19,8 @@ is refused. The rules, for two monitors whose selectors can match the same node:
     one has the empty selector, one `master`    the file of `master` holds both; `arbiter` likewise
     anything else                               refused: no pool is right for that node
 
-Selectors can match the same node unless they demand different values of one label. A merged
-configuration looks at the shortest interval of its monitors.
+Selectors can match the same node unless they require different values of one label. A merged configuration
+has the shortest interval of its monitors.
 
 Pure: monitors in, pools or reasons out.
 """
@@ -43,8 +43,8 @@ MASTER = "master"
 ARBITER = "arbiter"
 
 MOST_SHOWN = 20
-"""Lines about faults of one kind. Pairs grow by the square of the monitors, and where there are many
-they have one cause, which the first ones show."""
+"""Maximum number of lines about faults of one kind. Pairs grow with the square of the monitors; many faults
+have one cause, which the first ones show."""
 
 _ROLE = "node-role.kubernetes.io/"
 
@@ -55,11 +55,11 @@ _BUILT_IN: dict[Labels, str] = {
     ((_ROLE + "control-plane", ""),): MASTER,
     ((_ROLE + ARBITER, ""),): ARBITER,
 }
-"""Selectors of the pools that the Machine Config Operator itself makes. Without a toleration, the relay
-operator's DaemonSets run on no control plane node, so the empty selector means the workers."""
+"""Selectors of the pools that the Machine Config Operator itself creates. Without a toleration, the relay
+operator's DaemonSets run on no control plane node, so the empty selector selects the workers."""
 
 MAX_NAME = 63
-"""Characters: the name of a pool is the value of a label, too."""
+"""Maximum length in characters: the name of a pool is also the value of a label."""
 
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
@@ -68,8 +68,8 @@ _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]
 class Pool:
     """A set of nodes that get the same configuration.
 
-    `name` is the pool's, and the role of its MachineConfig. `selector` is its node selector, None
-    for a pool that the operator itself makes. `monitors` are those it stands for, ordered by name.
+    `name` is the pool's, and the role of its MachineConfig. `selector` is its node selector, None for a pool
+    that the operator itself creates. `monitors` are those that it combines, sorted by name.
     """
 
     name: str
@@ -78,12 +78,12 @@ class Pool:
 
     @property
     def is_new(self) -> bool:
-        """True if the pool is made for the monitors. The pool of a role (`worker-cnf`) may exist already."""
+        """Return True if the pool is made for the monitors. A role's (`worker-cnf`) may exist already."""
         return self.selector is not None and _role(self.selector) is None
 
     @property
     def config(self) -> Config:
-        """The configuration of the pool's nodes."""
+        """Return the configuration of the pool's nodes."""
         return merged(self.monitors)
 
 
@@ -93,15 +93,15 @@ def is_pool_name(text: str) -> bool:
 
 
 def can_share_a_node(first: Labels, second: Labels) -> bool:
-    """Tell whether one node's labels can hold both selectors."""
+    """Tell whether one node can match both selectors."""
     wanted = dict(first)
     return all(wanted.get(key, value) == value for key, value in second)
 
 
 def conflicts(monitors: Sequence[Monitor]) -> list[str]:
-    """Return a line for each two monitors that could set the VFs of the same PF of the same node.
+    """Return a line for each pair of monitors that could set the VFs of the same PF of the same node.
 
-    As for `refusals` and `apart`: for the first MOST_SHOWN of them, and one line for how many more there are.
+    Like `refusals` and `disjoint`, it returns at most MOST_SHOWN such lines, and a line that counts the rest.
     """
     found = (
         (first, second)
@@ -120,7 +120,7 @@ def _conflict(first: Monitor, second: Monitor) -> str:
 
 
 def refusals(monitors: Sequence[Monitor]) -> list[str]:
-    """Return a line for each monitor, and each two without a conflict, that pools cannot express."""
+    """Return a line for each monitor, and each pair without a conflict, that pools cannot express."""
     single = (
         (monitor,)
         for monitor in monitors
@@ -163,7 +163,7 @@ def _refusal_of_two(first: Monitor, second: Monitor) -> str:
 def pools(monitors: Sequence[Monitor]) -> list[Pool]:
     """Return the pools for monitors without `conflicts` and `refusals`.
 
-    First worker, master and arbiter, where there are any, then the custom ones, ordered by name.
+    First worker, master and arbiter, where there are any; then the custom pools, sorted by name.
     """
     selectors = {_pool_name(monitor.selector): monitor.selector for monitor in monitors}
     found: list[Pool] = []
@@ -176,7 +176,7 @@ def pools(monitors: Sequence[Monitor]) -> list[Pool]:
 
 
 def disjoint(monitors: Sequence[Monitor]) -> list[str]:
-    """Return a line for each two monitors that no host can match both, so that no file is for both."""
+    """Return a line for each pair of monitors that no host can both match, so that no file is for both."""
     found = (
         (first, second)
         for first, second in combinations(monitors, 2)
@@ -193,13 +193,13 @@ def _apart(first: Monitor, second: Monitor) -> str:
 
 
 def merged(monitors: Sequence[Monitor]) -> Config:
-    """Return the one configuration for nodes that all of the monitors select; at least one."""
+    """Return the one configuration for nodes that all of the monitors (at least one) select."""
     interfaces = tuple(name for monitor in monitors for name in monitor.interfaces)
     return Config(interfaces, min(monitor.polling_interval_ms for monitor in monitors))
 
 
 def _displayed(at_odds: Iterable[tuple[Monitor, ...]], line: Callable[..., str], what: str) -> list[str]:
-    """Return the lines for the first that are at odds, and one that counts the others."""
+    """Return lines for the first MOST_SHOWN that are at odds, and a line that counts the others."""
     left = iter(at_odds)
     found = [line(*monitors) for monitors in islice(left, MOST_SHOWN)]
     more = sum(1 for _ in left)
@@ -212,7 +212,7 @@ def _shared(first: Monitor, second: Monitor) -> list[str]:
 
 
 def _fit(first: Labels, second: Labels) -> bool:
-    """Tell whether there is a right pool for every node that either selector matches."""
+    """Tell whether there is a right pool for every node that at least one of the selectors matches."""
     names = {_pool_name(first), _pool_name(second)}
     if len(names) == 1:
         return first == second or first in _BUILT_IN
@@ -224,7 +224,7 @@ def _fit(first: Labels, second: Labels) -> bool:
 
 
 def _reaches(selector: Labels, pool: str, pool_selector: Labels) -> bool:
-    """Tell whether a monitor with this selector has a say in a pool's file."""
+    """Tell whether a pool's file includes a monitor with this selector."""
     own = _pool_name(selector)
     if own == pool:
         return True
@@ -233,16 +233,16 @@ def _reaches(selector: Labels, pool: str, pool_selector: Labels) -> bool:
 
 
 def _control_plane_pool(selector: Labels) -> str | None:
-    """Return the control plane's pool that a selector's nodes must be in, None if it names none."""
+    """Return the pool master or arbiter if the selector's nodes must be in it, None otherwise."""
     demanded = {_BUILT_IN.get(((key, ""),)) for key, _ in selector}
     return next((pool for pool in (MASTER, ARBITER) if pool in demanded), None)
 
 
 def _pool_name(selector: Labels) -> str:
-    """Return the name of a selector's pool: the same whatever other monitors there are.
+    """Return the name of a selector's pool, which does not depend on the other monitors.
 
-    The selector of one role is the pool of that role, which may well exist. Any other one is named
-    by its labels, with a digest in place of what is too long.
+    A selector of one role alone gives the pool of that role, which may exist already. Any other pool is named
+    after the labels; a digest replaces what is too long.
     """
     if selector in _BUILT_IN:
         return _BUILT_IN[selector]
@@ -260,7 +260,7 @@ def _pool_name(selector: Labels) -> str:
 
 
 def _role(selector: Labels) -> str | None:
-    """Return ROLE of a selector that is `node-role.kubernetes.io/ROLE` alone, None for any other one."""
+    """Return ROLE if the selector is `node-role.kubernetes.io/ROLE` alone, None otherwise."""
     if len(selector) == 1:
         ((key, value),) = selector
         role = key[len(_ROLE) :] if key.startswith(_ROLE) else ""
@@ -270,7 +270,7 @@ def _role(selector: Labels) -> str | None:
 
 
 def _query(selector: Labels) -> str:
-    """Return a selector as `oc get nodes -l` takes it."""
+    """Return a selector in the form that `oc get nodes -l` accepts."""
     return ",".join(f"{key}={value}" for key, value in selector)
 
 

@@ -1,12 +1,13 @@
-"""The service as a container that podman's quadlet makes a systemd unit of (podman-systemd.unit(5)).
+"""The service as a container, from which podman's quadlet makes a systemd unit (podman-systemd.unit(5)).
 
-For nodes whose operating system does not have the RPM. It is the same service under the same name:
-sd_notify and watchdog, native journal entries, one capability, nothing to write but /run/pf-status-relay.
-Only options that podman 4.9 knows are used: with one that it does not know, quadlet makes no unit at all.
-[Quadlet] is for later ones, and systemd passes over it before.
+It is for nodes whose operating system does not have the RPM. It is the same service under the same name:
+sd_notify and watchdog, native journal entries, one capability, only /run/pf-status-relay is writable. The
+file uses only options that podman 4.9 knows: with an unknown option, quadlet makes no unit at all. [Quadlet]
+is for later versions; with earlier ones, systemd ignores that section.
 
-A restart first stops what runs. So that a new image is there before, and a registry that is away stops no
-relaying, a unit of its own pulls it: the node disruption policy restarts that one first.
+A restart first stops the running service. The new image must be there before, and an unreachable registry
+must not stop relaying. So a separate unit pulls the image, and the node disruption policy restarts that unit
+first.
 """
 
 from __future__ import annotations
@@ -115,19 +116,19 @@ TimeoutStartSec=900
 """
 
 USER = 65532
-"""Of user and group: any that owns nothing on the host does."""
+"""Number of the service's user and group in the container: any number that owns nothing on the host works."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """The file at PATH, and the unit PULLER, which pulls the same image."""
+    """The content of the file at PATH, and of the unit PULLER, which pulls the same image."""
 
     file: bytes
     puller: str
 
 
 def container(image: str) -> Container | None:
-    """Return the container that runs an image; None if that is not named as IMAGE_ALLOWED says."""
+    """Return the container that runs an image, or None if the image's name is not as IMAGE_ALLOWED says."""
     named = _IMAGE.fullmatch(image)
     if named is None:
         return None

@@ -1,6 +1,6 @@
-"""What the fleet commands print: from files and the environment to YAML or TOML, all or nothing.
+"""The output of the fleet commands: from files and the environment to YAML or TOML, all or nothing.
 
-Whatever is wrong is collected from all files, and raised with a line per fault.
+Faults are collected from all files, and raised together, a line per fault.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ units: if the cluster has entries already, put these beside them and apply all i
 
 
 class Unusable(Exception):
-    """What was given cannot be used. `faults` are lines for a person, at least one."""
+    """The input cannot be used. `faults` are lines for a person, at least one."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
@@ -60,7 +60,7 @@ class Unusable(Exception):
 
 
 class Conflict(Unusable):
-    """Each monitor is valid, but together they cannot be had."""
+    """Each monitor is valid, but pools cannot express their combination."""
 
 
 def for_role(
@@ -73,10 +73,10 @@ def for_role(
 ) -> str:
     """Return the MachineConfig of a role, with a configuration file as it is.
 
-    `path` is the file; None stands for a file made of the environment's variables, which
-    otherwise play no part. What was dropped of them adds lines to `warnings`. `image` is that of a
-    container that is the service, None where it comes with the RPM; what it cannot do of the file adds
-    lines to `warnings`, too. Raises Unusable.
+    `path` is the file. None stands for a file made from the environment's variables, which otherwise do not
+    count; dropped variables add lines to `warnings`. `image` is the image of the service's container, None
+    where the service comes with the RPM. Settings that a container cannot follow also add lines to
+    `warnings`. Raises Unusable.
     """
     faults: list[str] = []
     container = _container(image, faults)
@@ -107,7 +107,7 @@ def for_role(
 
 
 def disruption_policy() -> str:
-    """Return the MachineConfiguration by which a new configuration restarts the service, and no node."""
+    """Return the MachineConfiguration with which a new configuration restarts the service, not the node."""
     return manifests.write([(_POLICY_COMMENT, machineconfig.disruption_policy())])
 
 
@@ -118,11 +118,11 @@ def for_monitors(
     include_degraded: bool = False,
     image: str | None = None,
 ) -> str:
-    """Return, for each set of nodes, its MachineConfig, and its MachineConfigPool if that is a new one.
+    """Return the MachineConfig of each set of nodes, and its MachineConfigPool if that is new.
 
-    `files` hold PFLACPMonitors; STANDARD_INPUT stands for standard input. One that is degraded is left
-    out, and adds a line to `warnings`, unless it is to be included. `image` is as for `for_role`. Raises
-    Unusable, which is Conflict if the monitors are valid and only their combination is not.
+    `files` hold PFLACPMonitors; STANDARD_INPUT stands for standard input. A degraded monitor is left out and
+    adds a line to `warnings`, unless `include_degraded`. `image` is as for `for_role`. Raises Unusable, or
+    its subclass Conflict if the monitors are valid and only their combination is not.
     """
     faults: list[str] = []
     container = _container(image, faults)
@@ -133,7 +133,7 @@ def for_monitors(
 
 
 def _container(image: str | None, faults: list[str]) -> Container | None:
-    """Return the container that runs an image, None without one or with one more fault."""
+    """Return the container that runs an image. Return None without an image, or with a line in `faults`."""
     if image is None:
         return None
     container = quadlet.container(image)
@@ -143,7 +143,7 @@ def _container(image: str | None, faults: list[str]) -> Container | None:
 
 
 def for_host(files: Sequence[str], warnings: list[str], *, include_degraded: bool = False) -> str:
-    """Return the one configuration file that PFLACPMonitors come to on a host that matches them all.
+    """Return the one configuration file that combines PFLACPMonitors, for a host that matches them all.
 
     See `for_monitors` for the arguments and what is raised.
     """
@@ -191,7 +191,7 @@ def _resources(files: Sequence[str], faults: list[str]) -> Iterator[Resource]:
 
 
 def _content(file: str) -> bytes:
-    """Return what a file holds, and no more than it takes to see that it is too much."""
+    """Return the content of a file; of a too large one, just enough to see that it is too large."""
     if file == STANDARD_INPUT:
         return sys.stdin.buffer.read(manifests.MAX_BYTES + 1)
     with open(file, "rb") as stream:
@@ -203,7 +203,7 @@ def _displayed(file: str) -> str:
 
 
 def _without_effect(config: Config) -> list[str]:
-    """Return a line for each thing that is configured and a container cannot do."""
+    """Return a line for each configured setting that a container cannot follow."""
     found: list[str] = []
     if config.metrics_textfile is not None:
         found.append("--image: metrics_textfile: a container can write no file of the host; no metrics then")
@@ -218,7 +218,7 @@ def _without_effect(config: Config) -> list[str]:
 
 
 def _of_pools(pools: list[Pool], container: Container | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each pool's resources, each with the comment that goes with it."""
+    """Yield each pool's resources, each after its comment."""
     for pool in pools:
         comment = f"From {pflacpmonitor.KIND} {', '.join(monitor.name for monitor in pool.monitors)}."
         everywhere = [monitor.name for monitor in pool.monitors if not monitor.selector]
@@ -236,6 +236,6 @@ def _of_pools(pools: list[Pool], container: Container | None) -> Iterator[tuple[
                 comment += "\n" + _POOL_OF_A_ROLE.format(name=pool.name, pool=manifests.text(made))
         if container is not None:
             comment += f"\n{_IMAGE}"
-        # The comment stays out of the file: a renamed monitor is no reason to touch a node.
+        # The comment is not part of the node's file: a renamed monitor must not change a node.
         file = render.toml(pool.config).encode()
         yield comment, machineconfig.machine_config(pool.name, file, container)
