@@ -1,8 +1,8 @@
-"""Write the examples that are made: Grafana's dashboard, and the alerts as a PrometheusRule.
+"""Write the generated examples: Grafana's dashboard, and the alerts as a PrometheusRule.
 
     python3 contrib/generate.py
 
-A panel is added to PANELS; an alert to docs/alerts.yml. Tests compare the files with what this makes.
+Add a panel to PANELS, and an alert to docs/alerts.yml. Tests compare the files with this program's output.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Query(NamedTuple):
 
     @property
     def promql(self) -> str:
-        """The expression with Grafana's variable."""
+        """Return the expression with Grafana's variable."""
         return self.expression.replace("HOSTS", 'instance=~"$instance"')
 
 
@@ -142,7 +142,7 @@ PANELS = (
 
 
 def dashboard() -> str:
-    """Return the dashboard as Grafana imports it."""
+    """Return the dashboard as JSON that Grafana imports."""
     panels: list[dict[str, Any]] = []
     column = row = 0
     for number, panel in enumerate(PANELS, 1):

@@ -64,7 +64,7 @@ def parsers(program: argparse.ArgumentParser, *command: str) -> Iterator[tuple[s
 
 
 def follows(program: argparse.ArgumentParser) -> list[str]:
-    """Return what can follow a command: commands, and the long forms of options."""
+    """Return the words that can follow a command: commands, and the long forms of options."""
     words: list[str] = []
     for action in program._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -74,7 +74,7 @@ def follows(program: argparse.ArgumentParser) -> list[str]:
 
 
 def pattern(command: str, operands: bool) -> str:
-    """Return what bash matches a command by, with what it names if it takes operands."""
+    """Return the pattern by which bash matches a command, including its operands if it takes some."""
     quoted = shlex.quote(command)
     return f"{quoted} | {shlex.quote(f'{command} ')}*" if operands else quoted
 

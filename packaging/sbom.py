@@ -2,8 +2,8 @@
 
     packaging/sbom.py PACKAGE.rpm FOLDER
 
-FOLDER holds the files that packaging/bundled.txt pins. The document depends on these and on SOURCE_DATE_EPOCH
-alone, so that the same package has the same SBOM, byte for byte.
+FOLDER holds the files that packaging/bundled.txt pins. The document depends only on these and on
+SOURCE_DATE_EPOCH, so that the same package has the same SBOM, byte for byte.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 PACKAGING = Path(__file__).parent
 LICENCES = {"License :: OSI Approved :: MIT License": "MIT"}
-"""SPDX's names of the classifiers in metadata that is older than the field License-Expression."""
+"""SPDX's names for the classifiers of metadata that is older than the field License-Expression."""
 
 
 def bundled() -> Iterator[tuple[str, str, str]]:
