@@ -83,17 +83,17 @@ def collect(run: Run, config: Sequence[str], places: Places) -> Iterator[Part | 
     wanted: tuple[tuple[str, str, Callable[[], bytes]], ...] = (
         ("versions.txt", "program, libraries, Python, kernel, system", lambda: _versions(places)),
         ("config.toml", "the configuration in effect", lambda: _own(run, "config", "show", *config)),
-        ("status.json", "how the PFs are", lambda: _own(run, "status", "--json", *config)),
-        ("check.json", "what the service needs", lambda: _own(run, "check", "--json", *config)),
+        ("status.json", "the states of the PFs", lambda: _own(run, "status", "--json", *config)),
+        ("check.json", "what the service needs, and lacks", lambda: _own(run, "check", "--json", *config)),
         ("history.json", "what happened", lambda: _own(run, "history", "--json")),
-        ("history.svg", "the same as a picture", lambda: _own(run, "history", "--svg", "-")),
+        ("history.svg", "the history as a picture", lambda: _own(run, "history", "--svg", "-")),
         ("state.json", "what the running service says", lambda: _file(places.state)),
         ("links.json", "all interfaces of the kernel", lambda: _command(*LINKS)),
         ("drivers.txt", "drivers and SR-IOV facts", lambda: _drivers(places)),
-        ("unit-properties.txt", "the unit as systemd has it", lambda: _command(*unit, "show", UNIT)),
+        ("unit-properties.txt", "the unit's properties in systemd", lambda: _command(*unit, "show", UNIT)),
         ("unit-files.txt", "the unit's files", lambda: _command(*unit, "cat", UNIT)),
         ("journal.txt", "the unit's log", lambda: _journal(*journal, "-o", "short-iso-precise", *ours)),
-        ("journal.json", "the same with all fields", lambda: _journal(*journal, "-o", "json", *ours)),
+        ("journal.json", "the unit's log with all fields", lambda: _journal(*journal, "-o", "json", *ours)),
         ("selinux.txt", "SELinux's denials about the service", lambda: _denials(journal, places)),
     )
     for name, about, get in wanted:
@@ -169,7 +169,7 @@ def _command(*words: str) -> bytes:
         raise Missing(f"{words[0]} did not end within {_TIMEOUT_S} s") from None
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
-        raise Missing(f"{words[0]} ended with status {done.returncode}: {said or 'it said nothing'}")
+        raise Missing(f"{words[0]} ended with status {done.returncode}: {said or 'no message'}")
     return done.stdout
 
 
@@ -230,7 +230,7 @@ def _libraries() -> Iterator[tuple[str, str]]:
         try:
             yield name, metadata.version(name)
         except metadata.PackageNotFoundError:
-            yield name, "without metadata: bundled, or not installed"
+            yield name, "version unknown: bundled, or not installed"
 
 
 def _drivers(places: Places) -> bytes:

@@ -128,7 +128,7 @@ def _values(text: str) -> dict[str, Any]:
         raise _Fault("is not valid TOML: nested too deeply") from None
     except ValueError as error:
         if not isinstance(error, tomllib.TOMLDecodeError):  # Python reads no number of thousands of digits
-            raise _Fault("is not valid TOML: a number of too many digits") from None
+            raise _Fault("is not valid TOML: a number has too many digits") from None
         message = str(error).replace("at end of document", _end_of(text))
         what, at, place = message.rpartition(" (at ")
         raise _Fault(f"is not valid TOML: {one_line(what)}{at}{place}") from None

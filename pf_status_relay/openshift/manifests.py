@@ -139,7 +139,7 @@ class _Loader(yaml.SafeLoader):
         """Refuse an alias and too deep nesting; compose anything else."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, AliasEvent):
-            raise ConstructorError(None, None, "aliases (*name) are not taken", event.start_mark)
+            raise ConstructorError(None, None, "aliases (*name) are not allowed", event.start_mark)
         if self._depth == MAX_DEPTH:
             raise ConstructorError(None, None, "nested too deeply", event.start_mark)
         self._depth += 1
@@ -157,7 +157,7 @@ class _Loader(yaml.SafeLoader):
                 raise ConstructorError(None, None, "a key that is not a string", key_node.start_mark)
             key = self.construct_object(key_node)
             if key in found:
-                said = f"the key {key_node.value[:40]!r} is there twice"
+                said = f"the key {key_node.value[:40]!r} appears twice"
                 raise ConstructorError(None, None, said, key_node.start_mark)
             found[key] = self.construct_object(value_node, deep=True)
         return found
@@ -171,7 +171,7 @@ class _Loader(yaml.SafeLoader):
     def number(self, node: ScalarNode) -> int | float:
         """Return a number of no more than MAX_DIGITS characters."""
         if len(node.value) > MAX_DIGITS:
-            raise ConstructorError(None, None, "a number of too many digits", node.start_mark)
+            raise ConstructorError(None, None, "a number has too many digits", node.start_mark)
         is_int = node.tag.endswith(":int")
         found: int | float
         try:
@@ -190,7 +190,7 @@ class _Loader(yaml.SafeLoader):
 
     def refused(self, node: Node) -> Any:
         """Refuse a tag."""
-        raise ConstructorError(None, None, f"the tag {node.tag[:60]} is not taken", node.start_mark)
+        raise ConstructorError(None, None, f"the tag {node.tag[:60]} is not allowed", node.start_mark)
 
 
 for _tag, _constructor in (

@@ -73,7 +73,7 @@ def monitors(
         if name is None:
             continue
         if name in places:
-            faults.append(f"{resource.where}: {KIND} {name} is there again, after {places[name]}")
+            faults.append(f"{resource.where}: {KIND} {name} is given twice, first in {places[name]}")
             continue
         if len(places) == MAX_MONITORS:
             faults.append(f"{resource.where}: has more than {MAX_MONITORS} {KIND}s")
@@ -98,7 +98,7 @@ def _left_out(where: str, content: dict[str, Any]) -> str:
     message = keys.quoted(content["status"].get("errorMessage"), 200)
     return (
         f"{where} is left out, as the operator runs nothing for it: status.degraded is true, "
-        f"errorMessage is {message}; --include-degraded takes it"
+        f"errorMessage is {message}; --include-degraded includes it"
     )
 
 
@@ -169,7 +169,7 @@ def _selector(where: str, value: object, faults: list[str]) -> Labels:
         if not isinstance(key, str) or not isinstance(wanted, str):
             faults.append(
                 f"{where} has {keys.quoted(key)}: {keys.quoted(wanted)}; "
-                "allowed: a map of strings (a number, true or null is one in quotes)"
+                "allowed: a map of strings (put a number, true or null in quotes)"
             )
         elif not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(wanted):
             faults.append(

@@ -132,8 +132,8 @@ def refusals(monitors: Sequence[Monitor]) -> list[str]:
         if not _shared(first, second) and not _fit(first.selector, second.selector)
     )
     return [
-        *_displayed(single, _refusal, "PFLACPMonitors not to be had as a pool"),
-        *_displayed(pairs, _refusal_of_two, "pairs of PFLACPMonitors not to be had as pools"),
+        *_displayed(single, _refusal, "PFLACPMonitors that cannot become a pool"),
+        *_displayed(pairs, _refusal_of_two, "pairs of PFLACPMonitors that cannot become pools"),
     ]
 
 
@@ -141,7 +141,7 @@ def _refusal(monitor: Monitor) -> str:
     pool = _control_plane_pool(monitor.selector)
     nodes = "control plane" if pool == MASTER else pool
     return (
-        f"PFLACPMonitor {monitor} cannot be had as a pool: its nodes "
+        f"PFLACPMonitor {monitor} cannot become a pool: its nodes "
         f"({_labels(monitor.selector)}) are {nodes} nodes, which are in the pool {pool} "
         f"and in no other; select all of them, by {_ROLE}{pool} alone"
     )
@@ -154,8 +154,8 @@ def _refusal_of_two(first: Monitor, second: Monitor) -> str:
             "give them the same nodeSelector, or different values of one label"
         )
     else:
-        reason = "both ({} and {}) would be the pool " + _pool_name(first.selector)
-    return f"PFLACPMonitors {first} and {second} cannot be had as pools: " + reason.format(
+        reason = "the pools of both ({} and {}) would have the name " + _pool_name(first.selector)
+    return f"PFLACPMonitors {first} and {second} cannot become pools: " + reason.format(
         _labels(first.selector), _labels(second.selector)
     )
 
@@ -203,7 +203,7 @@ def _displayed(at_odds: Iterable[tuple[Monitor, ...]], line: Callable[..., str],
     left = iter(at_odds)
     found = [line(*monitors) for monitors in islice(left, MOST_SHOWN)]
     more = sum(1 for _ in left)
-    return [*found, f"{what} that are not shown: {more}"] if more else found
+    return [*found, f"{what}, not shown: {more}"] if more else found
 
 
 def _shared(first: Monitor, second: Monitor) -> list[str]:

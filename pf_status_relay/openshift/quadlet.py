@@ -28,33 +28,33 @@ _IMAGE = re.compile(
 )
 
 IMAGE_ALLOWED = (
-    "allowed: REGISTRY/NAME:TAG@sha256:DIGEST, the tag being optional; the 64 hexadecimal digits of the "
-    "digest say which image it is, wherever the tag is moved to"
+    "allowed: REGISTRY/NAME:TAG@sha256:DIGEST, where the tag is optional; the digest (64 hexadecimal digits) "
+    "identifies the image even if the tag moves"
 )
 
 _FILE = """\
 # {image}
 [Unit]
 Description=Relay LACP state of SR-IOV physical functions to their virtual functions
-# Restart for ever: this service is the only one that notices.
+# Restart without limit: nothing else on the host notices that LACP is down.
 StartLimitIntervalSec=0
 
 [Container]
-# By its digest alone: a tag beside it means nothing, and not every podman takes both.
+# By its digest alone: a tag beside it has no effect, and not every podman accepts both.
 Image={name}@{digest}
 ContainerName=pf-status-relay
-# Once. From then on no registry is asked.
+# Pull once. After that, a start needs no registry.
 Pull=missing
 PodmanArgs=--stop-timeout=5
 Exec=run --log-format journal
 # The service itself tells systemd when it is ready and alive.
 Notify=true
 PodmanArgs=--env=WATCHDOG_USEC
-# By this it knows that systemd runs it. It cannot ask whether a stop is a restart (on_stop = "restore"),
-# so it then sets nothing back.
+# It shows the service that systemd runs it. In a container the service cannot ask systemd whether a stop is a
+# restart (on_stop = "restore"), so it leaves the VFs as they are.
 PodmanArgs=--env=INVOCATION_ID
 
-# The PFs are the host's. A user that owns nothing, with the one capability to set link states.
+# The PFs are in the host's network. The user owns nothing, and has only the capability to set link states.
 Network=host
 User={user}
 Group={user}
@@ -63,14 +63,14 @@ AddCapability=NET_ADMIN
 NoNewPrivileges=true
 ReadOnly=true
 ReadOnlyTmpfs=false
-# SELinux lets no confined container send to journald, or read what is not labelled for it.
+# SELinux does not let a confined container send to journald, or read files that are not labelled for it.
 SecurityLabelDisable=true
 
-# The configuration and its drop-ins: the image has links to them. The folder, because a file that is mounted
-# by itself would stay the old one when it is replaced.
+# The configuration and its drop-ins: the image has links to them. The whole folder is mounted: a file that is
+# mounted alone would stay the old one after the host replaces it.
 Volume=/etc:/run/host/etc:ro
 Volume=/run/pf-status-relay.d:/run/pf-status-relay.d:ro
-# journald's socket, in its folder for the same reason. What else is printed goes there by the unit.
+# journald's socket, in its folder for the same reason. Other output goes to the journal through the unit.
 Volume=/run/systemd/journal:/run/systemd/journal:ro
 LogDriver=passthrough
 # state.json, for `pf-status-relay status`, and the lock.
@@ -80,7 +80,7 @@ Environment=RUNTIME_DIRECTORY=/run/pf-status-relay
 PodmanArgs=--cgroupns=host
 
 [Quadlet]
-# A dead switch must not go unnoticed because a unit was waited for.
+# Do not wait for other units at boot: a dead switch would go unnoticed meanwhile.
 DefaultDependencies=false
 
 [Service]

@@ -31,16 +31,17 @@ two custom pools match is stuck: it gets no new configuration from either, nor f
 _IMAGE = """\
 The service is a container: each node pulls the image once, by its digest, with the cluster's pull secret.
 The nodes need no RPM. If they have it, the container takes the place of its unit.
-Render all pools with --image or none: a custom pool inherits what is for worker, and a MachineConfig without
---image enables the unit, which systemctl refuses for a container's: the node would become degraded."""
+Render all pools with --image, or none: a custom pool inherits worker's MachineConfig, and one without --image
+enables the unit. systemctl refuses that for a container's unit, and the node would become degraded."""
 
 _NEW_POOL = """\
-A new pool: if `oc get mcp {name}` finds one that is not from here, do not apply this. It would replace
-that pool's selectors."""
+A new pool: if `oc get mcp {name}` finds a pool that this command did not make, do not apply this. It would
+replace that pool's selectors."""
 
 _POOL_OF_A_ROLE = """\
-The pool {name} may exist, so it is not printed here: its list of roles would be replaced, and with it what
-else its nodes get. If `oc get mcp {name}` finds none, `oc create` this one first, without the # signs:
+The pool {name} may exist, so it is not printed here: applying it would replace that pool's list of roles, and
+so the other MachineConfigs of its nodes. If `oc get mcp {name}` finds none, `oc create` this one first,
+without the # signs:
 {pool}"""
 
 _POLICY_COMMENT = """\
@@ -83,7 +84,7 @@ def for_role(
     if not nodepools.is_pool_name(role):
         faults.append(
             f"--role is {keys.quoted(role)}; allowed: the name of a pool, "
-            f"up to {nodepools.MAX_NAME} of lower case letters, digits, and '-' and '.' within"
+            f"up to {nodepools.MAX_NAME} lower case letters and digits, with '-' or '.' between them"
         )
     file = b""
     try:
@@ -172,7 +173,7 @@ def _monitors(
     if not monitors and len(faults) == before:
         fault = f"no {pflacpmonitor.KIND} in {', '.join(_displayed(file) for file in files)}"
         if left_out:
-            fault += ", except degraded ones; --include-degraded takes them"
+            fault += ", except degraded ones; --include-degraded includes them"
         faults.append(fault)
     return monitors
 
@@ -180,7 +181,7 @@ def _monitors(
 def _resources(files: Sequence[str], faults: list[str]) -> Iterator[Resource]:
     for position, file in enumerate(files):
         if file == STANDARD_INPUT and file in files[:position]:
-            faults.append("standard input can be read once only")
+            faults.append("standard input can be read only once")
             continue
         try:
             yield from manifests.read(_displayed(file), _content(file))
@@ -206,13 +207,15 @@ def _without_effect(config: Config) -> list[str]:
     """Return a line for each configured setting that a container cannot follow."""
     found: list[str] = []
     if config.metrics_textfile is not None:
-        found.append("--image: metrics_textfile: a container can write no file of the host; no metrics then")
+        found.append(
+            "--image: metrics_textfile: a container cannot write to the host, so there are no metrics"
+        )
     if config.bfd_socket is not None:
-        found.append("--image: bfd_socket: a container does not see FRR's socket; LACP alone decides then")
+        found.append("--image: bfd_socket: a container does not see FRR's socket, so LACP alone decides")
     if config.on_stop == keys.RESTORE:
         found.append(
-            '--image: on_stop = "restore": a container cannot ask systemd whether a stop is a restart; '
-            "VFs are left as they are then"
+            '--image: on_stop = "restore": a container cannot ask systemd whether a stop is a restart, '
+            "so VFs are left as they are"
         )
     return found
 

@@ -112,7 +112,7 @@ def test_a_program_that_fails_is_told_with_what_it_said(places: Places, tools: P
     tool(tools, "systemctl", "exit 1")
     found = reasons(list(collect(nothing, (), places)))
     assert found["links.json"] == "ip ended with status 3: no bus"
-    assert found["unit-files.txt"] == "systemctl ended with status 1: it said nothing"
+    assert found["unit-files.txt"] == "systemctl ended with status 1: no message"
 
 
 def test_a_program_that_hangs_is_given_up(

@@ -256,7 +256,7 @@ def test_a_path_that_would_break_the_line_is_told_in_one() -> None:
 @pytest.mark.parametrize(
     ("value", "line"),
     [
-        ("9" * 5000, "FILE: is not valid TOML: a number of too many digits"),
+        ("9" * 5000, "FILE: is not valid TOML: a number has too many digits"),
         ("[" * 5000, "FILE: is not valid TOML: nested too deeply"),
     ],
 )

@@ -62,22 +62,25 @@ def test_a_time_is_left_as_it_was_written() -> None:
             "FILE: is not valid YAML: mapping values are not allowed here (at line 2, column 3)",
         ),
         ("a: \x07\n", "FILE: is not valid YAML: the character U+0007 is not allowed (at line 1, column 4)"),
-        ("a: 1\nb: 2\na: 3\n", "FILE: is not valid YAML: the key 'a' is there twice (at line 3, column 1)"),
-        ("a: &x 1\nb: *x\n", "FILE: is not valid YAML: aliases (*name) are not taken (at line 2, column 4)"),
+        ("a: 1\nb: 2\na: 3\n", "FILE: is not valid YAML: the key 'a' appears twice (at line 3, column 1)"),
+        (
+            "a: &x 1\nb: *x\n",
+            "FILE: is not valid YAML: aliases (*name) are not allowed (at line 2, column 4)",
+        ),
         ("? [a]\n: 1\n", "FILE: is not valid YAML: a key that is not a string (at line 1, column 3)"),
         (
             "a: !!python/object:os.system 1\n",
-            "FILE: is not valid YAML: the tag tag:yaml.org,2002:python/object:os.system is not taken "
+            "FILE: is not valid YAML: the tag tag:yaml.org,2002:python/object:os.system is not allowed "
             "(at line 1, column 4)",
         ),
         (
             "a: !!binary YQ==\n",
-            "FILE: is not valid YAML: the tag tag:yaml.org,2002:binary is not taken (at line 1, column 4)",
+            "FILE: is not valid YAML: the tag tag:yaml.org,2002:binary is not allowed (at line 1, column 4)",
         ),
         ("a: !!int x\n", "FILE: is not valid YAML: not a number (at line 1, column 4)"),
         (
             f"a: {'9' * 41}\n",
-            "FILE: is not valid YAML: a number of too many digits (at line 1, column 4)",
+            "FILE: is not valid YAML: a number has too many digits (at line 1, column 4)",
         ),
         ('a: !!int ""\n', "FILE: is not valid YAML: not a number (at line 1, column 4)"),
         (
@@ -122,7 +125,7 @@ def test_the_size_is_bounded() -> None:
 
 def test_a_billion_laughs_are_refused_at_the_first() -> None:
     lines = ['a0: &a0 "lol"', *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))]
-    assert "aliases (*name) are not taken (at line 2, column 10)" in fault("\n".join(lines).encode())
+    assert "aliases (*name) are not allowed (at line 2, column 10)" in fault("\n".join(lines).encode())
 
 
 @pytest.mark.parametrize(("opening", "column"), [("[", 51), ("{a: ", 198), ("- ", 101)])

@@ -107,17 +107,16 @@ def test_they_are_ordered_by_name_whatever_the_order_of_the_files() -> None:
         (
             {"interfaces": ["a"], "nodeSelector": {"b": True}},
             'spec.nodeSelector has "b": true; '
-            "allowed: a map of strings (a number, true or null is one in quotes)",
+            "allowed: a map of strings (put a number, true or null in quotes)",
         ),
         (
             {"interfaces": ["a"], "nodeSelector": {1: "b"}},
-            'spec.nodeSelector has 1: "b"; '
-            "allowed: a map of strings (a number, true or null is one in quotes)",
+            'spec.nodeSelector has 1: "b"; allowed: a map of strings (put a number, true or null in quotes)',
         ),
         (
             {"interfaces": ["a"], "nodeSelector": {"b": None}},
             'spec.nodeSelector has "b": null; '
-            "allowed: a map of strings (a number, true or null is one in quotes)",
+            "allowed: a map of strings (put a number, true or null in quotes)",
         ),
         ({"interfaces": ["a"], "nodeSelector": {"": "b"}}, f'spec.nodeSelector has "": "b"; {LABEL_ALLOWED}'),
         (
@@ -195,7 +194,7 @@ def test_a_resource_that_is_given_twice_is_told_with_both_places() -> None:
     found: list[str] = []
     given = [resource({"interfaces": ["a"]}, where=where) for where in ("X", "Y")]
     assert len(monitors(given, found)) == 1
-    assert found == ["Y: PFLACPMonitor default/a is there again, after X"]
+    assert found == ["Y: PFLACPMonitor default/a is given twice, first in X"]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +215,7 @@ def test_a_degraded_one_is_left_out_and_named_with_its_message(status: dict[str,
     (warning,) = warnings
     assert warning == (
         "FILE: PFLACPMonitor default/a is left out, as the operator runs nothing for it: "
-        f"status.degraded is true, {told}; --include-degraded takes it"
+        f"status.degraded is true, {told}; --include-degraded includes it"
     )
     assert len(monitors([given], found, warnings, include_degraded=True)) == 1
     assert len(warnings) == 1
@@ -236,7 +235,7 @@ def test_what_is_wrong_with_a_degraded_one_is_no_fault_and_it_counts_as_given() 
     degraded.content["status"] = {"degraded": True}
     found: list[str] = []
     assert monitors([degraded, resource({"interfaces": ["a"]}, where="Y")], found) == []
-    assert found == ["Y: PFLACPMonitor default/a is there again, after X"]
+    assert found == ["Y: PFLACPMonitor default/a is given twice, first in X"]
 
 
 def test_their_number_is_bounded() -> None:

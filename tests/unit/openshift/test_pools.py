@@ -99,17 +99,17 @@ def test_of_many_that_are_at_odds_the_first_are_told_and_the_others_counted() ->
     same_pf = [monitor(name, "ens5f0") for name in names]
     assert told(conflicts(same_pf), "are in") == [
         *first,
-        "pairs of PFLACPMonitors in conflict that are not shown: 124730",
+        "pairs of PFLACPMonitors in conflict, not shown: 124730",
     ]
     other_labels = [monitor(name, name, labels(**{name: "x"})) for name in names]
-    assert told(refusals(other_labels), "cannot") == [
+    assert told(refusals(other_labels), "cannot become pools:") == [
         *first,
-        "pairs of PFLACPMonitors not to be had as pools that are not shown: 124730",
+        "pairs of PFLACPMonitors that cannot become pools, not shown: 124730",
     ]
     other_values = [monitor(name, name, labels(rack=name)) for name in names]
     assert told(disjoint(other_values), "are for") == [
         *first,
-        "pairs of PFLACPMonitors for different hosts that are not shown: 124730",
+        "pairs of PFLACPMonitors for different hosts, not shown: 124730",
     ]
 
 
@@ -122,7 +122,7 @@ def test_one_more_than_are_told_is_counted_too() -> None:
     assert [line.split(" cannot ")[0] for line in told] == [
         f"PFLACPMonitor m{number}" for number in range(MOST_SHOWN)
     ]
-    assert refusals(given) == [*told, "PFLACPMonitors not to be had as a pool that are not shown: 1"]
+    assert refusals(given) == [*told, "PFLACPMonitors that cannot become a pool, not shown: 1"]
 
 
 def test_the_same_pf_of_different_nodes_is_no_conflict() -> None:
@@ -213,7 +213,7 @@ def test_nodes_that_two_pools_would_select_are_refused_with_the_reason(first: La
     assert conflicts(given) == []
     (line,) = refusals(given)
     assert line.startswith(
-        "PFLACPMonitors default/a and default/b cannot be had as pools: a node can match both ("
+        "PFLACPMonitors default/a and default/b cannot become pools: a node can match both ("
     )
     assert line.endswith(
         "and gets the files of one pool only; "
@@ -224,8 +224,8 @@ def test_nodes_that_two_pools_would_select_are_refused_with_the_reason(first: La
 def test_different_nodes_whose_pools_would_have_the_same_name_are_refused() -> None:
     given = [monitor("a", "ens5f0", labels(rack="A")), monitor("b", "ens5f1", labels(rack="a"))]
     assert refusals(given) == [
-        "PFLACPMonitors a and b cannot be had as pools: "
-        "both (rack=A and rack=a) would be the pool worker-rack-a"
+        "PFLACPMonitors a and b cannot become pools: "
+        "the pools of both (rack=A and rack=a) would have the name worker-rack-a"
     ]
 
 
@@ -240,7 +240,7 @@ def test_different_nodes_whose_pools_would_have_the_same_name_are_refused() -> N
 def test_a_part_of_the_control_plane_cannot_be_a_pool(role: Labels, nodes: str, name: str) -> None:
     (line,) = refusals([monitor("a", "ens5f0", tuple(sorted((*role, ("rack", "a")))))])
     assert line == (
-        f"PFLACPMonitor a cannot be had as a pool: its nodes ({role[0][0]}=,rack=a) are {nodes} nodes, "
+        f"PFLACPMonitor a cannot become a pool: its nodes ({role[0][0]}=,rack=a) are {nodes} nodes, "
         f"which are in the pool {name} and in no other; select all of them, by {ROLE}{name} alone"
     )
 

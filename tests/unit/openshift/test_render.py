@@ -138,7 +138,7 @@ def test_a_role_and_a_configuration_at_fault_are_told_together(capsys: Capture) 
     assert status == 65
     assert lines[0] == (
         '--role is "Infra_1"; allowed: the name of a pool, '
-        "up to 63 of lower case letters, digits, and '-' and '.' within"
+        "up to 63 lower case letters and digits, with '-' or '.' between them"
     )
     assert [line.split(";")[0] for line in lines[1:]] == [
         "relay.toml: interfaces is []",
@@ -233,7 +233,7 @@ def test_the_pools_of_the_control_plane_get_a_machine_config_only(capsys: Captur
 def test_a_new_pool_is_said_to_be_one(capsys: Capture) -> None:
     file = write("m.yaml", text("a", "ens5f0", "{rack: a}"))
     pool, _ = comments(printed(capsys, "machineconfig", "--from-pflacpmonitor", file))
-    assert "A new pool: if `oc get mcp worker-rack-a` finds one that is not from here, " in pool
+    assert "A new pool: if `oc get mcp worker-rack-a` finds a pool that this command did not make, " in pool
 
 
 @pytest.mark.parametrize(
@@ -292,8 +292,8 @@ def test_conflicts_and_refusals_are_told_together_with_a_status_of_their_own(cap
     assert status == 3
     assert [line.split(":")[0] for line in lines] == [
         "PFLACPMonitors default/a and default/b are in conflict",
-        "PFLACPMonitors default/a and default/c cannot be had as pools",
-        "PFLACPMonitors default/b and default/c cannot be had as pools",
+        "PFLACPMonitors default/a and default/c cannot become pools",
+        "PFLACPMonitors default/b and default/c cannot become pools",
     ]
 
 
@@ -320,7 +320,7 @@ def test_every_fault_of_every_file_is_told_and_conflicts_of_the_others_too(
         "missing.yaml: cannot be read: No such file or directory",
         ".: cannot be read: Is a directory",
         'standard input is of kind "Pod" and apiVersion null',
-        "standard input can be read once only",
+        "standard input can be read only once",
         "PFLACPMonitors default/a and default/b are in conflict: "
         "a node can match both (the empty selector and the empty selector), and both name ens5f0",
     ]
@@ -335,7 +335,7 @@ status:
 WARNING = (
     "pf-status-relay: warning: oc.yaml: items[1]: PFLACPMonitor default/b is left out, "
     "as the operator runs nothing for it: status.degraded is true, "
-    'errorMessage is "interface conflict with default/a: ens5f0\\nis there"; --include-degraded takes it'
+    'errorMessage is "interface conflict with default/a: ens5f0\\nis there"; --include-degraded includes it'
 )
 
 
@@ -371,7 +371,9 @@ def test_where_all_are_degraded_there_is_nothing_to_print(capsys: Capture) -> No
     status, lines = refused(capsys, "machineconfig", "--from-pflacpmonitor", file)
     assert status == 65
     assert lines[0].startswith("warning: oc.yaml: items[0]: PFLACPMonitor default/a is left out")
-    assert lines[1:] == ["no PFLACPMonitor in oc.yaml, except degraded ones; --include-degraded takes them"]
+    assert lines[1:] == [
+        "no PFLACPMonitor in oc.yaml, except degraded ones; --include-degraded includes them"
+    ]
 
 
 @pytest.mark.parametrize("command", [["machineconfig"], ["config", "import"]])
@@ -442,9 +444,8 @@ def test_an_image_without_a_digest_is_one_clear_line(capsys: Capture, source: li
     status, (line,) = refused(capsys, "machineconfig", "--image", "registry.example.com/a:0.1.0", *source)
     assert status == 65
     assert line == (
-        '--image is "registry.example.com/a:0.1.0"; allowed: REGISTRY/NAME:TAG@sha256:DIGEST, the tag '
-        "being optional; the 64 hexadecimal digits of the digest say which image it is, wherever the tag is "
-        "moved to"
+        '--image is "registry.example.com/a:0.1.0"; allowed: REGISTRY/NAME:TAG@sha256:DIGEST, where the '
+        "tag is optional; the digest (64 hexadecimal digits) identifies the image even if the tag moves"
     )
 
 
