@@ -47,7 +47,7 @@ class VfWriter:
         self._clock = clock
         self._runs: dict[VfLinkState, Run] = {}
         self._unsure: tuple[VirtualFunction, ...] = ()
-        self._refusal: Refusal | None = None  # of those
+        self._refusal: Refusal | None = None  # of the unsure message
 
     def write(
         self, requests: RequestSocket, ifindex: int, vfs: Sequence[VirtualFunction], singly: bool = False
