@@ -24,7 +24,7 @@ RESULTS = guest.CHECKOUT / "build" / "bench"
 
 
 def main() -> int:
-    """Runs the benchmark and returns its exit status."""
+    """Run the benchmark and return its exit status."""
     options = arguments()
     reason = guest.cannot_run()
     peer = options.peer.resolve() if options.peer else None
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--peer", type=Path, metavar="PROGRAM", help="another relay, to compare with")
     parser.add_argument("--peer-name", default="", help="what to call it (default: its file's name)")
@@ -61,7 +61,7 @@ def arguments() -> argparse.Namespace:
 def measure(
     plan: Sequence[Case], memory: Case, peer: Path | None, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Runs the plan; the memory case, which is long only in virtual time, last."""
+    """Run the plan. The memory case comes last: it is long only in virtual time."""
     name = options.peer_name or (peer.name if peer else STAND_IN)
     print(f"Compared with: {name}", flush=True)
     load = os.getloadavg()[0]
@@ -74,7 +74,7 @@ def measure(
         "plan": [case.name for case in plan],
         "found": [],
     }
-    # A start finds byte code, as the RPM has it and as pip has made it for pyroute2.
+    # Each start finds compiled byte code: the RPM ships it, and pip has made it for pyroute2.
     as_packaged = py_compile.PycInvalidationMode.CHECKED_HASH
     compileall.compile_dir(guest.CHECKOUT / "pf_status_relay", quiet=1, invalidation_mode=as_packaged)
     print("Starts on this machine", flush=True)
@@ -90,7 +90,7 @@ def measure(
 
 
 def story(case: Case) -> str:
-    """What a case is, in words."""
+    """Return the description of a case."""
     words = [f"{case.pfs} PF x {case.vfs} VFs"]
     if case.replicas > 1:
         words[0] += f", {case.replicas} side by side"
@@ -106,7 +106,7 @@ def story(case: Case) -> str:
 
 
 def facts() -> Mapping[str, str]:
-    """Where the numbers come from."""
+    """Return where the numbers come from: commit, Python, polling interval, date and machine."""
     version = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12"],
         cwd=guest.CHECKOUT,
@@ -124,7 +124,7 @@ def facts() -> Mapping[str, str]:
 
 
 def write(result: Mapping[str, Any], folder: Path) -> None:
-    """Writes JSON, tables and the picture, prints the tables, and says where everything is."""
+    """Write JSON, tables and the picture, print the tables, and say where everything is."""
     folder.mkdir(parents=True)
     found = ",\n".join(json.dumps(each) for each in result["found"])
     rest = json.dumps({**result, "found": []}, indent=1)

@@ -1,7 +1,7 @@
-"""A host that has no time and no memory left.
+"""A host with a busy CPU and no free memory.
 
 `python -m tests.bench.burden` takes all memory but LEFT_MB, and keeps its CPU busy by using it, until it is
-killed. What the kernel then needs for others it takes from its cache of files, programs' code included.
+killed. The kernel then takes the memory that others need from its cache of files, programs' code included.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAGE = 4096
 
 @contextmanager
 def burden() -> Iterator[None]:
-    """Burdens the guest, from when its memory is taken. It has one CPU, so one process keeps that busy."""
+    """Burden the guest, from when its memory is taken. It has one CPU, so one process keeps that busy."""
     command = [sys.executable, "-m", "tests.bench.burden"]
     process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE)
     try:
@@ -44,7 +44,7 @@ def available_mb() -> int:
 
 
 def main() -> None:
-    """Takes the memory, says so, and uses it until it is killed."""
+    """Take the memory, say so, and use it until killed."""
     chunks: list[bytearray] = []
     for turn in itertools.count():
         while available_mb() > LEFT_MB:

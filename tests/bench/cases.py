@@ -6,7 +6,7 @@ import dataclasses
 
 OURS, PEER, FLOOR = "ours", "peer", "floor"
 INTERVAL_MS = 1000
-"""The polling interval that both programs are given, in milliseconds: their default."""
+"""Polling interval of both programs, in milliseconds: their default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,16 +14,16 @@ class Case:
     """One guest: a topology and what is measured in it.
 
     - `pfs` PFs with `vfs` VFs each belong to one program.
-    - `replicas`: so many such sets run side by side, each in a network namespace of its own with a program of
-      its own: LACP takes three seconds to notice a failure, which are not spent one after another this way.
-    - `turns` times each program runs for `rounds` failures of every PF; the programs take turns.
+    - `replicas`: number of such sets that run side by side, each in its own network namespace with its own
+      program. LACP takes 3 s to notice a failure; side by side, the sets wait for that at the same time.
+    - `turns`: how many times each program runs, for `rounds` failures of every PF; the programs take turns.
     - `with_floor`: the bare loop takes its turn too.
-    - `cost_s`: for so many seconds the cost of an idle program is measured, for each of `states`.
+    - `cost_s`: seconds for which the cost of an idle program is measured, in each of `states`.
     - `noise`: unrelated link events a second while PFs fail.
     - `burdened`: the guest's CPU is kept busy and its memory is taken meanwhile (burden.py).
-    - `late`: the kernel's notification of a failure comes about 200 ms late, because the RTNL lock is taken.
-    - `starts`: so often each program is started with LACP up, and its first complete cycle awaited.
-    - `outage_s`: LACPDUs pass again at least so long after the VFs are disabled. A port defaults 3 s after it
+    - `late`: the kernel announces a failure about 200 ms late, because the RTNL lock is taken.
+    - `starts`: how many times each program is started with LACP up and timed to its first complete cycle.
+    - `outage_s`: minimum seconds from disabled VFs until LACPDUs pass again. A port defaults 3 s after it
       expired, and the kernel does not announce its recovery from that.
     """
 
@@ -44,17 +44,17 @@ class Case:
 
     @property
     def failures(self) -> int:
-        """How many failures each program sees."""
+        """Return how many failures each program sees."""
         return self.pfs * self.replicas * self.turns * self.rounds
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """The programs that take turns at failures."""
+        """Return the programs that take turns at failures."""
         return (OURS, PEER, FLOOR) if self.with_floor else (OURS, PEER)
 
 
 def reaction(pfs: int, vfs: int, replicas: int, rounds: int) -> Case:
-    """A case of the reaction table: at least 30 failures of each program."""
+    """Return a case of the reaction table: at least 30 failures of each program."""
     return Case(
         f"{pfs}x{vfs}",
         pfs,
@@ -69,7 +69,7 @@ def reaction(pfs: int, vfs: int, replicas: int, rounds: int) -> Case:
 
 
 def growth(pfs: int, vfs: int, replicas: int, rounds: int) -> Case:
-    """A point of the growth curves, beside those that the reaction table has anyway."""
+    """Return a point of the growth curves that the reaction table does not already have."""
     return Case(f"{pfs}x{vfs}", pfs, vfs, replicas, rounds=rounds, cost_s=5.0)
 
 

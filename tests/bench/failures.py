@@ -1,4 +1,4 @@
-"""Failures: makes LACP fail and recover on each PF, at its own pace, and times how the VFs follow.
+"""Failures: LACP fails and recovers on each PF, at its own pace; how fast the VFs follow is timed.
 
 A failure is the silent one: the switch's LACPDUs stop and the carrier stays. The kernel notices 3 s after the
 last LACPDU; by then the relay's poll is anywhere in its interval. Before the port would default, LACPDUs pass
@@ -21,15 +21,15 @@ from tests.lab.kit.switch import SLOW_PROTOCOLS, Switch
 from tests.support.rtnetlink import AUTO, DISABLE
 
 NOTICED_AFTER_S = 1.5
-"""LACP does not fail sooner than this after its LACPDUs stop, in seconds: nobody need look before."""
+"""Seconds after the LACPDUs stop before which LACP cannot fail, so that nothing is read earlier."""
 HELD_AFTER_S = 0.05
-"""How much longer than LACP is seen to have failed the RTNL lock stays taken, in seconds, if it is. The bond
-announces a failure when it gets the lock, which it tries once each 100 ms, and this is looked at as often: so
-it does after about 200 ms."""
+"""Seconds for which the RTNL lock stays taken after LACP is seen to have failed, in cases that take it. The
+bond tries the lock every 100 ms and announces a failure when it gets it. LACP is read as often, so the
+announcement comes after about 200 ms."""
 GIVE_UP_S = 10.0
-"""Seconds after which a relay that has not reacted is not waited for any more."""
+"""Seconds after which a relay that has not reacted counts as missed."""
 LEFT_ALONE_S = 0.005
-"""Seconds from a change of LACP, and from a write of the relay, for which nothing is listened to.
+"""Seconds without listening after a change of LACP, and after a write of the relay.
 
 The relay may be in the middle of several messages. Each would wake this program before the relay."""
 LACP_TIMEOUT_S = 45.0
@@ -54,7 +54,7 @@ FOLLOWED = {Phase.DOWN: DISABLE, Phase.UP: AUTO}
 class Reaction(NamedTuple):
     """How long the VFs of a PF took to follow LACP, in seconds; None: they did not.
 
-    `loss` tells losing LACP from getting it back. `uncertain_s` is how much longer it can have been.
+    `loss`: True for a loss of LACP, False for a recovery. `uncertain_s`: it can have taken this much longer.
     """
 
     ifindex: int
@@ -64,9 +64,9 @@ class Reaction(NamedTuple):
 
 
 class Subject:
-    """A PF that fails: its phase, and what is due when.
+    """A PF that fails: its phase, and when the next step is due.
 
-    Its `driver` tells when it last set a VF.
+    `driver` tells when it last set a VF.
     """
 
     def __init__(self, ifindex: int, port: str, vfs: int, rounds: int, driver: Driver) -> None:
@@ -82,7 +82,7 @@ class Subject:
 
 
 class Switchboard:
-    """Cuts LACPDUs from the switch, through one tc that waits for orders: starting one would disturb."""
+    """Cuts LACPDUs from the switch, through one tc that runs all the time: starting one would disturb."""
 
     def __init__(self, switch: Switch) -> None:
         command = ["tc", "-n", switch.name, "-force", "-batch", "-"]
@@ -91,11 +91,11 @@ class Switchboard:
         self._orders: IO[bytes] = self._process.stdin
 
     def cut(self, port: str) -> None:
-        """Stops the LACPDUs that leave a port."""
+        """Stop the LACPDUs that leave a port."""
         self._order(f"filter add dev {port} egress protocol {SLOW_PROTOCOLS} pref 1 matchall action drop")
 
     def fix(self, port: str) -> None:
-        """Lets them pass again."""
+        """Let the LACPDUs of a port pass again."""
         self._order(f"filter del dev {port} egress pref 1")
 
     def _order(self, line: str) -> None:
@@ -103,17 +103,17 @@ class Switchboard:
         self._orders.flush()
 
     def close(self) -> None:
-        """Ends tc."""
+        """End tc."""
         self._orders.close()
         self._process.wait()
 
 
 class Failures:
-    """Runs failures of PFs and yields reactions.
+    """Runs failures of PFs and collects reactions.
 
-    With `recovers` false the program under test only disables VFs; they are set back for it. `outage_s` is
-    how long the VFs stay disabled at least, in seconds. `alive` tells whether the program still runs.
-    `holder` keeps the RTNL lock busy while a failure is to be noticed.
+    With `recovers` false the program under test only disables VFs, and this class sets them back. `outage_s`:
+    minimum seconds for which the VFs stay disabled. `alive` tells whether the program still runs.
+    `holder` keeps the RTNL lock busy while the kernel is about to notice a failure.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Failures:
         self._deaf_until = 0.0
 
     def run(self) -> None:
-        """Runs all rounds of all PFs. Ends early if the program does."""
+        """Run all rounds of all PFs. End early if the program does."""
         while self._alive() and any(each.phase is not Phase.DONE for each in self._subjects.values()):
             now = time.monotonic()
             for subject in self._subjects.values():
@@ -153,21 +153,21 @@ class Failures:
             self._hear_all(self._stopwatch.wait(self._deaf_until if deaf else self._until(), deaf=deaf))
 
     def _is_held(self, subject: Subject) -> bool:
-        """Whether the failure of a PF is about to happen, or not yet to be announced."""
+        """Tell whether a PF is about to fail, or has failed and the kernel must not announce it yet."""
         now = time.monotonic()
         if subject.phase is Phase.FAILING:
             return subject.was_otherwise <= now
         return subject.phase is Phase.DOWN and now < subject.changed.at + HELD_AFTER_S
 
     def _until(self) -> float:
-        """When to do something at the latest: seconds, monotonic."""
+        """Return when the next step is due at the latest: seconds, monotonic."""
         active = [each for each in self._subjects.values() if each.phase is not Phase.DONE]
         times = [each.due for each in active]
         times += [max(each.was_otherwise, self._next_look) for each in active if each.phase in LOOKED_AT]
         return min([*times, time.monotonic() + 1.0])
 
     def _act(self, subject: Subject, now: float) -> None:
-        """Does what is due."""
+        """Do what is due for a PF."""
         if subject.phase is Phase.RESTING:
             self._board.cut(subject.port)
             self._enter(subject, Phase.FAILING, now + LACP_TIMEOUT_S)
@@ -186,7 +186,7 @@ class Failures:
         subject.due = due
 
     def _look(self, start: float) -> None:
-        """Reads the port states that are to change."""
+        """Read the port states that are about to change."""
         for subject in self._subjects.values():
             if subject.phase in LOOKED_AT and subject.was_otherwise <= start:
                 up = self._stopwatch.lacp_up(subject.ifindex)
@@ -197,7 +197,7 @@ class Failures:
         self._next_look = now + max(self._stopwatch.look_s, costs)
 
     def _see(self, subject: Subject, up: bool, now: float) -> None:
-        """Takes in a port state."""
+        """Note a port state that was read or heard."""
         if up is not (subject.phase is Phase.RECOVERING):
             subject.was_otherwise = now
             return
@@ -206,13 +206,13 @@ class Failures:
             self._stopwatch.set_vfs(subject.ifindex, AUTO)
             self._rest(subject, now)
         else:
-            # The relay's write is an event; should it be lost, the VFs are read all the same.
+            # The relay's write is an event. The VFs are read even if that event is lost.
             self._enter(subject, Phase.UP if up else Phase.DOWN, now + 0.1)
             if all(each.phase not in LOOKED_AT for each in self._subjects.values()):
                 self._deaf_until = now + LEFT_ALONE_S
 
     def _hear_all(self, events: Iterable[Heard]) -> None:
-        """Takes in events that came together. The kernel sends some twice: that is not yet the relay."""
+        """Note events that came together. The kernel sends some twice: the second is not a relay's write."""
         told = set()
         for event in events:
             subject = self._subjects.get(event.ifindex)
@@ -225,7 +225,7 @@ class Failures:
                 subject.due = min(subject.due, event.at + LEFT_ALONE_S)
 
     def _look_at_vfs(self, subject: Subject, start: float) -> None:
-        """Reads the VFs. If all are set, the driver tells when the last of them was."""
+        """Read the VFs. If all are set, take the time of the last one from the driver."""
         states = self._stopwatch.vf_states(subject.ifindex)
         now = time.monotonic()
         wanted = FOLLOWED[subject.phase]

@@ -1,4 +1,4 @@
-"""Figures: what was found, as the numbers that people ask for."""
+"""Figures: the numbers that readers ask for, computed from what was found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.bench.host import Found
 
 
 class Spread(NamedTuple):
-    """Reactions in milliseconds. `missed` did not come within 10 s and are not in the others."""
+    """Reactions in milliseconds. `missed` counts those that did not come within 10 s; the rest omit them."""
 
     failures: int
     median: float
@@ -22,7 +22,7 @@ class Spread(NamedTuple):
 
 
 def spread(found: Iterable[Found], case: str, program: str, *, loss: bool) -> Spread | None:
-    """The reactions of a program in a case; None if there are none."""
+    """Return the reactions of a program in a case; None if there are none."""
     ours = [
         each
         for each in found
@@ -43,12 +43,12 @@ def spread(found: Iterable[Found], case: str, program: str, *, loss: bool) -> Sp
 
 
 def percentile(times: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile of sorted values: with fewer than 100 of them, the 99th is the largest."""
+    """Return the nearest-rank percentile of sorted values; of fewer than 100 the 99th is the largest."""
     return times[max(0, math.ceil(len(times) * percent / 100) - 1)]
 
 
 def cost(found: Iterable[Found], case: str, program: str, state: str) -> float | None:
-    """CPU seconds per hour that a program uses while it idles; None if it was not measured."""
+    """Return the CPU seconds per hour that a program uses while it idles; None if it was not measured."""
     shares = [
         each["cpu_s"] / each["seconds"]
         for each in found
@@ -59,7 +59,7 @@ def cost(found: Iterable[Found], case: str, program: str, state: str) -> float |
 
 
 def costs(found: Iterable[Found], case: str, program: str, state: str) -> Found:
-    """What else was found of an idle program: wake-ups a second, memory in KiB. Empty if nothing was."""
+    """Return the other costs of an idle program: wake-ups a second, memory in KiB. Empty if not measured."""
     for each in found:
         which = (each["kind"], each["case"], each.get("program"), each.get("state"))
         if which == ("cost", case, program, state) and "rss_kib" in each:
@@ -68,7 +68,7 @@ def costs(found: Iterable[Found], case: str, program: str, state: str) -> Found:
 
 
 def start_ms(found: Iterable[Found], case: str, program: str) -> float | None:
-    """The median start, in milliseconds."""
+    """Return the median start, in milliseconds; None if it was not measured."""
     times = [
         each["seconds"]
         for each in found
@@ -78,7 +78,7 @@ def start_ms(found: Iterable[Found], case: str, program: str) -> float | None:
 
 
 def gave_up(found: Iterable[Found], case: str, program: str) -> str:
-    """Why a program did not do its work in a case, empty if it did."""
+    """Return why a program did not do its work in a case, or an empty string."""
     for each in found:
         if (each["kind"], each["case"], each.get("program")) == ("gave up", case, program):
             return " ".join([each["why"], *each["said"]])
@@ -86,7 +86,7 @@ def gave_up(found: Iterable[Found], case: str, program: str) -> str:
 
 
 def memory(found: Iterable[Found]) -> Found:
-    """Ours before and after the failures of the memory case. Empty if it was not run."""
+    """Return our memory before and after the failures of the memory case. Empty if it was not run."""
     for each in found:
         if (each["kind"], each["case"]) == ("memory", "memory"):
             return each
@@ -94,6 +94,6 @@ def memory(found: Iterable[Found]) -> Found:
 
 
 def size(case: str) -> tuple[int, int]:
-    """PFs and VFs per PF, from a case's name."""
+    """Return the number of PFs and of VFs per PF, from a case's name."""
     pfs, _, vfs = case.split()[0].partition("x")
     return int(pfs), int(vfs)

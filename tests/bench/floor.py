@@ -1,7 +1,7 @@
-"""The floor: the least that a program in Python can do. It gets the event and sends one RTM_SETLINK.
+"""The floor: the least that a program in Python must do. It gets the event and sends one RTM_SETLINK.
 
 `python -m tests.bench.floor IFINDEX:VFS …` decides by the event's own bytes, reads nothing, never polls, logs
-nothing, and never sets a VF back to "auto". It is no relay; it says how fast one could be.
+nothing, and never sets a VF back to "auto". It is no relay; it shows how fast one could be.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.support import rtnetlink as nl
 
 
 def main() -> None:
-    """Disables the VFs of each PF that an event says has lost LACP, once per loss."""
+    """Disable the VFs of each PF that has lost LACP according to an event, once per loss."""
     vfs = {int(ifindex): int(count) for ifindex, count in (word.split(":") for word in sys.argv[1:])}
     requests = {ifindex: nl.set_vfs(ifindex, count, nl.DISABLE) for ifindex, count in vfs.items()}
     events, route = wire.open_socket(nl.RTMGRP_LINK), wire.open_socket()

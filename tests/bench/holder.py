@@ -1,8 +1,8 @@
 """A busy RTNL lock, as under a driver that resets its hardware: it makes the kernel announce failures late.
 
-`python -m tests.bench.holder FILE` takes the lock again and again through the lab's netdevsim
-(hold_rtnl_ms), until it is killed. It leaves gaps: others can read in between, but the bond, which
-only tries the lock once each 100 ms, rarely finds it free.
+`python -m tests.bench.holder FILE` takes the lock repeatedly through the lab's netdevsim (hold_rtnl_ms),
+until it is killed. It leaves gaps in which others can read. The bond tries the lock only every 100 ms and
+rarely finds it free.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class RtnlHolder:
         self.hold(False)
 
     def hold(self, wanted: bool) -> None:
-        """Takes the lock, or leaves it alone."""
+        """Take the lock, or leave it alone."""
         if wanted is not self._holds:
-            # A process that is stopped while it holds the lock gives it back first.
+            # A process that is stopped while it holds the lock releases it first.
             self._process.send_signal(signal.SIGCONT if wanted else signal.SIGSTOP)
             self._holds = wanted
 
     def close(self) -> None:
-        """Ends it."""
+        """End the process."""
         self._process.kill()
         self._process.wait()
 
 
 def main(file: str) -> None:
-    """Takes the lock for ever."""
+    """Take the lock repeatedly, until killed."""
     print("ready", flush=True)
     while True:
         Path(file).write_text(str(HELD_MS))

@@ -1,4 +1,4 @@
-"""The host's side: boots a case's guest and shows how far it is."""
+"""The host's side: boots a case's guest and shows its progress."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Found = dict[str, Any]
 
 
 def run(case: Case, peer: Path | None, *, virtual_time: bool = False, quiet: bool = False) -> list[Found]:
-    """Runs a case and returns what its stations found. Raises GuestError."""
+    """Run a case and return what its stations found. Raise GuestError."""
     folder = guest.results_folder()
     try:
         (folder / station.CASE).write_text(json.dumps(dataclasses.asdict(case)))
@@ -53,14 +53,14 @@ def run(case: Case, peer: Path | None, *, virtual_time: bool = False, quiet: boo
 
 
 def script(case: Case) -> str:
-    """What the guest runs: every station in a network namespace of its own. It fails if one does."""
+    """Return the guest's script: each station runs in its own network namespace. It fails if one does."""
     start = f"unshare --net --mount {guest.python()} -m tests.bench.station"
     stations = " ".join(f'{start} {replica} & pids="$pids $!";' for replica in range(case.replicas))
     return f"pids=; {stations} for pid in $pids; do wait $pid || exit 1; done"
 
 
 def place_peer(peer: Path | None, folder: Path) -> str:
-    """Where the guest finds the other relay; empty if there is none."""
+    """Return the other relay's path in the guest; empty if there is none."""
     if peer is None:
         return ""
     if not str(peer).startswith(tuple(f"{masked}/" for masked in MASKED)):
@@ -71,7 +71,7 @@ def place_peer(peer: Path | None, folder: Path) -> str:
 
 @contextlib.contextmanager
 def watching(folder: Path, *, quiet: bool) -> Iterator[None]:
-    """While the guest runs, shows what it says."""
+    """Show what the guest says while it runs."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -93,7 +93,7 @@ def watching(folder: Path, *, quiet: bool) -> Iterator[None]:
 
 
 def host_facts() -> Mapping[str, str]:
-    """The machine that a result comes from."""
+    """Return facts about the machine that a result comes from."""
     model = [
         line.partition(":")[2].strip()
         for line in guest.read_text(Path("/proc/cpuinfo")).splitlines()

@@ -22,11 +22,11 @@ SAYS = "Share of reactions that are finished within so many milliseconds: ours, 
 """The picture in words, for readers who cannot see it."""
 
 POINTS = 50
-"""Points of a curve. More cannot be told apart, and each is a line of numbers in the file."""
+"""Maximum points of a curve. More cannot be told apart, and each is a line of numbers in the file."""
 
 
 def draw(result: Mapping[str, Any], folder: Path) -> Path:
-    """Draws the picture into a folder, as SVG, and returns where it is."""
+    """Draw the picture into a folder, as SVG, and return its path."""
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "bench", "font.size": 9, "svg.fonttype": "none"})
     names = {OURS: "ours", PEER: result["peer"].partition(" (")[0], FLOOR: "floor"}
@@ -40,20 +40,20 @@ def draw(result: Mapping[str, Any], folder: Path) -> Path:
 
 
 def small(svg: str) -> str:
-    """The same picture in fewer lines and digits: matplotlib writes a line for each point of a path."""
+    """Shorten a picture's lines and digits: matplotlib writes a line for each point of a path."""
     svg = re.sub(r' d="[^"]+"', lambda path: " ".join(path[0].split()).join((" ", "")), svg)
     return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
 
 
 def thinned(times: Sequence[float]) -> list[tuple[float, float]]:
-    """The shares that are over at some of these sorted times, the last one included."""
+    """Return the share that has finished at some of these sorted times, the last one included."""
     count = len(times)
     places = sorted({round(count * point / POINTS) for point in range(1, POINTS + 1)} - {0})
     return [(times[place - 1], place / count) for place in places]
 
 
 def reactions(found: Sequence[Found], names: dict[str, str]) -> Any:
-    """The share of reactions that are over after so many milliseconds, of all programs on one axis."""
+    """Plot the share of reactions that finish within a time in milliseconds, all programs on one axis."""
     picture, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, layout="constrained")
     for axis, loss in zip(axes, (True, False)):
         for program, name in names.items():
@@ -81,5 +81,5 @@ def reactions(found: Sequence[Found], names: dict[str, str]) -> Any:
 
 
 def explain(picture: Any, axis: Any) -> None:
-    """Says once, below the whole picture, which colour is which program."""
+    """Add one legend below the whole picture: which colour is which program."""
     picture.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -1,8 +1,8 @@
 """The stand-in: a plain poller, for runs of the benchmark without another relay.
 
-It is ours and claims to be nobody's program. It does what is known of the relay in use today: at each
-interval it reads every PF with its VFs and their statistics, and sends one acknowledged message for every VF
-that is not as it should be. It does not listen to events. It is quicker than a program that does more.
+It is written for this benchmark and is no existing program. It does what is known of the relay in use today:
+at each interval it reads every PF with its VFs and their statistics, and sends one acknowledged message for
+every VF in a wrong link state. It does not listen to events. It is quicker than a program that does more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.support import rtnetlink as nl
 
 
 def main() -> None:
-    """Polls for ever."""
+    """Poll until killed."""
     names = [name.strip() for name in os.environ["PF_STATUS_RELAY_INTERFACES"].split(",")]
     interval_s = int(os.environ.get("PF_STATUS_RELAY_POLLING_INTERVAL", "1000")) / 1000
     say("Starting application")
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def say(msg: str, **keys: object) -> None:
-    """Logs as a relay does: one JSON line."""
+    """Log one JSON line, as a relay does."""
     now = datetime.now(timezone.utc).isoformat()
     print(json.dumps({"time": now, "level": "INFO", "msg": msg, **keys}), flush=True)
 

@@ -1,4 +1,4 @@
-"""The programs that are measured, as processes: started, found to be at work, weighed, and ended."""
+"""The measured programs as processes: start, check that they run, weigh, stop."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.bench.cases import FLOOR, INTERVAL_MS, OURS
 from tests.lab.guest.guest import CHECKOUT
 
 PEER_VARIABLE = "BENCH_PEER"
-"""Environment variable of the guest: the other relay, empty for the stand-in."""
+"""Environment variable of the guest: path of the other relay, empty for the stand-in."""
 END_WITHIN_S = 5.0
 _CPUCLOCK_SCHED = 2
-"""Of the CPU clock of a process: the time for which the scheduler ran it (include/linux/posix-timers.h)."""
+"""CPU clock of a process: the time for which the scheduler ran it (include/linux/posix-timers.h)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Weight:
 
 
 def command(program: str, vfs: Mapping[int, int]) -> list[str]:
-    """The command that runs a program. `vfs` (ifindex → number of VFs) is for the floor, which reads none."""
+    """Return the command that runs a program. The floor needs `vfs`: ifindex → number of VFs."""
     if program == OURS:
         return [sys.executable, "-m", "pf_status_relay", "run", "--log-format", "json"]
     if program == FLOOR:
@@ -77,15 +77,15 @@ class Program:
 
     @property
     def status(self) -> int | None:
-        """The exit status, negative for a signal; None while it runs."""
+        """Return the exit status, negative for a signal; None while it runs."""
         return self._process.poll()
 
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Tell whether it runs."""
         return self.status is None
 
     def weigh(self) -> Weight:
-        """What it has used so far, all threads together."""
+        """Return what it has used so far, all threads together."""
         folder = Path("/proc", str(self._process.pid))
         memory = fields(folder / "status")
         wakeups = 0
@@ -96,7 +96,7 @@ class Program:
         return Weight(cpu_s, wakeups, memory["VmRSS"], memory["VmHWM"])
 
     def stop(self) -> None:
-        """Ends it."""
+        """End it."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         try:
@@ -107,6 +107,6 @@ class Program:
 
 
 def fields(path: Path) -> dict[str, int]:
-    """The numbers in a status file of /proc."""
+    """Return the numbers in a status file of /proc."""
     lines = (line.split() for line in path.read_text().splitlines())
     return {words[0].rstrip(":"): int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}

@@ -28,9 +28,9 @@ RESULTS = Path(__file__).with_name("results")
 
 
 class Row(NamedTuple):
-    """One row of the documentation: what a reader asks, and both programs' answer in a case.
+    """One row of the documentation: a reader's question, and both programs' answers in a case.
 
-    Without a `state` it is a reaction, to loss or to recovery. `memory` asks for memory instead of CPU.
+    Without a `state` it is a reaction, to loss or to recovery. `memory` selects memory instead of CPU.
     """
 
     what: str
@@ -52,12 +52,12 @@ ROWS = (
     Row("the same, LACP up, 1,000 unrelated link events a second", "4x64 cost", "1000/s"),
     Row("memory, 4 PFs with 64 VFs each", "4x64 cost", "up", memory=True),
 )
-"""What the documentation tells. README.md here has everything."""
+"""The rows of the documentation. README.md here has everything."""
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
 def tables(result: Mapping[str, Any]) -> str:
-    """All tables, in Markdown."""
+    """Return all tables, in Markdown."""
     found: list[Found] = result["found"]
     peer = result["peer"]
     parts = [
@@ -95,7 +95,7 @@ def tables(result: Mapping[str, Any]) -> str:
 
 
 def headlines(result: Mapping[str, Any]) -> str:
-    """Return what a reader of the documentation asks first, in Markdown."""
+    """Return the rows of the documentation, in Markdown."""
     found: list[Found] = result["found"]
     known = result["facts"]
     where = ", ".join(known[name] for name in ("date", "machine") if name in known)
@@ -124,32 +124,32 @@ def answer(found: Sequence[Found], row: Row, program: str) -> str:
 
 
 def facts(result: Mapping[str, Any]) -> str:
-    """Where the numbers come from."""
+    """Return where the numbers come from, in Markdown."""
     lines = [f"- {name.replace('_', ' ')}: {value}" for name, value in result["facts"].items()]
     return "\n".join(lines)
 
 
 def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def target_row(target: Target) -> Sequence[str]:
-    """One row of the targets."""
+    """Return one row of the targets."""
     met = "not measured" if target.met is None else "yes" if target.met else "**no**"
     return (target.what, target.wanted, target.measured, met)
 
 
 def cases(found: Sequence[Found], kind: str) -> list[str]:
-    """The cases that something of this kind was found in, in the order of the plan."""
+    """Return the cases in which something of this kind was found, in the order of the plan."""
     names = list(dict.fromkeys(each["case"] for each in found if each["kind"] == kind))
     plan = [case.name for case in FULL]
     return sorted(names, key=lambda name: plan.index(name) if name in plan else len(plan))
 
 
 def reaction_rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
-    """For every case and direction a row for each program."""
+    """Yield a row for each case, direction and program."""
     for case in cases([each for each in found if each["case"] != MEMORY.name], "reaction"):
         for loss in (True, False):
             ours = figures.spread(found, case, OURS, loss=loss)
@@ -170,7 +170,7 @@ def reaction_rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
 
 
 def cost_rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
-    """For every case and state a row."""
+    """Yield a row for each case and state."""
     for case in cases(found, "cost"):
         states = dict.fromkeys(
             each["state"] for each in found if (each["kind"], each["case"]) == ("cost", case)
@@ -185,7 +185,7 @@ def cost_rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
 
 
 def memory_rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
-    """Resident memory, its growth, and starts."""
+    """Yield the rows of resident memory, its growth, and starts."""
     for case in cases(found, "cost"):
         rss = [figures.costs(found, case, program, "up").get("rss_kib") for program in (OURS, PEER)]
         if any(rss):
@@ -208,24 +208,24 @@ def memory_rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
 
 
 def displayed(program: str) -> str:
-    """A program's name for a reader."""
+    """Return a program's name for a reader."""
     return {OURS: "ours", PEER: "theirs", FLOOR: "floor"}[program]
 
 
 def number(value: float | None) -> str:
-    """A number with as many digits as it deserves."""
+    """Format a number with as many digits as its size calls for."""
     if value is None:
         return "-"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def ratio(value: float | None, other: float | None) -> str:
-    """How many times `other` a value is."""
+    """Return how many times `other` a value is."""
     return "-" if value is None or not other or other <= 0 else f"{number(value / other)}x"
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """What `make bench` wrote, or what was kept of it."""
+    """Read what `make bench` wrote, or the part that was kept."""
     kept = folder / KEPT
     text = gzip.decompress(kept.read_bytes()).decode() if kept.exists() else (folder / RESULT).read_text()
     result: dict[str, Any] = json.loads(text)

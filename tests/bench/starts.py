@@ -1,4 +1,4 @@
-"""Starts on the machine itself, outside the lab: where a system call costs what it costs."""
+"""Starts on the machine itself, outside the lab: system calls have their real cost there."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ READY_WITHIN_S = 20.0
 
 
 def measure(times: int) -> list[Found]:
-    """Times starts, by turns: ours until READY=1, a plain `import pyroute2`, and the interpreter alone.
+    """Time starts, by turns: ours until READY=1, a plain `import pyroute2`, and the interpreter alone.
 
-    Ours is told to watch "lo", which is in no bond, so that it reads, decides, and touches nothing.
+    Ours watches "lo", which is in no bond, so that it reads, decides, and writes nothing.
     """
     found: list[Found] = []
     for _ in range(times + 1):
@@ -30,18 +30,18 @@ def measure(times: int) -> list[Found]:
         ]
     return [
         {"kind": "start", "case": "this machine", **each} for each in found[3:]
-    ]  # the first filled caches
+    ]  # the first start filled caches
 
 
 def until_ended(code: str) -> float:
-    """Seconds that an interpreter takes to run some code."""
+    """Return the seconds that an interpreter takes to run some code."""
     start = time.monotonic()
     subprocess.run([guest.python(), "-c", code], check=True)
     return time.monotonic() - start
 
 
 def until_ready() -> float:
-    """Seconds from the start of the relay to its READY=1."""
+    """Return the seconds from the start of the relay to its READY=1."""
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         address = Path(folder, "notify")
         notify.bind(str(address))

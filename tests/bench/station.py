@@ -42,7 +42,7 @@ GO = "go"
 READY_WITHIN_S = 15.0
 DEVICES_PER_STATION = 100
 IMPORT, BARE = "import pyroute2", "python"
-"""What a start is compared with: the library that the relay uses parts of, and the interpreter alone."""
+"""What a start is compared with: the library that the relay uses parts of, and the bare interpreter."""
 
 
 class Station:
@@ -69,19 +69,19 @@ class Station:
         self._log = Path("/tmp", f"programs-{replica}.log")  # in memory: the results folder is slow
 
     def found(self, kind: str, **values: object) -> None:
-        """Writes down one thing found."""
+        """Write one finding to the results."""
         line = json.dumps({"kind": kind, "case": self.case.name, "replica": self.replica, **values})
         with (RESULTS / FOUND.format(self.replica)).open("a") as file:
             file.write(f"{line}\n")
 
     def say(self, text: str) -> None:
-        """Tells the person who waits, once and not from every station."""
+        """Report progress to the user, from the first station only."""
         if self.replica == 0:
             with (RESULTS / PROGRESS).open("a") as file:
                 file.write(f"{text}\n")
 
     def gave_up(self, name: str, why: str) -> None:
-        """Writes down that a program does not do its work, with the last that it said."""
+        """Record that a program does not do its work, with its last line of output."""
         said = read_text(self._log).splitlines()[-1:]
         self.found("gave up", program=name, why=why, said=said)
         self.say(f"{name} {why}: {' '.join(said)}")
@@ -90,7 +90,7 @@ class Station:
 
     @contextmanager
     def program(self, name: str) -> Iterator[Program | None]:
-        """A program at work; None if it ends instead, or does not set a VF back to "auto" within 15 s."""
+        """Yield a program at work; None if it ends, or does not set a VF back to "auto" within 15 s."""
         program = Program(name, self.names, self.vfs, self._log)
         try:
             yield program if self._is_at_work(program) else None
@@ -98,7 +98,7 @@ class Station:
             program.stop()
 
     def _is_at_work(self, program: Program) -> bool:
-        """Waits until a program relays, whatever it says of itself: until it sets a disabled VF back."""
+        """Wait until a program sets a disabled VF back, whatever it says of itself; return whether it did."""
         if program.name == FLOOR:
             time.sleep(1.0)
             return program.alive()
@@ -122,14 +122,14 @@ class Station:
     # LACP
 
     def lose_lacp(self) -> None:
-        """LACP down on all PFs, and past the last change that comes by itself."""
+        """Take LACP down on all PFs, and wait until their ports default: no further change follows."""
         for port in self.ports.values():
             self.board.cut(port)
         for pf in self.pfs:
             wait_until(partial(in_state, pf, (79, 0)), within=15, what="defaulted", poll=0.1)
 
     def restore(self) -> None:
-        """LACP up on all PFs, and all VFs in "auto"."""
+        """Bring LACP up on all PFs, and set all VFs to "auto"."""
         for port in self.ports.values():
             self.board.fix(port)
         for pf in self.pfs:
@@ -139,7 +139,7 @@ class Station:
     # What is measured
 
     def measure_failures(self, name: str, turn: int) -> None:
-        """Runs the rounds of one program's turn."""
+        """Run the rounds of one program's turn."""
         with self.program(name) as program, self.noise(), self.holder() as holder:
             if program is None:
                 self.restore()
@@ -178,7 +178,7 @@ class Station:
 
     @contextmanager
     def noise(self) -> Iterator[None]:
-        """What else goes on while PFs fail."""
+        """Run the case's noise and burden while PFs fail."""
         with ExitStack() as running:
             if self.case.noise:
                 running.enter_context(storm("bystander0", str(self.case.noise)))
@@ -188,7 +188,7 @@ class Station:
 
     @contextmanager
     def holder(self) -> Iterator[RtnlHolder | None]:
-        """What keeps the RTNL lock busy, if that is the case."""
+        """Yield the process that keeps the RTNL lock busy; None in cases without one."""
         if not self.case.late:
             yield None
             return
@@ -199,7 +199,7 @@ class Station:
             holder.close()
 
     def measure_costs(self) -> None:
-        """Measures, state by state, what each program uses."""
+        """Measure, state by state, what each program uses."""
         for state in self.case.states:
             if state == "down":
                 self.lose_lacp()
@@ -209,7 +209,7 @@ class Station:
                 self.restore()
 
     def measure_cost(self, name: str, state: str) -> None:
-        """Lets a program idle for a while."""
+        """Measure what one program uses while it idles in a state."""
         self.say(f"cost of {name}, {state}")
         per_second = state.partition("/")[0]
         program = Program(name, self.names, self.vfs, self._log)
@@ -240,7 +240,7 @@ class Station:
         )
 
     def measure_starts(self) -> None:
-        """Times starts: until a disabled VF is seen set back, and until READY=1 where that is told."""
+        """Time starts: until a disabled VF is seen set back, and until READY=1 if the program sends it."""
         for _ in range(self.case.starts):
             for name in (OURS, PEER):
                 self.measure_start(name)
@@ -250,7 +250,7 @@ class Station:
                 self.found("start", program=name, seconds=time.monotonic() - start)
 
     def measure_start(self, name: str) -> None:
-        """Times one start."""
+        """Time one start."""
         self._disable_one()
         address = RESULTS.parent / f"notify-{name}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -270,7 +270,7 @@ class Station:
 
 
 def is_ready(notify: socket.socket) -> bool:
-    """Whether READY=1 has come."""
+    """Tell whether READY=1 has come."""
     try:
         return any(b"READY=1" in notify.recv(4096).splitlines() for _ in range(100))
     except BlockingIOError:
@@ -278,13 +278,13 @@ def is_ready(notify: socket.socket) -> bool:
 
 
 def in_state(pf: topology.Pf, port_state: tuple[int, int]) -> bool:
-    """Whether a PF's port state is this one."""
+    """Tell whether a PF's port state is this one."""
     return pf.port_state() == port_state
 
 
 @contextmanager
 def storm(*words: str) -> Iterator[None]:
-    """Runs tests.lab.kit.storm in a process of its own."""
+    """Run tests.lab.kit.storm in a process of its own."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.lab.kit.storm", *words], cwd=CHECKOUT, stdout=subprocess.PIPE
     )
@@ -298,7 +298,7 @@ def storm(*words: str) -> Iterator[None]:
 
 
 def main() -> None:
-    """Measures what the case says."""
+    """Measure what the case says."""
     case = Case(**json.loads((RESULTS / CASE).read_text()))
     replica = int(sys.argv[1])
     run("mount", "-t", "sysfs", "sysfs", "/sys")

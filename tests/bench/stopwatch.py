@@ -3,17 +3,17 @@
 The lab's recorder decodes whole links and keeps all that changes, which in virtual time costs nothing. In
 real time that would disturb what is measured, so the stopwatch looks at a few bytes of one PF at a time.
 
-It runs before everything else in the guest and sleeps until there is something to see, so that its stamps are
-when things happened and not when it had its turn:
+It runs before everything else in the guest and sleeps until there is something to see, so that it stamps
+things when they happen, without waiting for its turn:
 
 - An event for the PF wakes it. It takes the time, and the port state from the event's own bytes.
-- For what the kernel does not announce it also reads the port state every 2 ms, or as seldom as makes reading
-  cost 10 % of the CPU, whichever is longer. A moment is known to within that (`Moment.uncertain_s`).
-- For 5 ms it then hears nothing, unless another PF is about to change. Each write of the relay is an event,
-  which would wake it before the relay, and a relay that writes in several messages would seem the slower.
-- An event that follows is the relay's own write. 5 ms later it reads all VFs, for the same reason. If only
-  some are set, it goes on by the clock, again for at most 10 % of the CPU. When the last VF was set it does
-  not take from its own looks, but from the driver, which keeps that in debugfs.
+- The kernel does not announce everything. So it also reads the port state every 2 ms, or less often if
+  reading would cost more than 10 % of the CPU. A moment is known to within that (`Moment.uncertain_s`).
+- It then does not listen for 5 ms, unless another PF is about to change. Each write of the relay is an event
+  and would wake it before the relay; a relay that writes in several messages would seem slower.
+- The next event is the relay's own write. 5 ms later it reads all VFs, for the same reason. If only some are
+  set, it goes on by the clock, again for at most 10 % of the CPU. The time at which the last VF was set comes
+  from the driver, which keeps it in debugfs.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from tests.bench import wire
 from tests.support import rtnetlink as nl
 
 LOOK_S = 0.002
-"""Seconds between two looks, at least."""
+"""Minimum seconds between two looks."""
 SHARE = 0.1
-"""How much of the CPU looking may take, at most."""
+"""Maximum share of the CPU for looking."""
 
 
 class Moment(NamedTuple):
-    """When something was seen (seconds, monotonic), and how much earlier it can have been (seconds)."""
+    """When something was seen (seconds, monotonic), and how much earlier it can have happened (seconds)."""
 
     at: float
     uncertain_s: float
@@ -83,7 +83,7 @@ class Stopwatch:
             wire.ask(self._route, request, self._buffer)
 
     def wait(self, until: float, *, deaf: bool = False) -> list[Heard]:
-        """Wait until a moment (seconds, monotonic) or until PFs are heard of; `deaf`: by the clock alone."""
+        """Wait until a moment (seconds, monotonic) or a watched PF's event; `deaf`: for the moment alone."""
         left_s = until - time.monotonic()
         if deaf:
             time.sleep(max(0.0, left_s))
@@ -92,7 +92,7 @@ class Stopwatch:
         return self.hear()
 
     def hear(self) -> list[Heard]:
-        """Return the events that have come for watched PFs, each with the time at which it was taken."""
+        """Return the events that have come for watched PFs, each with the time at which it was read."""
         heard: list[Heard] = []
         while True:
             try:

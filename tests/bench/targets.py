@@ -16,13 +16,13 @@ LATE = "1x8 late"
 STANDARD = "4x64 cost"
 MEMORY_MB = 30
 GROWTH_MB = 1.0
-"""Growth over 1,000 failures that is taken for none: what an allocator does not give back."""
+"""MB of growth over 1,000 failures that count as none: memory that an allocator keeps."""
 BY_VFS = ("1x1", "1x8", "1x64", "1x256", "1x334")
 BY_PFS = ("1x8", "4x8", "16x8", "32x8")
 
 
 class Target(NamedTuple):
-    """A target: what was asked, what came out, and whether it is met; None if it was not measured."""
+    """A target: what was asked, what was found, and whether it is met; None if it was not measured."""
 
     what: str
     wanted: str
@@ -31,7 +31,7 @@ class Target(NamedTuple):
 
 
 def targets(found: Sequence[Found]) -> list[Target]:
-    """All targets, in the order in which they were set."""
+    """Return all targets, in the order in which they were set."""
     return [
         compare(
             found, "reaction to loss, median", 20, REACTION_CASES, lambda spread: spread.median, loss=True
@@ -68,7 +68,7 @@ def compare(
     *,
     loss: bool,
 ) -> Target:
-    """Ours against the other relay, in each case that both of them did."""
+    """Compare ours with the other relay, in each case that both completed."""
     ratios = []
     for case in cases:
         ours, theirs = (figures.spread(found, case, program, loss=loss) for program in (OURS, PEER))
@@ -78,7 +78,7 @@ def compare(
 
 
 def at_least(what: str, times: float, ratios: list[tuple[float, str]], words: str) -> Target:
-    """A target for the worst of some ratios."""
+    """Return a target for the worst of some ratios."""
     wanted = f"{times:g} {words}"
     if not ratios:
         return Target(what, wanted, "-", None)
@@ -88,7 +88,7 @@ def at_least(what: str, times: float, ratios: list[tuple[float, str]], words: st
 
 
 def floor(found: Sequence[Found]) -> Target:
-    """Ours against the floor, in each case."""
+    """Compare ours with the floor, in each case."""
     what, wanted = "reaction to loss, median", "within 3 times of the floor"
     ratios = []
     for case in REACTION_CASES:
@@ -102,7 +102,7 @@ def floor(found: Sequence[Found]) -> Target:
 
 
 def many_vfs(found: Sequence[Found]) -> Target:
-    """334 VFs on a PF."""
+    """Return the target for 334 VFs on a PF."""
     what, wanted = "334 VFs", "works"
     ours = figures.spread(found, "1x334", OURS, loss=True)
     theirs = figures.gave_up(found, "1x334", PEER) or "works too"
@@ -114,7 +114,7 @@ def many_vfs(found: Sequence[Found]) -> Target:
 
 
 def idle_cpu(found: Sequence[Found]) -> Target:
-    """CPU of an idle relay."""
+    """Return the target for the CPU of an idle relay."""
     what, wanted = "idle CPU, LACP up, 4 x 64 VFs", "below theirs"
     ours, theirs = (figures.cost(found, STANDARD, program, "up") for program in (OURS, PEER))
     if ours is None or theirs is None:
@@ -123,16 +123,16 @@ def idle_cpu(found: Sequence[Found]) -> Target:
 
 
 def steps(points: Sequence[tuple[int, float]]) -> float:
-    """How much steeper than linear values grow, at the steepest step: 1 is linear, less is better.
+    """Return how much steeper than linear values grow at the steepest step: 1 is linear, less is better.
 
-    Compared with the straight line through the origin and the point before.
+    Each point is compared with the straight line through the origin and the point before.
     """
     pairs = zip(points, points[1:])
     return max((value / before) / (size / size_before) for (size_before, before), (size, value) in pairs)
 
 
 def growth(what: str, by: str, points: Sequence[tuple[int, float]], unit: str) -> Target:
-    """A target for how something grows."""
+    """Return a target for how something grows."""
     wanted = f"at most linear in {by}, no step"
     if len(points) < 2 or any(value <= 0 for _, value in points):
         return Target(what, wanted, "-", None)
@@ -144,12 +144,12 @@ def growth(what: str, by: str, points: Sequence[tuple[int, float]], unit: str) -
 
 
 def sizes(by: str, cases: Sequence[str]) -> list[tuple[int, str]]:
-    """The cases with what grows in them."""
+    """Return the cases, each with the size that grows."""
     return [(figures.size(case)[by == "VFs"], case) for case in cases]
 
 
 def reaction_growth(found: Sequence[Found], by: str, cases: Sequence[str]) -> Target:
-    """How the reaction to loss grows."""
+    """Return the target for the growth of the reaction to loss."""
     points = [
         (size, spread.median)
         for size, case in sizes(by, cases)
@@ -159,7 +159,7 @@ def reaction_growth(found: Sequence[Found], by: str, cases: Sequence[str]) -> Ta
 
 
 def cost_growth(found: Sequence[Found], by: str, cases: Sequence[str]) -> Target:
-    """How the cost of idling grows."""
+    """Return the target for the growth of the cost of idling."""
     points = [
         (size, value)
         for size, case in sizes(by, cases)
@@ -169,7 +169,7 @@ def cost_growth(found: Sequence[Found], by: str, cases: Sequence[str]) -> Target
 
 
 def memory(found: Sequence[Found]) -> Target:
-    """Resident memory."""
+    """Return the target for resident memory."""
     what, wanted = "resident memory", f"{MEMORY_MB} MB or less"
     all_rss = [
         (each["rss_kib"] / 1024, each["case"])
@@ -183,7 +183,7 @@ def memory(found: Sequence[Found]) -> Target:
 
 
 def memory_growth(found: Sequence[Found]) -> Target:
-    """What is left of many failures."""
+    """Return the target for the growth of memory over many failures."""
     what, wanted = "memory over 1,000 failures", "no growth"
     each = figures.memory(found)
     if not each:
@@ -194,7 +194,7 @@ def memory_growth(found: Sequence[Found]) -> Target:
 
 
 def start(found: Sequence[Found], case: str) -> Target:
-    """Start to the first complete cycle, against what importing the whole library takes."""
+    """Compare the start to the first complete cycle with importing the whole library."""
     what = f"start to first complete cycle, {case}"
     wanted = "under half of `import pyroute2`"
     ours, library = (figures.start_ms(found, case, program) for program in (OURS, "import pyroute2"))

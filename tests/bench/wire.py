@@ -1,6 +1,6 @@
-"""The hot path of rtnetlink, for programs that measure or are measured: a few bytes of an answer looked at.
+"""The hot path of rtnetlink, for programs that measure or are measured: it reads a few bytes of an answer.
 
-The lab's observer, a full decoder, is the judge of this one (test_bench.py).
+test_bench.py checks it against the lab's observer, a full decoder.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.support import rtnetlink as nl
 
 QUEUE_BYTES = 8 << 20
 BUFFER_BYTES = 1 << 18
-"""A PF with 334 VFs and their statistics answers in 110 KiB."""
+"""Size of a receive buffer, in bytes. A PF with 334 VFs and their statistics answers in 110 KiB."""
 
 _SLAVE_KIND_BOND = nl.text(nl.IFLA_INFO_SLAVE_KIND, "bond")
 _ACTOR = nl.ATTRIBUTE.pack(5, nl.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE)
@@ -30,7 +30,7 @@ def open_socket(groups: int = 0) -> socket.socket:
 
 
 def ask(route: socket.socket, request: bytes, buffer: bytearray) -> int:
-    """Send a request and receive its answer: the number of bytes. Raise OSError if the kernel refuses."""
+    """Send a request, receive its answer, return its size in bytes. Raise OSError if the kernel refuses."""
     route.send(request)
     size = route.recv_into(buffer)
     nl.check(buffer)
@@ -38,18 +38,18 @@ def ask(route: socket.socket, request: bytes, buffer: bytearray) -> int:
 
 
 def was_overrun(error: OSError) -> bool:
-    """Tell whether a socket lost messages because nobody took them in time."""
+    """Tell whether a socket lost messages because they were not read in time."""
     return error.errno == errno.ENOBUFS
 
 
 def ifindex_of(buffer: bytearray) -> int:
-    """Return the ifindex in a RTM_NEWLINK."""
+    """Return the ifindex in an RTM_NEWLINK."""
     ifindex: int = nl.LINK.unpack_from(buffer, nl.HEADER.size)[2]
     return ifindex
 
 
 def lacp_up(buffer: bytearray, size: int) -> bool | None:
-    """Tell whether a RTM_NEWLINK says that LACP is up, or return None if the link is no port of a bond.
+    """Tell whether an RTM_NEWLINK says that LACP is up, or return None if the link is no port of a bond.
 
     LACP is up with carrier, and with both ends aggregating and neither defaulted or expired.
     """
@@ -64,7 +64,7 @@ def lacp_up(buffer: bytearray, size: int) -> bool | None:
 
 
 def vf_states(buffer: bytearray, size: int, count: int) -> bytes:
-    """Return the link states of the `count` VFs in a RTM_NEWLINK, a byte each.
+    """Return the link states of the `count` VFs in an RTM_NEWLINK, a byte each.
 
     All entries are laid out like the first one, so one slice of the message has them all.
     """
