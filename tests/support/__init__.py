@@ -1,1 +1,1 @@
-"""Doubles and helpers that several shelves of tests use."""
+"""Doubles and helpers that several folders of tests use."""

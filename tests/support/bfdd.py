@@ -1,4 +1,4 @@
-"""A stand-in for FRR's bfdd: its control socket, and what it says of sessions. It is no BFD."""
+"""A stand-in for FRR's bfdd: its control socket and its messages about sessions. It speaks no BFD."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from types import TracebackType
 HEADER = struct.Struct("!IHBB")
 RESPONSE, NOTIFY = 1, 4
 REQUEST = HEADER.pack(8, 1, NOTIFY, 1) + struct.pack("=Q", 1)
-"""What asks for the states of all sessions (FRR 8.4, bfdd/bfdctl.h)."""
+"""The request for the states of all sessions (FRR 8.4, bfdd/bfdctl.h)."""
 
 
 def message(content: object, kind: int = NOTIFY, version: int = 1) -> bytes:
-    """Return a message with a body: bytes as they are, all else as JSON."""
+    """Return a message with a body: bytes unchanged, all else as JSON."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     return HEADER.pack(len(body), 0, kind, version) + body
 
 
 def status(interface: str | None, state: str, diagnostic: int = 0, **others: object) -> bytes:
-    """Return what bfdd 8.4.4 sends of a session, with the keys that it was seen to send."""
+    """Return bfdd 8.4.4's message about a session, with the keys that it was seen to send."""
     content: dict[str, object] = {
         "op": "status",
         "ipv6": False,
@@ -44,7 +44,7 @@ OK = message({"status": "ok"}, RESPONSE)
 
 
 class Bfdd:
-    """Listens at a path, and takes one connection at a time."""
+    """A listener at a path that takes one connection at a time."""
 
     def __init__(self, path: Path) -> None:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -62,17 +62,17 @@ class Bfdd:
         self._listener.close()
 
     def accept(self) -> None:
-        """Take the next connection, and let go of the one before."""
+        """Take the next connection, and close the one before."""
         self.close()
         self._client, _ = self._listener.accept()
 
     def requested(self) -> bytes:
-        """Return what has been asked by now."""
+        """Return the bytes of the requests that have arrived."""
         assert self._client is not None
         return self._client.recv(4096, socket.MSG_DONTWAIT)
 
     def send(self, *messages: bytes) -> None:
-        """Send these at once."""
+        """Send these messages in one write."""
         assert self._client is not None
         self._client.sendall(b"".join(messages))
 

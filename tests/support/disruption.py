@@ -1,4 +1,4 @@
-"""What the Machine Config Operator does by a node disruption policy, as its daemon does it.
+"""What the Machine Config Operator's daemon does under a node disruption policy.
 
 After openshift/machine-config-operator of August 2026: pkg/daemon/update.go, FindClosestFilePolicyPathMatch.
 """
@@ -17,7 +17,7 @@ def commands(
 ) -> tuple[tuple[str, ...], ...]:
     """Return systemctl's arguments for a change of these files and units, in the operator's order.
 
-    REBOOT if the policy says nothing of one of them: its actions are all or nothing.
+    Return REBOOT if the policy does not cover one of them: its actions are all or nothing.
     """
     found: list[tuple[str, ...]] = []
     for file in files:

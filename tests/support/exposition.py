@@ -1,4 +1,4 @@
-"""What Prometheus reads in a file of metrics, with the library's own parser."""
+"""Metrics as Prometheus reads them from a file, with the library's own parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts about PFs as the kernel reports them, and one interface that is looked at again and again."""
+"""Facts about PFs as the kernel reports them, and one interface with repeated looks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DOWN = BondPort(PortState(143), PortState(55))
 SLOW = BondPort(PortState(61), PortState(63))
 GONE = Absent("Link not found")
 ERRORS = {os.strerror(code): code for code in errno.errorcode}
-"""The numbers of errors, by their texts."""
+"""Error numbers, by their texts."""
 
 
 def numbered(states: Iterable[VfLinkState]) -> tuple[VirtualFunction, ...]:
@@ -50,7 +50,7 @@ def pf(port: BondPort | None, *states: VfLinkState, carrier: bool = True) -> Phy
 
 
 class Watched:
-    """One interface that is looked at again and again; the driver answers as `outcomes` says."""
+    """One interface with repeated looks; the driver answers each write with the look's `error`, if any."""
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = policy or Policy()
@@ -58,7 +58,7 @@ class Watched:
         self.now = 100.0
 
     def look(self, facts: Facts, *, error: str = "", dry_run: bool = False, after: float = 0.0) -> Decision:
-        """Return the decision, with the events of the writes' outcomes added to it."""
+        """Look `after` seconds later. Return the decision, with the events of the writes' outcomes added."""
         self.now += after
         decision = decide(self.memory, facts, self.now, self.policy)
         refusal = Refusal(ERRORS[error], error) if error else None

@@ -1,4 +1,4 @@
-"""A netlink socket with the test as its kernel, and the answers that such a kernel gives."""
+"""A netlink socket whose kernel is the test, and the answers that such a kernel gives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Answer = Union[bytes, OSError, Callable[[int], bytes]]
 
 
 class NetlinkSocket:
-    """A netlink socket with the test as its kernel."""
+    """A netlink socket whose kernel is the test."""
 
     def __init__(self) -> None:
         self.requests: list[bytes] = []
@@ -28,13 +28,13 @@ class NetlinkSocket:
         self.closed = False
 
     def setsockopt(self, level: int, option: int, value: object) -> None:
-        """Set an option, as root or not."""
+        """Set an option. SO_RCVBUFFORCE fails without `forced_buffers`, as for a user other than root."""
         if option == nl.SO_RCVBUFFORCE and not self.forced_buffers:
             raise PermissionError(errno.EPERM, "Operation not permitted")
         self.options[option] = value
 
     def setblocking(self, blocking: bool) -> None:
-        """Do nothing: whether an answer is there is what the test says."""
+        """Do nothing: the test decides whether an answer is there."""
 
     def bind(self, address: tuple[int, int]) -> None:
         """Bind to port and groups."""
@@ -56,7 +56,7 @@ class NetlinkSocket:
         return len(request)
 
     def recvfrom_into(self, buffer: bytearray) -> tuple[int, tuple[int, int]]:
-        """Give the next answer with its sender."""
+        """Fill the buffer with the next answer; return its size and sender."""
         answer: Answer = self.answers.pop(0) if self.answers else BlockingIOError(errno.EAGAIN, "no answer")
         if isinstance(answer, OSError):
             raise answer
@@ -68,7 +68,7 @@ class NetlinkSocket:
     def recvmsg_into(
         self, buffers: Sequence[bytearray], ancillary: int = 0, flags: int = 0
     ) -> tuple[int, list[object], int, tuple[int, int]]:
-        """Give the next answer with its sender, and whether it was cut."""
+        """Fill the buffer with the next answer; return its size, its sender, and whether it was cut."""
         size, sender = self.recvfrom_into(buffers[0])
         return size, [], self.flags, sender
 

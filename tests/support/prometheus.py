@@ -20,10 +20,10 @@ import pytest
 from tests.support.tools import NODE_EXPORTER, PROMETHEUS
 
 HANG_S = 120
-"""A limit for what hangs, and no measure: everything that is waited for takes a second or two."""
+"""Seconds after which a wait counts as hung. It measures nothing: each wait takes a second or two."""
 
 COLLECTORS = ("--collector.disable-defaults", "--collector.textfile", "--collector.time")
-"""What node_exporter collects here, and in contrib/examples/openshift-metrics.yaml."""
+"""Options for what node_exporter collects here, and in contrib/examples/openshift-metrics.yaml."""
 
 _POLL_S = 0.05
 _open = build_opener(ProxyHandler({})).open
@@ -45,12 +45,12 @@ class Prometheus:
         return result
 
     def ringing(self, *states: str) -> set[str]:
-        """Return the names of the alerts in these states (firing, pending), by default of all that fire."""
+        """Return the names of the alerts in these states (firing, pending), by default of those that fire."""
         alerts = self._ask("alerts")["alerts"]
         return {each["labels"]["alertname"] for each in alerts if each["state"] in (states or ("firing",))}
 
     def summaries(self) -> list[str]:
-        """Return what the alerts that fire say."""
+        """Return the summaries of the alerts that fire."""
         alerts = self._ask("alerts")["alerts"]
         return sorted(each["annotations"]["summary"] for each in alerts if each["state"] == "firing")
 
@@ -62,7 +62,7 @@ class Prometheus:
     def wait_until(
         self, condition: Callable[[], object], what: str, meanwhile: Callable[[], object] = lambda: None
     ) -> None:
-        """Wait until a condition holds; do something in between each time."""
+        """Wait until a condition holds; do something between two checks."""
         end = time.monotonic() + HANG_S
         while not condition():
             meanwhile()
@@ -76,7 +76,7 @@ class Prometheus:
 
 @contextmanager
 def running(folder: Path, rules: str) -> Iterator[Prometheus]:
-    """Run both programs without privileges, with these rules, until the context ends."""
+    """Run both programs, without privileges and with these rules, until the context ends."""
     textfiles, data = folder / "textfiles", folder / "data"
     textfiles.mkdir()
     exporter, server = _free_address(), _free_address()
@@ -112,7 +112,7 @@ def _scrapes(prometheus: Prometheus) -> bool:
 
 
 def _run(stack: ExitStack, log: Path, *command: str) -> None:
-    """Start a program that ends with the stack. As root it has no capabilities: file modes count for it."""
+    """Start a program that ends with the stack. As root it has no capabilities, so that file modes apply."""
     if not Path(command[0]).exists():
         pytest.fail(f"{command[0]} is missing: run tests/setup")
     without = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
@@ -131,7 +131,7 @@ def _free_address() -> str:
 
 
 def _configuration(exporter: str, server: str) -> str:
-    return json.dumps(  # YAML, too
+    return json.dumps(  # JSON is valid YAML, too
         {
             "global": {"scrape_interval": "100ms", "scrape_timeout": "100ms", "evaluation_interval": "100ms"},
             "rule_files": ["rules.yml"],

@@ -30,7 +30,7 @@ class Relayed:
         self.sessions = sessions
 
     def look(self, facts: Facts, *errors: str, seconds: float = 0.003, dry_run: bool = False) -> None:
-        """Go once round, as the service does; the driver says `errors` to the first writes."""
+        """Do one look as the service does; the driver refuses the first writes with `errors`."""
         decision = decide(self.memory, facts, 0.0, self.policy, self.drains, sessions=self.sessions)
         if decision.writes:
             said = [*(Refusal(0, error) for error in errors), *[None] * len(decision.writes)]

@@ -1,8 +1,8 @@
 """Rtnetlink without the program under test: messages as bytes, and a socket that carries them.
 
 Written from include/uapi/linux/{netlink,rtnetlink,if_link}.h and rtnl_fill_ifinfo() in
-net/core/rtnetlink.c, and on purpose without the program's own encoders and decoders. Unit tests, the fuzzer,
-the lab and the benchmark all use this one.
+net/core/rtnetlink.c, on purpose without the program's own encoders and decoders. Unit tests, the fuzzer,
+the lab and the benchmark use it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def text(kind: int, value: str) -> bytes:
 
 
 def string(payload: bytes) -> str:
-    """Return what the payload of a `text` says."""
+    """Return the string in the payload of a `text` attribute."""
     return payload.rstrip(b"\0").decode()
 
 
@@ -92,8 +92,8 @@ class Attribute(NamedTuple):
 def attributes(data: bytes, start: int, end: int) -> Iterator[Attribute]:
     """Yield the attributes between two offsets of a message.
 
-    Stop where a length cannot be true. A list's own length wraps at 64 KiB, so a caller that knows better
-    goes on from the place it knows.
+    Stop where a length cannot be true. A list's own length wraps at 64 KiB, so a caller that knows where the
+    list ends goes on from there.
     """
     while start + ATTRIBUTE.size <= end:
         length, kind = ATTRIBUTE.unpack_from(data, start)
@@ -129,18 +129,18 @@ def messages(data: bytes) -> Iterator[Message]:
 
 
 def check(answer: bytes | bytearray) -> None:
-    """Raise OSError with the kernel's errno if a datagram is its refusal."""
+    """Raise OSError with the kernel's errno if a datagram is the kernel's refusal."""
     if HEADER.unpack_from(answer)[1] == NLMSG_ERROR:
         code = -struct.unpack_from("=i", answer, HEADER.size)[0]
         if code:
             raise OSError(code, os.strerror(code))
 
 
-# What is asked of the kernel
+# Requests to the kernel
 
 
 def request(kind: int, flags: int, *inner: bytes, ifindex: int = 0, sequence: int = 1) -> bytes:
-    """Return a request about one link, or about all."""
+    """Return a request about one link, or about all links."""
     header = LINK.pack(0, 0, ifindex, 0, 0)
     return netlink(kind, header + b"".join(inner), flags=flags, sequence=sequence)
 
@@ -160,11 +160,11 @@ def set_vfs(ifindex: int, count: int, state: int, *, flags: int = 0, first: int 
 
 
 def set_alias(ifindex: int, alias: bytes, *, flags: int = 0) -> bytes:
-    """Return RTM_SETLINK that gives a link an alias: one event, and nobody cares."""
+    """Return RTM_SETLINK that gives a link an alias: it causes one event and has no other effect."""
     return request(RTM_SETLINK, NLM_F_REQUEST | flags, attribute(IFLA_IFALIAS, alias), ifindex=ifindex)
 
 
-# What the kernel says
+# Answers and events of the kernel
 
 
 def link_message(
@@ -180,7 +180,7 @@ def link_message(
 
 
 def error_message(number: int, said: str = "", *, sequence: int = 0) -> bytes:
-    """Return an NLMSG_ERROR as with NETLINK_CAP_ACK and NETLINK_EXT_ACK; 0 acknowledges."""
+    """Return an NLMSG_ERROR as NETLINK_CAP_ACK and NETLINK_EXT_ACK make it; 0 acknowledges."""
     payload = struct.pack("=i", -number) + HEADER.pack(48, RTM_GETLINK, NLM_F_REQUEST, sequence, 0)
     flags = NLM_F_CAPPED
     if said:
@@ -208,7 +208,7 @@ def vf_entry(number: int, state: int, *, link_state: bool = True, mac: bool = Tr
 
 
 def vf_list(entries: Iterable[bytes]) -> bytes:
-    """Return IFLA_VFINFO_LIST, with the length that is left of it in 16 bits."""
+    """Return IFLA_VFINFO_LIST, its length wrapped to 16 bits."""
     return nest(IFLA_VFINFO_LIST, *entries)
 
 
@@ -244,7 +244,7 @@ def bond(mode: int) -> bytes:
 
 
 def pf_attributes(name: str, *, master: int = 0, carrier: int = 1) -> bytes:
-    """Return what the kernel puts before the VFs of every interface."""
+    """Return the attributes that the kernel puts before the VFs of every interface."""
     return b"".join(
         [
             text(IFLA_IFNAME, name),
@@ -261,7 +261,7 @@ def pf_attributes(name: str, *, master: int = 0, carrier: int = 1) -> bytes:
 
 
 def after_vfs() -> bytes:
-    """Return what the kernel puts between the VFs and IFLA_LINKINFO."""
+    """Return the attributes that the kernel puts between the VFs and IFLA_LINKINFO."""
     return nest(43 | NLA_F_NESTED, u8(2, 0))  # IFLA_XDP
 
 
@@ -276,7 +276,7 @@ def open_socket(groups: int = 0) -> socket.socket:
 
 
 class RouteSocket:
-    """A blocking socket that decodes what it receives, closed when it is dropped."""
+    """A blocking socket that decodes what it receives. It closes when nothing refers to it."""
 
     def __init__(self, groups: int = 0) -> None:
         self._socket = open_socket(groups)
@@ -289,7 +289,7 @@ class RouteSocket:
         self._socket.close()
 
     def send(self, requests: bytes) -> None:
-        """Send requests and wait for no answer."""
+        """Send requests without waiting for an answer."""
         self._socket.send(requests)
 
     def ask(self, request: bytes) -> Message:
@@ -302,7 +302,7 @@ class RouteSocket:
     def dump(self, request: bytes) -> list[bytes]:
         """Send one request for a list and return the payloads of its answer.
 
-        Ask again if what is listed has changed meanwhile.
+        Ask again if the list changed meanwhile.
         """
         while True:
             self.send(request)
@@ -324,6 +324,6 @@ class RouteSocket:
 def sockets() -> list[list[str]]:
     """Return the netlink sockets of this network namespace: the columns of /proc/net/netlink.
 
-    Among them 1: the protocol, 2: the port, 3: the groups, 8: the messages that were dropped.
+    Among them 1: the protocol, 2: the port, 3: the groups, 8: the number of dropped messages.
     """
     return [line.split() for line in Path("/proc/net/netlink").read_text().splitlines()[1:]]

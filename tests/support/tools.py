@@ -1,4 +1,4 @@
-"""The tools of others that tests run, and what those take."""
+"""External tools that tests run, and their input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def _prometheus(name: str) -> str:
-    """Return a program of Debian's Prometheus: installed, or where tests/setup puts it."""
+    """Return the path of a program of Debian's Prometheus: installed, or where tests/setup puts it."""
     return shutil.which(name) or str(CHECKOUT / ".venv" / "bin" / name)
 
 
@@ -25,7 +25,7 @@ NODE_EXPORTER = _prometheus("prometheus-node-exporter")
 
 
 def _quadlet() -> Path:
-    """Return podman's generator: the one that tests/setup takes on Debian, or that of an installed podman."""
+    """Return podman's generator: the one that tests/setup fetches on Debian, or an installed podman's."""
     taken = CHECKOUT / ".venv" / "bin" / "quadlet"
     return taken if taken.exists() else Path("/usr/libexec/podman/quadlet")
 
@@ -34,7 +34,7 @@ QUADLET = _quadlet()
 
 
 def units_of(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Let podman's generator make units of the .container files in a folder; it prints them."""
+    """Run podman's generator, which prints the units that it makes of the .container files in a folder."""
     if not QUADLET.exists():
         pytest.fail("quadlet is missing: run tests/setup")
     return subprocess.run(
@@ -47,7 +47,7 @@ def units_of(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def output_of(*command: str | Path) -> str:
-    """Run a tool that tests/packages-apt.txt installs; return all that it printed."""
+    """Run a tool that tests/packages-apt.txt lists; return all its output."""
     if shutil.which(command[0]) is None:
         pytest.fail(f"{command[0]} is missing: run tests/setup")
     done = subprocess.run(
@@ -67,7 +67,7 @@ def files_of(ignition: dict[str, Any]) -> dict[str, bytes]:
 
 
 def validate(ignition: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Let Ignition's own tool judge a configuration."""
+    """Check a configuration with Ignition's own tool."""
     if shutil.which("ignition-validate") is None:
         pytest.fail("ignition-validate is missing: install ignition")
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""The service in a world without a kernel, with a clock that moves only while it waits."""
+"""The service in a world without a kernel; its clock moves only while the service waits."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pf(ifindex: int, port: BondPort = UP, *states: VfLinkState) -> PhysicalFunct
 
 
 class World:
-    """The kernel, systemd, the log and the clock; `happened` is what they saw, in order."""
+    """Kernel, systemd, log and clock of the service; `happened` lists what they saw, in order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
@@ -213,7 +213,7 @@ class World:
             signal.signal(number, handler)
 
     def spend(self, seconds: float) -> None:
-        """Let time pass in a call that sleeps, with all that is to happen in it."""
+        """Let time pass in a call that sleeps, and do everything scheduled for that time."""
         self.sleeps += seconds > 0
         end = self.now + seconds
         while self._script and self._script[0][0] <= end:
@@ -230,19 +230,19 @@ class World:
                 self.facts[name] = replace(facts, vfs=now)
 
     def poll(self, sources: Sequence[Readable], seconds: float) -> Collection[int]:
-        """Let the service wait."""
+        """Wait as the service's poll does; return the descriptors that can be read."""
         descriptors = [source.fileno() for source in sources]
         if not self._readable(descriptors):
             self.pass_time(seconds)
         return self._readable(descriptors)
 
     def _readable(self, descriptors: Collection[int]) -> list[int]:
-        """Return which of these can be read now."""
+        """Return which of these descriptors can be read now."""
         pending = {LINK_EVENTS: self.link_events or self.lost, BFDD: self.bfdd or self.bfdd_error}
         return [each for each in descriptors if pending.get(each)]
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, up to the next thing that is to happen."""
+        """Let time pass, at most up to the next scheduled action, and do that."""
         end = self.now + seconds
         if not self._script or self._script[0][0] > end:
             self.now = end
@@ -252,18 +252,18 @@ class World:
         action()
 
     def at(self, seconds: float, action: Callable[[], object]) -> None:
-        """Have something happen so many seconds after the start."""
+        """Schedule an action for a time in seconds after the start."""
         self._script.append((100 + seconds, action))
         self._script.sort(key=lambda each: each[0])
 
     def hear(self, seconds: float, ifindex: int, content: bytes = b"") -> None:
-        """Have a link event about an interface, which holds these bytes."""
+        """Schedule a link event about an interface, which holds these bytes."""
         self.at(seconds, lambda: self.link_events.append((ifindex, content)))
 
     def tell(
         self, seconds: float, interface: str, state: State | None, diagnostic: int = 0, number: int = 1
     ) -> None:
-        """Have bfdd tell of the session on an interface that its state is another one."""
+        """Schedule bfdd's message that the session on an interface has this state."""
         told = Told(Peer(interface, "192.0.2.2"), state, number, diagnostic)
         self.at(seconds, lambda: self.bfdd.append(told))
 
@@ -278,7 +278,7 @@ class World:
         metrics_textfile: str | None = None,
         lock: Lock | None = None,
     ) -> None:
-        """Run the service, on all interfaces there are facts for unless configured, and end it by SIGTERM."""
+        """Run the service and end it by SIGTERM. Unless configured, it watches all interfaces with facts."""
         world = self
 
         class Systemd(Notifier):
@@ -318,7 +318,7 @@ class World:
         ).run()
 
     def all(self, what: str) -> list[object]:
-        """Return all that happened of one sort."""
+        """Return all that happened of one kind."""
         return [value for kind, value in self.happened if kind == what]
 
     def _load(self) -> Config:
