@@ -1,12 +1,12 @@
 """Fuzzing of what comes from outside: the kernel, files, the environment (docs/reliability.md).
 
-One module per input, each with `check(data)`: decode the bytes, and raise if the code under test raises
-what it does not document, says what cannot be shown in a line, or does not give back what it was
-given. None needs atheris, so that tests/fuzz/test_corpus.py can replay the corpus everywhere.
+One module per input, each with `check(data)`. It decodes the bytes, and raises if the code under test raises
+an undocumented error, prints a message that is not one printable line, or loses a value between encoding and
+decoding. None needs atheris, so that tests/fuzz/test_corpus.py can replay the corpus everywhere.
 
-The corpus holds what was found to teach something, each input named for what it is: it reaches a line or a
-message that no other reaches, or was a finding. Those that a kernel sent are named kernel-. What the fuzzer
-learns beside them stays in build/fuzz/.
+The corpus holds inputs that reach a line or a message that no other input reaches, or that were findings.
+Each is named for what it is; the name of a message that a kernel sent begins with kernel-. Further inputs
+that the fuzzer finds stay in build/fuzz/.
 """
 
 TARGETS = (
@@ -20,4 +20,4 @@ TARGETS = (
     "environment",
     "monitors",
 )
-"""The modules, each with a folder of this name in corpus/."""
+"""Module names, each with a folder of its name in corpus/."""

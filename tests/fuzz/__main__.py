@@ -15,13 +15,13 @@ CORPUS = Path(__file__).parent / "corpus"
 RESULTS = Path("build/fuzz")
 
 TIMEOUT_S = 60
-"""Seconds for one input on the fuzzer's slow, instrumented code: more is a finding."""
+"""Maximum seconds for one input on the fuzzer's slow, instrumented code: more is a finding."""
 
 MAX_BYTES = 8192
-"""Of an input. Longer ones find nothing that a test cannot say better."""
+"""Maximum length of an input, in bytes. What longer ones find, a test can show better."""
 
 KEPT_BYTES = 256
-"""Of an input that is taken into the corpus: what is found by chance stays small."""
+"""Maximum length of an input in the corpus, in bytes: inputs found by chance stay small."""
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def findings_in(name: str, seconds: int) -> list[str]:
-    """Fuzz a target for so long, say what became of it, and return what replays each new finding."""
+    """Fuzz a target for `seconds`, print the result, and return the arguments that replay each finding."""
     grown, found = RESULTS / name / "corpus", RESULTS / name / "found"
     found.mkdir(exist_ok=True)
     before = set(found.iterdir())
@@ -68,7 +68,7 @@ def findings_in(name: str, seconds: int) -> list[str]:
 
 
 def arguments() -> argparse.Namespace:
-    """Return the options of the command line."""
+    """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument(
         "targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} (default: all)"
@@ -87,7 +87,7 @@ def arguments() -> argparse.Namespace:
 
 
 def fuzz(name: str, options: list[str]) -> str:
-    """Run a target with libFuzzer's options; return what it said."""
+    """Run a target with libFuzzer's options; return its output."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.fuzz.target", name, *options],
         stdout=subprocess.PIPE,

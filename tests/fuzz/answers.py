@@ -1,7 +1,7 @@
 """The kernel's answers to requests: datagrams → facts, or the failure of the socket.
 
-The first byte says what the socket is like, the rest is a row of datagrams, where the last can be the
-failure of a call.
+The first byte says how the socket behaves. The rest is a row of datagrams; the last can be the failure of
+a call.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tests.fuzz import datagrams, lines
 from tests.support.netlink_socket import NetlinkSocket
 
 ANY_SEQUENCE, TRUNCATED, NOT_THE_KERNEL, FAILS, WRITES = 1, 2, 4, 8, 16
-"""Bits of the first byte: sequence numbers are left as they are; each datagram was longer; another process
-sends; the last call fails, with the number in the last datagram; VFs are set instead of read."""
+"""Bits of the first byte: sequence numbers stay as they are; each datagram was longer; another process sends;
+the last call fails, and the length of the last datagram is its errno; VFs are set instead of read."""
 
 _MOST_REQUESTS = 16  # three looks at a PF and its master, three lists of ports in each, one count of LACPDUs
 _VFS = [VirtualFunction(number, VfLinkState.DISABLE) for number in range(3)]
 
 
 def check(data: bytes) -> None:
-    """Read a PF, or set the link states of its VFs, with these answers and no more."""
+    """Read a PF, or set the link states of its VFs, with these answers alone."""
     if not data:
         return
     kind, rows = data[0], datagrams.split(data[1:])
@@ -55,7 +55,7 @@ def check(data: bytes) -> None:
 
 
 def answering(datagram: bytes) -> Callable[[int], bytes]:
-    """Return the datagram as an answer: with the sequence number of the last request in its messages."""
+    """Return the datagram as an answer, with the last request's sequence number in its messages."""
 
     def answer(sequence: int) -> bytes:
         filled = bytearray(datagram)

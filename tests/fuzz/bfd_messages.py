@@ -1,4 +1,4 @@
-"""bfdd's control socket: bytes, in any parts → what it tells of sessions."""
+"""bfdd's control socket: bytes, in any parts → the states of sessions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from tests.fuzz import lines
 
 
 def check(data: bytes) -> None:
-    """Decode a stream whole and in parts: both find the same, and what is refused is said in a line."""
+    """Decode a stream whole and in parts: both find the same, and a refusal's reason is one line."""
     told, refused = _decode([data[at : at + 1] for at in range(len(data))])
     at_once = _decode([data])
-    # What is refused ends the connection, and with it what came in the same read.
+    # A refused message ends the connection, and discards what came in the same read.
     assert at_once == ([] if refused else told, refused)
     if refused:
         lines.check([refused])
@@ -24,7 +24,7 @@ def check(data: bytes) -> None:
 
 
 def _decode(parts: list[bytes]) -> tuple[list[Told], str]:
-    """Return what is told until something is refused, and why that is; an empty string if nothing is."""
+    """Return what is decoded before a refusal, and its reason: an empty string if nothing is refused."""
     decoder = Decoder()
     found: list[Message] = []
     refused = ""

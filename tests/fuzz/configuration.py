@@ -11,7 +11,7 @@ from tests.fuzz import files, lines
 
 
 def check(data: bytes) -> None:
-    """Load; and the file that is made of what was loaded is loaded to the same."""
+    """Load; then a file rendered from the result loads to the same."""
     try:
         loaded = take(data)
     except ConfigError as error:
@@ -21,6 +21,6 @@ def check(data: bytes) -> None:
 
 
 def take(data: bytes) -> Config:
-    """Load a file that holds the data, in an environment that configures nothing."""
+    """Load a file that holds the data, in an environment without configuration."""
     with files.holding(data) as path:
         return load.from_files(Path(path), {})

@@ -1,4 +1,4 @@
-"""Input as a row of datagrams: each a 16-bit length and so many bytes."""
+"""Input as a row of datagrams: each a 16-bit length and that many bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _LENGTH = struct.Struct("=H")
 
 
 def split(data: bytes) -> list[bytes]:
-    """Return the datagrams; the last one is what is left."""
+    """Return the datagrams; the last one is the rest, which may be short."""
     found: list[bytes] = []
     while len(data) > _LENGTH.size:
         end = _LENGTH.size + _LENGTH.unpack_from(data)[0]
@@ -18,5 +18,5 @@ def split(data: bytes) -> list[bytes]:
 
 
 def join(datagrams: list[bytes]) -> bytes:
-    """Return the input that `split` makes these of."""
+    """Return the input that `split` turns into these datagrams."""
     return b"".join(_LENGTH.pack(len(each)) + each for each in datagrams)

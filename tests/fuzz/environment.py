@@ -1,6 +1,6 @@
-"""The environment: bytes → what the variables say, or ConfigError.
+"""The environment: bytes → the values of the variables, or ConfigError.
 
-The input is the values of the variables, in the order of NAMES, with a zero byte between two.
+The input is the raw values, in the order of NAMES, with a zero byte between two.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = (
 
 
 def check(data: bytes) -> None:
-    """Take the variables as the program does; what it shows of valid ones can be shown."""
+    """Read the variables as the program does; its messages and log fields must be printable."""
     environment = {
         name: value
         for name, value in zip(NAMES, map(os.fsdecode, data.split(b"\0")))

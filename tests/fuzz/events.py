@@ -12,7 +12,7 @@ _PF, _MASTER, _MISSED = Affected("ens5f0"), Affected("ens5f0", master=True), Aff
 
 
 def check(data: bytes) -> None:
-    """Take these events; each concerns a configured PF or none, and none is lost."""
+    """Receive these events: each concerns a configured PF or none, and none is lost."""
     kernel = NetlinkSocket()
     kernel.answers = [*datagrams.split(data)]
     with mock.patch("socket.socket", return_value=kernel):

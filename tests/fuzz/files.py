@@ -1,4 +1,4 @@
-"""Input as a file that has a path and is nowhere on a disk."""
+"""Input as a file that has a path but is on no disk."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ RTM_NEWSTATS = 92
 
 
 def check(data: bytes) -> None:
-    """Decode; and the same count, laid out anew as the kernel does, is decoded to the same."""
+    """Decode; then the count, encoded as the kernel does, decodes to the same."""
     try:
         count = decode_lacpdus_received(data)
     except MalformedMessage as error:
@@ -23,7 +23,7 @@ def check(data: bytes) -> None:
 
 
 def laid_out(count: int) -> bytes:
-    """Return the statistics of a port that has received so many LACPDUs."""
+    """Return the statistics of a port that has received `count` LACPDUs."""
     lacp = nest(1, attribute(0, struct.pack("=Q", count)), attribute(1, struct.pack("=Q", 1)))
     header = struct.pack("=B3xII", 0, 5, 4)
     return netlink(RTM_NEWSTATS, header + nest(3, nest(2, lacp)))

@@ -1,11 +1,11 @@
-"""The rule for what a person is told: each fault in one line that can be shown."""
+"""The rule for messages to a person: each fault is one printable line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 LONGEST = 1000
-"""Characters. Two full resource names and what their selectors demand fit; a file of one line does not."""
+"""Maximum length in characters: fits two full resource names with selectors, but no one-line file."""
 
 
 def check(lines: Iterable[str]) -> None:
@@ -17,6 +17,6 @@ def check(lines: Iterable[str]) -> None:
 
 
 def check_faults(faults: Sequence[str]) -> None:
-    """Raise unless there is a fault, and each is a line."""
+    """Raise unless there is a fault and each passes `check`."""
     assert faults, "no fault is told"
     check(faults)

@@ -12,7 +12,7 @@ from tests.support.rtnetlink import IFF_UP, attribute, link_message, nest, text,
 
 
 def check(data: bytes) -> None:
-    """Decode; and what was decoded, laid out anew as the kernel does, is decoded to the same."""
+    """Decode; then the result, encoded as the kernel does, decodes to the same."""
     try:
         names = decode.decode_names(data)
         lines.check(each for each in (names.name, names.kind, *names.altnames) if each)
@@ -26,7 +26,7 @@ def check(data: bytes) -> None:
 
 
 def laid_out(link: Link) -> bytes:
-    """Return a message that says the same, without the program's own encoders."""
+    """Encode the link as a message, without the program's own encoders."""
     entries = [nest(1, attribute(5, struct.pack("=II", vf.id, vf.link_state))) for vf in link.vfs]
     info = [text(1, link.kind)] if link.kind else []
     if link.kind == "bond":

@@ -11,7 +11,7 @@ from tests.fuzz import configuration, files, lines
 
 
 def check(data: bytes) -> None:
-    """Make what brings them to nodes, and to one host: YAML, and a configuration that is valid."""
+    """Make the resources for nodes and the file for one host: valid YAML, and a valid configuration."""
     with files.holding(data) as path:
         resources = made(render.for_monitors, path)
         file = made(render.for_host, path)
@@ -23,7 +23,7 @@ def check(data: bytes) -> None:
 
 
 def made(make: Callable[[list[str], list[str]], str], path: str) -> str | None:
-    """Return what is made of the file, None if it cannot be used."""
+    """Return what `make` makes of the file, None if the file cannot be used."""
     warnings: list[str] = []
     try:
         return make([path], warnings)

@@ -11,11 +11,11 @@ from typing import Any
 from tests.fuzz import TARGETS
 
 _INSTRUMENTED = ["pf_status_relay", "pyroute2", "tomllib", "yaml"]
-_NOT_INSTRUMENTED = ["yaml.reader", "yaml.scanner"]  # character by character: a hundred times slower
+_NOT_INSTRUMENTED = ["yaml.reader", "yaml.scanner"]  # they go by characters: a hundred times slower
 
 
 def main(name: str, *arguments: str) -> None:
-    """Check each file if files are all there are, which needs no atheris; otherwise fuzz."""
+    """Check each file if all arguments are files, which needs no atheris; otherwise fuzz."""
     if name not in TARGETS:
         sys.exit(f"no target {name}; there are {', '.join(TARGETS)}")
     if arguments and all(Path(argument).is_file() for argument in arguments):
@@ -27,7 +27,7 @@ def main(name: str, *arguments: str) -> None:
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=_INSTRUMENTED, exclude=_NOT_INSTRUMENTED):
         module = importlib.import_module(f"tests.fuzz.{name}")
-    # libFuzzer gives its first argument to a shell when it merges.
+    # libFuzzer passes its first argument to a shell when it merges.
     itself = shlex.join([sys.executable, "-m", "tests.fuzz.target", name])
     atheris.Setup([itself, *arguments], module.check)
     atheris.Fuzz()

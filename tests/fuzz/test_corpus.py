@@ -34,7 +34,7 @@ def test_the_corpus_has_inputs_for_each_target_and_stays_small() -> None:
 
 
 def test_each_input_is_named_for_what_it_is() -> None:
-    named = re.compile(r"(?![0-9a-f]{40}$)[a-z0-9]+(-[a-z0-9]+)*")  # not by libFuzzer, which takes the SHA-1
+    named = re.compile(r"(?![0-9a-f]{40}$)[a-z0-9]+(-[a-z0-9]+)*")  # a SHA-1 is a name by libFuzzer
     assert [f"{target}/{path.name}" for target, path in INPUTS if not named.fullmatch(path.name)] == []
 
 

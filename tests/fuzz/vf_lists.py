@@ -13,7 +13,7 @@ _COUNT = struct.Struct("=H")
 
 
 def check(data: bytes) -> None:
-    """Decode a list that is to hold the count in the first two bytes; encode what bytes can say of VFs."""
+    """Decode a list of as many VFs as the first two bytes say; then encode VFs made of the bytes."""
     if len(data) < _COUNT.size + 4:
         return
     (count,) = _COUNT.unpack_from(data)
