@@ -14,7 +14,7 @@ from tests.support.tools import output_of
 
 CATALOG = Path(__file__).parents[2] / "packaging" / "pf-status-relay.catalog"
 LINE = 82
-"""Columns of a catalog entry, before the fields are filled in."""
+"""Maximum columns of a line in a catalog entry, before the fields are filled in."""
 
 EVENTS = {event.message_id: event for event in Event.__subclasses__()}
 

@@ -1,4 +1,4 @@
-"""The shell completion: bash, asked what it would complete, knows what the program takes."""
+"""The shell completion: bash offers the commands and options that the program has."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 @cache
 def script() -> str:
-    """Return the completion as the package has it."""
+    """Return the completion script that the package installs."""
     path = {**os.environ, "PYTHONPATH": str(MAKE.parents[1])}
     made = subprocess.run([sys.executable, str(MAKE)], env=path, capture_output=True, text=True, check=True)
     return made.stdout
 
 
 def completed(*words: str, folder: Path | None = None) -> set[str]:
-    """Return what bash offers for the last of the words, as its COMP_WORDBREAKS break them."""
+    """Return what bash offers for the last of the words, split at its COMP_WORDBREAKS."""
     done = subprocess.run(
         ["bash", "-uc", ASK, "bash", script(), "pf-status-relay", *words],
         cwd=folder,

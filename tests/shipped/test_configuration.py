@@ -1,4 +1,4 @@
-"""The configuration's keys, wherever a user reads of them: the shipped file, the manual page, the README."""
+"""The configuration's keys in every text that users read: the shipped file, the manual page, the README."""
 
 from __future__ import annotations
 

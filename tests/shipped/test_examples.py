@@ -1,6 +1,6 @@
-"""The examples: those that are made are as they would be made now, and the manifests fit each other.
+"""The examples: generated ones are up to date, and the manifests fit each other.
 
-No cluster and no Grafana is here: that the examples work there is not tested.
+The tests have no cluster and no Grafana: whether the examples work there is not tested.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""The guide's resources: the page shows the files as they are, and each has what its kind demands.
+"""The guide's resources: the page shows the files as they are, and each has the fields of its kind.
 
-No cluster is here: that the resources work together there is not tested. Where the fields are from:
+The tests have no cluster: whether the resources work together there is not tested. The fields come from:
 
 - SriovNetworkNodePolicy, SriovNetwork: config/crd/bases of k8snetworkplumbingwg/sriov-network-operator
-- NodeNetworkConfigurationPolicy: deploy/crds of openshift/kubernetes-nmstate; of a bond: nmstate.io
+- NodeNetworkConfigurationPolicy: deploy/crds of openshift/kubernetes-nmstate; its bonds: nmstate.io
 - NetworkAttachmentDefinition: the CRD of k8snetworkplumbingwg/network-attachment-definition-client
 - the bond CNI's configuration: README.md of k8snetworkplumbingwg/bond-cni
 - Namespace and Pod: the Kubernetes API reference, v1
-- MachineConfig: tests/unit/openshift has its tests; here it is what the program prints
+- MachineConfig: tests/unit/openshift tests it; here it is compared with the program's output
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ GUIDE = ROOT / "docs" / "guide.md"
 FILES = ROOT / "contrib" / "examples" / "guide"
 SRIOV = "openshift-sriov-network-operator"
 TAKEN = {"yaml", "toml", "ini"}
-"""The languages of blocks that are files."""
+"""Languages of the blocks that show a file."""
 
 
 class Fields(NamedTuple):
-    """What a map holds: the required fields, and the others that the guide uses, each with its type."""
+    """The fields of a map: the required ones, and the others that the guide uses, each with its type."""
 
     required: dict[str, Any]
     optional: dict[str, Any]

@@ -1,4 +1,4 @@
-"""The manual: what the program takes, returns and logs, all of it."""
+"""The manual: it covers everything that the program accepts, returns and logs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGES = sorted(MAN.iterdir())
 
 
 def page(name: str) -> str:
-    """Return a page's source without the escapes that keep hyphens as they are."""
+    """Return a page's source without the escapes of hyphens."""
     return (MAN / name).read_text().replace("\\-", "-")
 
 

@@ -1,7 +1,7 @@
-"""The alerts and the dashboard, on files of the service's metrics, by the real node_exporter and Prometheus.
+"""The alerts and the dashboard, on files of the service's metrics, in the real node_exporter and Prometheus.
 
 The rules are those of docs/alerts.yml with shorter times: each `for:` is 0.3 seconds, each window of minutes
-two seconds. The day of PfStatusRelaySilent is as it is, and a file is old because the time in it is.
+two seconds. The day of PfStatusRelaySilent is unchanged; an old file is one with an old time in it.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ OUTAGE = pf(5, DOWN, DISABLE, DISABLE)
 OUT_OF_ITS_BOND = replace(HEALTHY, master=None)
 LEFT = replace(OUTAGE, master=None)
 EVALUATIONS = 12
-"""Enough for an alert to become pending and to fire."""
+"""Number of rule evaluations that let an alert become pending and fire."""
 
 
 def shortened(rules: str) -> str:
-    """Return the rules with each `for:` of 0.3 seconds and each window of minutes of two seconds."""
+    """Shorten each `for:` of the rules to 0.3 seconds, and each window of minutes to two seconds."""
     rules = re.sub(r"\[\d+m\]", "[2s]", rules)
     return re.sub(r"\bfor: \w+$", "for: 300ms", rules, flags=re.MULTILINE)
 
 
 class Host:
-    """A host with one PF. Its file is written again and again, as the service does, during each wait."""
+    """A host with one PF. During each wait its file is written repeatedly, as the service does."""
 
     def __init__(self, monitoring: Prometheus) -> None:
         self.monitoring = monitoring
@@ -54,13 +54,13 @@ class Host:
         self.restart()
 
     def restart(self, path: Path | None = None, age_s: float = 0.0) -> None:
-        """Begin with new metrics in a file that is so old."""
+        """Begin with new metrics, in a file whose time is `age_s` seconds ago."""
         self.textfile = Textfile(str(path or self.path), lambda: time.time() - age_s)
         self.pf = Relayed(self.textfile)
         self.write = True
 
     def wait_until(self, condition: Callable[[], object], what: str, each_time: Callable[[], None]) -> None:
-        """Wait, and write the file meanwhile."""
+        """Wait until a condition holds, and write the file meanwhile."""
 
         def meanwhile() -> None:
             each_time()
@@ -70,7 +70,7 @@ class Host:
         self.monitoring.wait_until(condition, what, meanwhile)
 
     def rings(self, *alerts: str, each_time: Callable[[], None] = lambda: None) -> list[str]:
-        """Wait until just these alerts fire; return what they say."""
+        """Wait until exactly these alerts fire; return their summaries."""
         expected = {f"PfStatusRelay{alert}" for alert in alerts}
         what = f"firing of {sorted(expected)} alone"
         self.wait_until(lambda: self.monitoring.ringing() == expected, what, each_time)
@@ -78,7 +78,7 @@ class Host:
         return self.monitoring.summaries()
 
     def is_quiet(self) -> None:
-        """Let the PF be as it should be, and wait until no alert is left."""
+        """Start again with a healthy PF, and wait until no alert is left."""
         self.restart()
         self.pf.look(HEALTHY)
         self.wait_until(
@@ -86,7 +86,7 @@ class Host:
         )
 
     def stays_quiet(self) -> None:
-        """Write what there is now, and hold that no alert is even pending, for many evaluations of that."""
+        """Write the current metrics, and check that no alert becomes pending in EVALUATIONS evaluations."""
         assert self.textfile.write(now=0.0) is None
         written = self.path.stat().st_mtime
         scraped = f"max(pf_status_relay_written_timestamp_seconds) >= {written}"
@@ -191,7 +191,7 @@ def test_a_file_that_is_lost_in_an_outage_rings_when_the_outage_no_longer_can(ho
 
 @contextmanager
 def older_file(host: Host, name: str) -> Iterator[None]:
-    """Have a file of an hour ago beside the one that is written, in which another PF is down."""
+    """Add a second file, an hour old, beside the one that is written."""
     path = host.monitoring.folder / name
     textfile = Textfile(str(path), lambda: time.time() - 3600)
     Relayed(textfile).look(HEALTHY)

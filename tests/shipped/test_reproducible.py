@@ -1,4 +1,4 @@
-"""The package that is built: the same bytes wherever its tree lies, and an SBOM that says what is in it."""
+"""The built package: the same bytes wherever its tree lies, and an SBOM that lists its contents."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_two_builds_in_two_folders_give_the_same_bytes(built: dict[str, bytes], 
 
 
 def test_the_sbom_is_valid_spdx_and_lists_what_is_bundled(built: dict[str, bytes], tmp_path: Path) -> None:
-    # A library of the environment that also builds the package: not there on every Python.
+    # Only the environment that builds the package has this library, not that of every Python.
     from spdx_tools.spdx.model.relationship import RelationshipType
     from spdx_tools.spdx.parser.parse_anything import parse_file
     from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document

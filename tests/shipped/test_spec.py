@@ -1,4 +1,4 @@
-"""The RPM's recipe, and the images that it goes into."""
+"""The RPM's recipe, and the images that the RPM goes into."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RHEL = {
     "systemd_postun_with_restart()": "rhel-restart %{?*}",
     "journal_catalog_update": "%{nil}",
 }
-"""Macros that RHEL's systemd-rpm-macros define; what they expand to does not matter here."""
+"""Macros of RHEL's systemd-rpm-macros. Their expansions do not matter here."""
 
 
 # The recipe
@@ -99,7 +99,7 @@ def test_the_build_fetches_nothing() -> None:
 
 
 def test_the_machineosconfig_has_what_its_definition_demands() -> None:
-    """The v1 definition in openshift/api: required fields of spec, and no unknown ones."""
+    """Compare with the v1 definition in openshift/api: required fields of spec, and no unknown ones."""
     (resource,) = yaml.safe_load_all((PACKAGING / "machineosconfig.yaml").read_text())
     assert resource["apiVersion"] == "machineconfiguration.openshift.io/v1"
     assert resource["kind"] == "MachineOSConfig"

@@ -1,4 +1,4 @@
-"""The shipped unit and configuration, as far as they can be judged without running them."""
+"""The shipped unit and configuration, as far as they can be checked without running them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pf_status_relay.config import keys, load
 CHECKOUT = Path(__file__).parents[2]
 UNIT = CHECKOUT / "systemd" / "pf-status-relay.service"
 EXPOSURE_ALLOWED = 1.1
-"""systemd's rating of a unit's sandbox, 0 (none of the host is exposed) to 10."""
+"""Maximum of systemd's exposure rating of the unit's sandbox, from 0 (the host is not exposed) to 10."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_it_waits_for_no_other_unit(unit: configparser.ConfigParser) -> None:
 def test_sigterm_is_for_the_service_and_not_for_what_it_asks_systemd_with(
     unit: configparser.ConfigParser,
 ) -> None:
-    """With the default, control-group, systemd ends the systemctl that tells a stop from a restart."""
+    """Refuse the default, control-group: systemd would end the systemctl that tells a stop from a restart."""
     assert unit["Service"]["KillMode"] == "mixed"
 
 
