@@ -1,7 +1,7 @@
 """The documents: their links lead somewhere, and the commands and options in them exist.
 
-Which commands and options the program has is asked of its parsers. What a page's blocks do when they are run
-is tested elsewhere: tests/unit/openshift/test_render.py, tests/lab/scenarios/test_rpm.py and test_guide.py.
+The commands and options of the program come from its parsers. Other tests run the pages' blocks:
+tests/unit/openshift/test_render.py, tests/lab/scenarios/test_rpm.py and test_guide.py.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ MARKDOWN = sorted(
 )
 MANUAL = sorted((ROOT / "man").iterdir())
 MADE = ("build/", "dist/")
-"""Paths in the checkout that are there only when make has run."""
+"""Folders of the checkout that exist only after make has run."""
 OPERAND = re.compile(r"(?:-u|systemctl( --?[\w-]+| [\w-]+)*|dnf( --?[\w-]+| [\w-]+)*|podman exec) $")
-"""What stands before the program's name where that is a unit, a package or a container."""
+"""Text before the program's name where the name means a unit, a package or a container."""
 OF_OTHERS = {"--user": "podman run", "--define": "rpmsign", "--peer-name": "python -m tests.bench"}
-"""Options of other programs that a page names without the program."""
+"""Options of other programs that pages name without their program, and that program."""
 
 
 class Page(NamedTuple):
@@ -50,14 +50,14 @@ class Page(NamedTuple):
 
 
 def page(path: Path) -> Page:
-    """Read a Markdown page. Lines of code that end in a backslash go on in the next one."""
+    """Read a Markdown page. A line of code that ends in a backslash continues in the next one."""
     prose: list[str] = []
     code: list[str] = []
     in_fence, in_block, after_blank = False, False, True
     for line in re.sub(r"\\\n\s*", "", path.read_text()).splitlines():
         is_fence = re.match(r" *```", line) is not None
         in_fence ^= is_fence
-        # Four blanks are a block of code only after an empty line; in a list they are the list's text.
+        # Four spaces begin a block of code only after an empty line; in a list they indent the list's text.
         in_block = line.startswith("    ") and (after_blank or in_block)
         if in_fence or in_block:
             code.append(line.strip())
@@ -83,7 +83,7 @@ def anchors(path: Path) -> set[str]:
 
 
 def dead_links(of: Page) -> Iterator[str]:
-    """Yield the links of a page that lead nowhere. Those to other sites are left alone."""
+    """Yield the links of a page that lead nowhere. Links to other sites are not checked."""
     for target in re.findall(r"\]\(([^)\s]+)\)", of.prose):
         if re.match(r"[a-z]+:", target):
             continue
@@ -96,7 +96,7 @@ def dead_links(of: Page) -> Iterator[str]:
 
 
 def dead_paths(of: Page) -> Iterator[str]:
-    """Yield the paths in a page's code that are of the checkout by their first folder, and not in it."""
+    """Yield the paths in a page's code that begin with a folder of the checkout and do not exist."""
     folders = {each.name for each in ROOT.iterdir() if each.is_dir() and not each.name.startswith(".")}
     for code in of.code:
         for path in re.findall(r"(?<![\w./<>{}*@:-])[a-z_]+/[\w./-]+(?![\w*{}<>$])", code):
@@ -115,7 +115,7 @@ def commands(program: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 
 def options(program: argparse.ArgumentParser) -> set[str]:
-    """Return a parser's options, those of its commands not among them."""
+    """Return a parser's options, without those of its commands."""
     return {option for action in program._actions for option in action.option_strings}
 
 
@@ -125,7 +125,7 @@ def all_options(program: argparse.ArgumentParser) -> set[str]:
 
 
 def faults(words: list[str]) -> Iterator[str]:
-    """Yield what the program does not know of the words after its name."""
+    """Yield those of the words after the program's name that the program does not know."""
     program: argparse.ArgumentParser = parser()
     command = PROGRAM
     while words and words[0] in commands(program):
@@ -141,7 +141,7 @@ def faults(words: list[str]) -> Iterator[str]:
 
 
 def uses(code: str) -> Iterator[list[str]]:
-    """Yield the words after the program's name for each of its commands in a line of code."""
+    """Yield the words after the program's name, for each of its calls in a line of code."""
     for found in re.finditer(rf"(?<![\w./@-])(?:/usr/bin/)?{PROGRAM}(?= +(?:[a-z]|--))", code):
         if OPERAND.search(code[: found.start()]):
             continue
@@ -170,7 +170,7 @@ def unknown_commands(of: Page) -> Iterator[str]:
 
 
 def shown(path: Path) -> str:
-    """Return a document's path in the checkout, to name a test by."""
+    """Return a document's path in the checkout, as a test's id."""
     return str(path.relative_to(ROOT))
 
 

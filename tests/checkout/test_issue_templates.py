@@ -1,4 +1,4 @@
-"""The forms for issues: valid for GitHub, and they name commands that there are."""
+"""The forms for issues: valid for GitHub, and the commands in them exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The locks of what set-up installs: they fit pyproject.toml, and environments hold nothing else."""
+"""The locks of what set-up installs: they fit pyproject.toml, and an environment holds nothing else."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def locked(name: str, python: str | None = None) -> dict[str, str]:
 
 
 def wanted(extra: str, python: str) -> list[Requirement]:
-    """Return what pyproject.toml demands for an extra on a Python, the extras in it included."""
+    """Return pyproject.toml's requirements for an extra on a Python, with those of the extras it names."""
     environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.0"}
     found = []
     for each in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra]]:
@@ -102,7 +102,7 @@ def test_every_locked_file_has_its_hash_and_no_lock_names_a_host(lock: Path) -> 
 
 
 def test_this_environment_holds_nothing_that_is_not_locked() -> None:
-    """It fails in an environment that tests/setup did not make, and says what is too much."""
+    """Name what is not locked. An environment that tests/setup did not make fails."""
     allowed: dict[str, set[str]] = {}
     for name in ("setup", *renew.EXTRAS):
         for package, version in locked(name).items():

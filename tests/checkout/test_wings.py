@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "openshift": {"config", "text"},
     "cli": {"service", "openshift", "kernel", "frr", "config", "log", "core", "text"},
 }
-"""For each wing the others that it may import. Whatever is not listed here may not be imported."""
+"""The wings that each wing may import. It may import no others."""
 
 IMPURE = {
     "asyncio",
@@ -38,7 +38,7 @@ IMPURE = {
     "socket",
 }
 IMPURE |= {"subprocess", "sys", "tempfile", "threading", "time"}
-"""What gives a module sockets, files, a clock, threads or a log. `core` and `text` do without."""
+"""Modules that give access to sockets, files, a clock, threads or a log. `core` and `text` import none."""
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py"))
@@ -51,7 +51,7 @@ def name_of(path: Path, root: Path = ROOT) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield the dotted name of each module that a file imports, wherever in the file it does."""
+    """Yield the dotted name of each module that a file imports, anywhere in the file."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -104,7 +104,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     arrows = {
         name_of(path): {each for each in imports(path) if each.startswith(f"{OWN}.")} for path in MODULES
     }
-    # Every round takes away the modules that import nothing which is left; a circle is what stays.
+    # Every round removes the modules that import no remaining module. A circle remains.
     while bottom := {name for name, to in arrows.items() if not to & arrows.keys() - {name}}:
         arrows = {name: to for name, to in arrows.items() if name not in bottom}
     assert arrows == {}
@@ -125,7 +125,7 @@ def test_no_test_file_is_imported_by_another(path: Path) -> None:
 
 
 def test_no_test_patches_the_clock_or_the_sockets_of_our_modules() -> None:
-    """The loop takes its clock and its poller as arguments."""
+    """Find none: the loop takes its clock and its poller as arguments."""
     found = set()
     for path in TESTS:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -133,5 +133,5 @@ def test_no_test_patches_the_clock_or_the_sockets_of_our_modules() -> None:
                 target, *rest = map(ast.unparse, node.args)
                 if rest[0] in ("'time'", "'select'", "'socket'") or target.startswith(f"'{OWN}"):
                     found.add((target, rest[0]))
-    # The library's own socket, for all; and a function of ours that has the name of a module.
+    # The library's own socket, for every importer; and a function of the program with a module's name.
     assert found <= {("socket", "'socket'"), ("selection", "'select'")}
