@@ -1,4 +1,4 @@
-# The two commands of a newcomer: make demo, make test. Both do all set-up themselves.
+# The two commands to start with: make demo, make test. Both do all set-up themselves.
 
 .PHONY: help demo test setup rpm check unit lab soak bench fuzz syscalls lock clean
 
@@ -42,7 +42,7 @@ unit: setup
 		$$python -m pytest -q tests --ignore=tests/lab || exit 1; \
 	done
 
-# With SYSTEM=trixie: those under systemd, in guests with Debian 13.
+# With SYSTEM=trixie: only the scenarios under systemd, in guests with Debian 13.
 lab: setup rpm
 	@printf '\n== Lab scenarios on a real kernel\n'
 ifdef SYSTEM

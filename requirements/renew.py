@@ -28,13 +28,13 @@ EXTRAS = {
     "fuzz": ["fuzz"],
     "ansible": ["ansible"],
 }
-"""The files made of pyproject.toml, and the extras that each installs."""
+"""Lock files made from pyproject.toml, and the extras that each installs."""
 TOOLS = {"setup": ["pip", "setuptools>=77", "wheel"], "lock": ["uv"]}
-"""The files for what pyproject.toml does not list: the tools that install and build, and the resolver."""
+"""Lock files of tools that pyproject.toml does not list: those that install and build, and the resolver."""
 NOT_BUNDLED = ("systemd-python",)
 """Dependencies of the program that the RPM requires from the distribution instead."""
 ONLY_AS_SOURCE = ("sdnotify",)
-"""Bundled libraries of which PyPI has no wheel."""
+"""Bundled libraries without a wheel on PyPI."""
 
 HEADER = "# Written by make lock; requirements/README.md says what for.\n"
 
@@ -44,7 +44,7 @@ class LockError(Exception):
 
 
 def run(*command: str | Path) -> str:
-    """Run a command in the checkout and return its standard output. Raises LockError."""
+    """Run a command in the checkout and return its standard output. Raise LockError if it fails."""
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LockError(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
@@ -89,7 +89,7 @@ def resolve_all(folder: Path) -> None:
 
 
 def bundle(folder: Path) -> None:
-    """Write bundled.txt: one file of each library, which runs on every Python from the oldest on."""
+    """Write bundled.txt: for each library one file that runs on every Python from the oldest on."""
     listed = folder / "bundled.in"
     excluded = [word for name in NOT_BUNDLED for word in ("--no-emit-package", name)]
     resolve(
@@ -112,12 +112,12 @@ def bundle(folder: Path) -> None:
 
 
 def pins(text: str) -> list[tuple[str, str]]:
-    """Return name and version of each package that a requirement file lists."""
+    """Return the name and version of each package that a requirement file lists."""
     return re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE)
 
 
 def spec_with(versions: dict[str, str]) -> str:
-    """Return the spec with these versions of the bundled libraries in place of those it names."""
+    """Return the spec with its versions of the bundled libraries replaced by these."""
     text = SPEC.read_text()
     for name, version in versions.items():
         stem = name.replace("-", "_")
@@ -127,7 +127,7 @@ def spec_with(versions: dict[str, str]) -> str:
 
 
 def moved(old: str, new: str) -> list[str]:
-    """Say how two requirement files differ, a line for each package."""
+    """Describe how two requirement files differ, a line for each package."""
     before, after = set(pins(old)), set(pins(new))
     lines = []
     for name in sorted({name for name, _ in before ^ after}):
