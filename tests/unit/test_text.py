@@ -1,4 +1,4 @@
-"""Untrusted text is made safe to print."""
+"""Making untrusted text safe to print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `check` says of BFD: bfdd is a stand-in at a real socket."""
+"""What `check` says about BFD: bfdd is a stand-in at a real socket."""
 
 from __future__ import annotations
 

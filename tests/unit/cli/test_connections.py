@@ -1,4 +1,4 @@
-"""Which connections NetworkManager has, and what a fix says where it manages a device."""
+"""NetworkManager's connections, and the fixes for devices that it manages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_managed_are_devices_that_are_neither_unmanaged_nor_set_up_by_others() -
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, result: Exception | str) -> list[dict[str, object]]:
-    """Let nmcli print something, or not be there; return with what it is called."""
+    """Make nmcli print a text or fail; return a list that collects the keyword arguments of its calls."""
     calls: list[dict[str, object]] = []
 
     def run(command: tuple[str, ...], **words: object) -> subprocess.CompletedProcess[bytes]:
@@ -89,7 +89,7 @@ def test_where_it_does_not_answer_it_manages_nothing(
 
 
 def fixes(facts: Facts, managed: Mapping[str, str]) -> list[str]:
-    """Return what is to be done about a PF, which `check` and `status` say alike."""
+    """Return the fixes for a PF, which are the same in `check` and `status`."""
     found = [line.fix for line in diagnosis.of_interface("ens5f0", facts, managed=managed) if line.fix]
     (row,) = overview({"ens5f0": facts}, None, managed=managed).rows
     assert found == [line.fix for line in row.problems if line.fix in found]

@@ -1,4 +1,4 @@
-"""What passes, what fails, and that what fails comes with what to do."""
+"""What passes and what fails; each failure comes with a fix."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.support.facts import AUTO, ENABLE, FAST_BOND, GOOD, numbered
 
 PASSED, WARNING, FAILED = Verdict
 CLEAR = replace(GOOD, vfs=numbered([AUTO, AUTO]))
-"""None of its VFs is in disable."""
+"""A PF with no VF in disable."""
 
 
 def wrong(facts: Facts, sriov: bool | None = True, refused: str | None = None) -> list[tuple[Verdict, str]]:
-    """Return what is not as it should be."""
+    """Return what does not pass."""
     lines = diagnosis.of_interface("ens5f0", facts, sriov, refused)
     assert all(bool(line.fix) is (line.verdict is not PASSED) for line in lines)
     assert all(line.subject == "ens5f0" for line in lines)

@@ -1,4 +1,4 @@
-"""`drain` and `undrain`, with a kernel and a service that follow, or do not."""
+"""`drain` and `undrain`, with a kernel and a service that follow or do not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UP = InterfaceState("ready", "up", "")
 
 
 class Host:
-    """The kernel's PFs, and the service, which follows each drain when it is woken if it `follows`."""
+    """The kernel's PFs, and the service. If `follows` is set, the service follows the drains when woken."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.facts: dict[str, Facts] = {
@@ -71,7 +71,7 @@ class Host:
                 self.facts[name] = replace(pf, vfs=tuple(vfs))
 
     def drains(self) -> tuple[Drain, ...]:
-        """Return what is in the folder."""
+        """Return the drains in the folder."""
         folder = drains.Folder(self.folder)
         folder.look()
         return folder.drains

@@ -1,4 +1,4 @@
-"""What is known of drivers, and what is said of VFs that they leave out."""
+"""What is known of drivers, and the messages about VFs that they leave out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `report` collects, on hosts of which something is broken."""
+"""What `report` collects, on hosts where something is broken."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from pf_status_relay.config.load import ConfigError
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
-    """A host that has nothing."""
+    """Return the places of a host that has nothing."""
     missing = tmp_path / "missing"
     return Places(missing, missing, missing, missing, missing, missing, (missing,), missing)
 
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of all programs, of which there is none yet."""
+    """Return the only folder in PATH, which is empty."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setitem(sys.modules, "pf_status_relay.log.journal_reader", None)
-    monkeypatch.delattr("pf_status_relay.log.journal_reader", raising=False)  # of an earlier import
+    monkeypatch.delattr("pf_status_relay.log.journal_reader", raising=False)  # left by an earlier import
     return folder
 
 

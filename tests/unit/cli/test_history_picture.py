@@ -43,7 +43,7 @@ def drawn(*pfs: PfHistory, seconds: float = 680.0) -> ElementTree.Element:
 
 
 def bars(picture: ElementTree.Element) -> list[tuple[str, int, int]]:
-    """Return class, first column and number of columns of each bar in the rows."""
+    """Return the class, first column and number of columns of each bar in the rows."""
     return [
         (rect.attrib["class"], int(rect.attrib["x"]) - LEFT, int(rect.attrib["width"]))
         for rect in picture.iter(f"{SVG}rect")

@@ -1,4 +1,4 @@
-"""What `history` shows of what happened."""
+"""The table that `history` shows."""
 
 from __future__ import annotations
 
@@ -127,14 +127,14 @@ def test_where_nothing_happened_that_is_said() -> None:
 
 
 class Tty(io.StringIO):
-    """A terminal, as far as it says so."""
+    """A stream that says it is a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
     def fileno(self) -> int:
-        """Have no size."""
+        """Fail, so that the terminal has no size."""
         raise OSError
 
 

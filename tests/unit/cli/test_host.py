@@ -1,4 +1,4 @@
-"""What the host says besides netlink."""
+"""Facts about the host from other sources than netlink."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which processes are other relays."""
+"""Which processes count as other relays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Processes:
         network: str = HOST,
         cgroup: str = "/user.slice/user-0.slice/session-1.scope",
     ) -> None:
-        """Add a process; an empty `network` is one that may not be read."""
+        """Add a process; an empty `network` is a namespace that may not be read."""
         process = self.folder / str(pid)
         (process / "ns").mkdir(parents=True)
         (process / "comm").write_text(f"{comm}\n")

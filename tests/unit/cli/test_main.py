@@ -1,4 +1,4 @@
-"""The command line: exit statuses, and what a person is told."""
+"""The command line: exit statuses, and messages to the user."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Started:
         dry_run: bool,
         lock: Lock | None,
     ) -> Started:
-        """Be constructed."""
+        """Record the arguments, in place of the constructor."""
         self.config, self.log, self.load, self.dry_run, self.lock = config, log, load, dry_run, lock
         return self
 
     def run(self) -> None:
-        """Be run."""
+        """Log the events, in place of the loop."""
         self.ran = True
         assert self.log is not None
         self.log(self.events)
@@ -236,7 +236,7 @@ def test_the_version_is_told(capsys: Capture) -> None:
 def test_help_names_the_variables_and_the_exit_status_that_a_user_needs(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "1000")  # no path is broken over two lines
+    monkeypatch.setenv("COLUMNS", "1000")  # so that no path is broken over two lines
     with pytest.raises(SystemExit) as left:
         main.main(["run", "--help"])
     assert left.value.code == 0
@@ -369,7 +369,7 @@ def test_it_runs_without_standard_input_output_and_error(tmp_path: Path) -> None
 
 
 def watch(*, environment: dict[str, str], signal_number: int) -> tuple[int, str]:
-    """Run `status --watch` on a terminal until it has shown two looks; return its status and all it sent."""
+    """Run `status --watch` on a terminal for two looks; return its exit status and all its output."""
     master, slave = pty.openpty()
     watching = subprocess.Popen(
         [sys.executable, "-m", "pf_status_relay", "status", "--watch"],
@@ -384,7 +384,7 @@ def watch(*, environment: dict[str, str], signal_number: int) -> tuple[int, str]
     while sent.count(b"PF  LINK") < 2:
         sent += os.read(master, 1 << 16)
     watching.send_signal(signal_number)
-    with suppress(OSError):  # EIO: the terminal's last user has gone
+    with suppress(OSError):  # EIO: no process has the terminal open any more
         while more := os.read(master, 1 << 16):
             sent += more
     os.close(master)
@@ -412,7 +412,7 @@ def test_watching_gives_the_terminal_back_while_it_is_suspended() -> None:
             sent += os.read(master, 1)
         return sent
 
-    # The kernel suspends no process group that no shell looks after: the test is that shell.
+    # The kernel does not suspend a process group without a shell that looks after it: the test is that shell.
     job = "import os; from pf_status_relay.cli.main import main; os.setpgrp(); raise SystemExit(main())"
     with subprocess.Popen(
         [sys.executable, "-c", job, "status", "--watch"],

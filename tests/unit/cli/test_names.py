@@ -1,4 +1,4 @@
-"""Names that mean no PF, and the PF that was probably meant."""
+"""Names of no PF, and the PF that was probably meant."""
 
 from __future__ import annotations
 

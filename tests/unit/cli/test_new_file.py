@@ -1,4 +1,4 @@
-"""A file that a command writes: nothing that exists is overwritten."""
+"""A file that a command writes: it never overwrites an existing one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_what_exists_is_not_overwritten(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a"
     if kind == "file":
         path.write_text("before")
-    else:  # leading nowhere: it would be created at the other end
+    else:  # a dangling link: writing would create its target
         path.symlink_to(tmp_path / "b")
     with pytest.raises(Refused, match="exists and is not overwritten: name another file") as refused:
         new_file.write(path, b"x")

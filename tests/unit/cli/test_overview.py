@@ -1,4 +1,4 @@
-"""How the PFs are shown: a line each, what is wrong, and the same for a program."""
+"""How the PFs are shown: a line each, what is wrong, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ GONE = Absent("Link not found")
 
 
 class Tty(io.StringIO):
-    """A terminal, as far as it says so."""
+    """A stream that says it is a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
     def fileno(self) -> int:
-        """Have no size."""
+        """Fail, so that the terminal has no size."""
         raise OSError
 
 
@@ -120,7 +120,7 @@ def test_the_service_is_believed_where_it_says_what_the_kernel_says(
 
 
 def test_what_only_the_service_can_know_is_taken_from_it() -> None:
-    """Early detection counts a port as down that reads as up, and its VFs are then as they should be."""
+    """Follow early detection: it counts a port as down that reads as up, and its VFs are then right."""
     disabled = replace(UP, vfs=numbered([DISABLE, DISABLE]))
     told = service(a=InterfaceState("ready", "down", "2030-01-01T10:00:03Z", "early detection"))
     found = overview({"a": disabled}, told)

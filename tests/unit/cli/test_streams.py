@@ -28,7 +28,7 @@ FAULTS: Sequence[tuple[str, int]] = (
 def sh(
     line: str, environment: Mapping[str, str] = VALID, stdout: int = subprocess.PIPE
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program with the shell's redirections."""
+    """Run the program from a shell, with redirections."""
     return subprocess.run(
         ["sh", "-c", f"{RELAY} {line}"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What a terminal is sent, and what everything else is."""
+"""The output to a terminal, and to anything else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ XTERM = {"TERM": "xterm"}
 
 
 class Screen:
-    """A terminal of 40 columns and 6 lines, and what it is sent."""
+    """A terminal of 40 columns and 6 lines, and the output to it."""
 
     def __init__(self) -> None:
         self._master, slave = pty.openpty()
@@ -28,11 +28,11 @@ class Screen:
         self.stream: TextIO = os.fdopen(slave, "w")
 
     def resize(self, columns: int, lines: int) -> None:
-        """Make it as large."""
+        """Give the terminal this size."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def sent(self) -> str:
-        """Return what came since the last call; the line discipline adds carriage returns."""
+        """Return the output since the last call, without the line discipline's carriage returns."""
         self.stream.write("END")
         self.stream.flush()
         came = ""
@@ -41,7 +41,7 @@ class Screen:
         return came[:-3].replace("\r\r\n", "\r\n")
 
     def close(self) -> None:
-        """Take it away."""
+        """Close both ends."""
         self.stream.close()
         os.close(self._master)
 

@@ -1,4 +1,4 @@
-"""Times for a person: what --since takes, and how times and durations are written."""
+"""Times for a person: what --since accepts, and how times and durations are written."""
 
 from __future__ import annotations
 

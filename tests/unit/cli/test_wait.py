@@ -1,4 +1,4 @@
-"""`wait`: what it waits for, what it says meanwhile, and why it ended."""
+"""`wait`: what it waits for, its output meanwhile, and why it ends."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LONE = replace(UP, master=None, port=None)
 
 
 class Host:
-    """What is seen at one look after the other, the last for good."""
+    """The facts for one look after another; the last ones stay."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Facts] | host.NoNetlink] = []
 
     def read(self, configuration: object) -> dict[str, Facts]:
-        """Look."""
+        """Return the next facts, or raise the next error."""
         seen = self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
         if isinstance(seen, Exception):
             raise seen

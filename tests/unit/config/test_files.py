@@ -1,4 +1,4 @@
-"""Drop-ins: which count, in which order, and what they override."""
+"""Drop-ins: which of them count, in which order, and what they override."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pf_status_relay.config.load import INTERFACES_VARIABLE, ConfigError
 
 @pytest.fixture
 def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand for /etc, with a main file; `etc/d`, `run` and `usr` are the drop-in folders."""
+    """Put a main file in the place of that in /etc; `etc/d`, `run` and `usr` are the drop-in folders."""
     monkeypatch.setattr(load, "DEFAULT_PATH", tmp_path / "main.toml")
     (tmp_path / "main.toml").write_text('interfaces = ["main"]\npolling_interval_ms = 200')
     for folder in folders(tmp_path):

@@ -1,4 +1,4 @@
-"""The configuration: what is accepted, and the one line that each fault is told in."""
+"""The configuration: what is accepted, and the one-line message for each fault."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ KEYS_ALLOWED = "allowed: " + ", ".join(keys.KEYS)
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the default configuration file's stand-in, not written yet."""
+    """Return the path in place of the default configuration file; nothing is written there yet."""
     path = tmp_path / "relay.toml"
     monkeypatch.setattr(load, "DEFAULT_PATH", path)
     return path
 
 
 def faults(path: Path | None, environment: dict[str, str] | None = None) -> list[str]:
-    """Return the faults that loading ends in, less the directory that differs at every run."""
+    """Return the faults that loading raises, without the directory, which differs in every run."""
     with pytest.raises(ConfigError) as caught:
         from_files(path, environment or {})
     return [fault.replace(f"{path}: ", "FILE: ") for fault in caught.value.faults]
@@ -225,7 +225,7 @@ def test_the_default_file_is_missed_when_the_environment_names_no_interfaces(fil
 
 @pytest.fixture
 def unreadable(file: Path) -> Iterator[Path]:
-    """Return a file that whoever runs the test may not read: nobody, in the place of root."""
+    """Yield a file that the user of the test may not read; as root, the test runs as nobody meanwhile."""
     file.touch(mode=0)
     user = os.geteuid()
     os.seteuid(user or 65534)
@@ -284,7 +284,7 @@ def test_a_file_that_is_too_large_is_a_fault(file: Path) -> None:
 
 def test_a_key_of_a_thousand_parts_is_a_fault_that_can_be_shown(file: Path) -> None:
     file.write_text(f"a{'.a' * 1000} = 1\n")
-    # How many tables in one another its reader takes and json shows, differs between Pythons.
+    # The nesting depth that the TOML reader accepts and json can show differs between Pythons.
     assert all(fault.startswith("FILE: ") and len(fault) < 400 for fault in faults(file))
 
 

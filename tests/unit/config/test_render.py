@@ -1,4 +1,4 @@
-"""The configuration as text: what is written is read again, and what is shown says where it is from."""
+"""The configuration as text: a written one reads back the same, and a shown one names each value's source."""
 
 from __future__ import annotations
 

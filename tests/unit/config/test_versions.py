@@ -1,9 +1,9 @@
-"""Files of other versions: an upgrade takes them, and so does the way back.
+"""Files of other versions: upgrades accept them, and so do downgrades.
 
-A node that goes back to an older version keeps the file of the newer one. The older version leaves out the
-keys that it does not know, and relays. That takes three promises, from 0.1.0 on: a file that a version takes
-is taken by each later one and means the same; a new feature gets a new key, and no key gets values that
-0.1.0 refuses; and no key resembles another one, which would make it a typo for the version before.
+A node that goes back to an older version keeps the file of the newer one. The older version ignores the keys
+that it does not know, and relays. This needs three promises, from 0.1.0 on: each version accepts the files of
+earlier ones, and they mean the same; a new feature gets a new key, and no key gets values that 0.1.0 refuses;
+and no new key resembles another key, or the version before would take it for a typo.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "relay.toml"
 
 
-# A file of 0.1.0, read by this version. Never change what is here; add what later versions can have.
+# A file of 0.1.0, read by this version. Never change these files; add what later versions can have.
 
 LEAST = """\
 interfaces = ["ens5f0"]
@@ -135,7 +135,7 @@ def test_a_person_can_have_each_unknown_key_refused(file: Path) -> None:
         from_files(file, {}, strict=True)
 
 
-# What a version to come must not do
+# What a later version must not do
 
 
 KEYS_OF_0_1_0 = (
@@ -150,11 +150,11 @@ KEYS_OF_0_1_0 = (
     "on_stop",
     "metrics_textfile",
 )
-"""Until 0.1.0 is released, a new key is one of these: there is no version before that could misread it."""
+"""The keys of 0.1.0. Until its release add each new key here: no earlier version could misread it."""
 
 
 def test_no_later_key_resembles_another_one() -> None:
-    """If this fails for a new key, name it otherwise: the version before would take it for a typo."""
+    """Rename a new key for which this fails: the version before would take it for a typo."""
     for key in KEYS.keys() - set(KEYS_OF_0_1_0):
         assert resembled(key, KEYS.keys() - {key}) is None
 
@@ -184,7 +184,7 @@ def test_no_key_of_0_1_0_is_gone() -> None:
     ],
 )
 def test_no_key_takes_a_value_that_0_1_0_refuses(file: Path, refused: str) -> None:
-    """If this fails for a new value, make it a new key: the version before would refuse the whole file."""
+    """Use a new key for a new value that fails here: the version before would refuse the whole file."""
     first = "" if refused.startswith("interfaces") else 'interfaces = ["a"]\n'
     file.write_text(first + refused)
     with pytest.raises(ConfigError):

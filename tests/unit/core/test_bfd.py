@@ -1,4 +1,4 @@
-"""What a BFD session says of the path, by what bfdd tells of it; the law at the top of core/bfd.py."""
+"""What a BFD session says about the path, from bfdd's messages; the law is at the top of core/bfd.py."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def after(*steps: Step, number: int = 7) -> Session:
         ([UP, (State.DOWN, 31)], Standing.ENDED, "it went down: diagnostic 31"),
         ([UP, (State.DOWN, -1)], Standing.ENDED, "it went down: diagnostic -1"),
         ([UP, (State.INIT, 0)], Standing.ENDED, "it went down: none"),
-        # Shut down here, and no longer: the diagnostic is that of long ago (FRR 8.4.4).
+        # The local end was shut down and came back: bfdd still reports the old diagnostic (FRR 8.4.4).
         ([UP, OFF], Standing.ENDED, "it is administratively down"),
         ([UP, TIMED_OUT, OFF], Standing.ENDED, "it is administratively down"),
         ([UP, TIMED_OUT, OFF, TIMED_OUT], Standing.ENDED, "it is administratively down"),
@@ -107,10 +107,10 @@ OUT, ALIVE, NEVER = Standing.TIMED_OUT, Standing.UP, Standing.NEVER_UP
         ([((of(OUT, 1.0),), True)], False),
         ([((of(OUT, 1.0),), True), ((), True)], False),
         ([((of(OUT, 1.0),), True), ((of(NEVER),), True)], False),
-        # A third PF that BFD does not watch says nothing.
+        # A third PF, which BFD does not watch, does not count.
         ([((of(OUT, 1.0),), True), ((of(OUT, 1.0),), True), ((), True)], True),
         ([((of(OUT, 1.0),), True), ((of(OUT, 1.0),), True), ((of(NEVER),), False)], True),
-        # Of several sessions of a PF the first that timed out says since when it counts as down.
+        # With several sessions on a PF, it counts as down since the first timeout.
         ([((of(OUT, 1.0), of(OUT, 9.0)), True), ((of(OUT, 9.0),), True)], False),
         ([], False),
     ],

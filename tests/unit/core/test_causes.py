@@ -1,4 +1,4 @@
-"""Why LACP is down: one cause for whatever the kernel says."""
+"""Why LACP is down: one cause for each report of the kernel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEARING = replace(GOOD, lacpdus_received=9, link_settings=FULL)
 
 
 def down(actor: int, partner: int, **facts: object) -> PhysicalFunction:
-    """Return a PF in these port states, whose details were read."""
+    """Return a PF in these port states, with its details read."""
     return replace(HEARING, port=port(actor, partner), **facts)  # type: ignore[arg-type]
 
 
@@ -154,11 +154,11 @@ def test_the_third_outage_of_a_slow_partner_says_so() -> None:
 
 
 SILENT, NO_CARRIER = pf(port(0x4F, 0), DISABLE), pf(port(0x07, 0x37), DISABLE, carrier=False)
-"""Of these a look shows LACPDUs have stopped, and no carrier."""
+"""PFs with LACP down for one cause each: LACPDUs have stopped, and no carrier."""
 
 
 def told(watched: Watched, seen: PhysicalFunction, after: float, **details: object) -> list[str]:
-    """Return what causes are logged of one look, whose details are read if anything is to be logged."""
+    """Return the causes logged for one look. The details are read only if there is something to log."""
     decision = watched.look(seen, after=after)
     outage = tuple(each for each in decision.events if isinstance(each, (LacpDown, LacpStillDown)))
     if not outage:

@@ -1,4 +1,4 @@
-"""For how long VFs stay disabled on a link that flaps."""
+"""How long VFs stay disabled on a link that flaps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LEAST_S, MOST_S = 10.0, 60.0
 
 
 def flap(damping: Damping, at: float, up_s: float, down_s: float = 5.0) -> tuple[Damping, float]:
-    """Have LACP come up at a time, stay up for so long, and be lost; return when it may come up again."""
+    """Bring LACP up at a time, lose it after `up_s`; return when it may come up again. All in seconds."""
     lost_at = at + up_s
     return damping.up(at, LEAST_S).down(lost_at, LEAST_S, MOST_S), lost_at + down_s
 
 
 def delays(*up_s: float) -> list[float]:
-    """Return the delay after each loss, where LACP was up for so long before it."""
+    """Return the delay in seconds after each loss; LACP was up for `up_s` seconds before it."""
     damping, at, found = Damping(), 100.0, []
     for each in up_s:
         damping, at = flap(damping, at, each)
@@ -42,7 +42,7 @@ def test_a_loss_counts_until_lacp_has_been_up_for_the_delay_and_as_long_again() 
 
 @pytest.mark.parametrize(
     ("calm_s", "delay_s"),
-    # After three losses it is 40 s. Up for 80 s halves it, 20 s more halve it again.
+    # After three losses the delay is 40 s. 80 s with LACP up halve it, 20 s more halve it again.
     [(79.9, 60), (80.0, 40), (99.9, 40), (100.0, 20), (109.9, 20), (110.0, 10), (10_000.0, 10)],
 )
 def test_an_equally_long_time_of_health_halves_it_again(calm_s: float, delay_s: float) -> None:

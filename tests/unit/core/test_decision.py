@@ -288,7 +288,7 @@ def test_a_dry_run_says_it_again_in_the_next_outage(watched: Watched) -> None:
 def test_one_of_several_ports_counts_while_it_is_in_the_active_aggregator(
     state: BondPort, own: int | None, active: int | None, reason: str
 ) -> None:
-    """A port that hears nobody is down, whatever aggregator it is in."""
+    """Count a port without a partner as down, whatever its aggregator."""
     shared = replace(BOND, port_count=2, active_aggregator=active)
     facts = replace(pf(state, AUTO), master=shared, aggregator=own, multi_port=True)
     assert not_ready_reason(facts) == reason

@@ -1,7 +1,7 @@
 """The decision for one PF against a model of it that fits on a page, over random histories.
 
-A PF lives through anything: it vanishes, its reads fail, its bond changes, LACP comes and goes,
-VFs are added, removed and set by others, and its driver takes, refuses or ignores writes.
+Anything happens to the PF: it vanishes, its reads fail, its bond changes, LACP comes and goes,
+VFs are added, removed and set by others, and its driver accepts, refuses or ignores writes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ HALF_SET = {f"{error}, and shows the new state": error for error in (INTERRUPTED
 BEHAVIOURS = (WORKS, IGNORES, IGNORES, UNSUPPORTED, BUSY, INTERRUPTED, BROKEN, *HALF_SET)
 KINDS = {UNSUPPORTED: "for good", BUSY: "for now", INTERRUPTED: "for now", BROKEN: "other"}
 
-# What a port goes through, and each single bit that LACP may not be up with.
+# Port states of a port's life, and each single bit with which LACP must not count as up.
 STATES = st.sampled_from([63, 63, 61, 63 ^ 4, 63 ^ 8, 63 ^ 16, 63 ^ 32, 63 | 64, 63 | 128, 143, 79, 0])
 PORTS = st.none() | st.builds(BondPort, STATES.map(PortState), STATES.map(PortState))
 GOOD_PORT = BondPort(PortState(63), PortState(63))
@@ -56,12 +56,12 @@ NOT_READY = {
     Master(7, "bond0", "bond", 1, 1): "bond bond0 does not have mode 802.3ad",
     Master(7, "bond0", "bond", 4, 2): "bond bond0 has 2 ports instead of one; multi_port_bonds allows it",
 }
-# Binary fractions: sums of them are exact, so that one second is one second.
+# Binary fractions: their sums are exact.
 SECONDS = st.sampled_from([0.0, 0.125, 0.5, 1.0, 1.0, 4.0])
 
 
 def is_up(pf: PhysicalFunction) -> bool:
-    """Rule 2 of the contract, in numbers: Aggregation to Distributing, not Defaulted, not Expired."""
+    """Apply rule 2 of the contract, in numbers: Aggregation to Distributing, not Defaulted, not Expired."""
     runs = pf.master and pf.master.up and pf.carrier
     ends = (pf.port.actor, pf.port.partner) if pf.port and runs else (0, 0)
     return all(state & 0xFC == 0x3C for state in ends)
@@ -69,37 +69,37 @@ def is_up(pf: PhysicalFunction) -> bool:
 
 @dataclass
 class Wrong:
-    """A VF that has not been seen in the right link state for sure since it was first written to."""
+    """A VF that has not been seen for certain in the right link state since its first write."""
 
     right: VfLinkState
     written_at: list[float] = field(default_factory=list)
     became: list[str] = field(default_factory=list)
-    """Of each write, why it was refused; empty where the driver took it."""
+    """For each write why it was refused; empty if the driver accepted it."""
     told_without_effect: bool = False
     told_kind: str = ""
     missing: bool = False
     """The kernel leaves it out of its list."""
     shown: bool = False
-    """It reads as right, or did when it was last listed, although the driver refused that."""
+    """It reads as right, or did when last listed, although the driver refused the write."""
     repeats: int = 0
 
     def last(self, *, refused: bool) -> int:
-        """Return how many of the last writes the driver refused, or took, one after the other."""
+        """Return how many writes in a row, up to the last, the driver refused (`refused`) or accepted."""
         return next(
             (n for n, error in enumerate(reversed(self.became)) if bool(error) is not refused),
             len(self.became),
         )
 
     def taken_in_a_row(self) -> int:
-        """Return how many of the last writes the driver took, one after the other."""
+        """Return how many writes in a row, up to the last, the driver accepted."""
         return self.last(refused=False)
 
     def kind(self) -> str:
-        """Return of which kind the last refusal is, empty if the driver took the last write."""
+        """Return the kind of the last refusal, empty if the driver accepted the last write."""
         return KINDS.get(self.became[-1], "") if self.became else ""
 
     def delay(self) -> float:
-        """Return for how long it is left alone after its last write, unless that was refused for good."""
+        """Return for how many seconds it is left alone after its last write, unless refused for good."""
         kinds = [KINDS.get(error, "") for error in reversed(self.became)]
         in_a_row = next((n for n, kind in enumerate(kinds) if kind != kinds[0]), len(kinds))
         return {1: 0.1, 2: 0.2, 3: 0.4, 4: 0.8}.get(in_a_row, 1) if kinds[0] == "for now" else 1
@@ -132,7 +132,7 @@ class _Life(RuleBasedStateMachine):
         self.refused_for_good_at: list[float] = []
         self.shown_since = 0.0
 
-    # What the world does. The relay looks after each change, or after several.
+    # Changes of the world. The relay looks after each change, or after several.
 
     @initialize(dry_run=st.sampled_from([False, False, True]))
     def the_service_starts(self, dry_run: bool) -> None:
@@ -201,14 +201,14 @@ class _Life(RuleBasedStateMachine):
     def left_alone_with_a_good_driver_it_comes_to_rest(self) -> None:
         self.driver.clear()
         for _ in range(2 + len(self.kernel)):  # a VF that was refused for good stands for the others
-            self.now += 60  # whatever was held back from is due
+            self.now += 60  # all that was held back is due
             self.look()
         second = self.look()
         if not self.dry_run:
             assert second.writes == ()
             assert second.events == ()
 
-    # What must hold.
+    # Invariants
 
     @invariant()
     def the_relay_looks(self) -> None:
@@ -222,7 +222,7 @@ class _Life(RuleBasedStateMachine):
         decision = decide(self.memory, facts, self.now, drains=drains)
         about_vfs = self.check_writes(facts, decision.writes)
         told = [event for event in decision.events if not isinstance(event, VfsSetBySomebodyElse)]
-        assert told == self.expected_events(facts) + about_vfs  # of somebody else: test_interference.py
+        assert told == self.expected_events(facts) + about_vfs  # someone else: test_interference.py
         relayed = isinstance(facts, PhysicalFunction) and facts.master not in NOT_READY
         down = isinstance(facts, PhysicalFunction) and relayed and not is_up(facts)
         doubtful = [vf for vf in self.wrong.values() if vf.shown and vf.repeats == 3]
@@ -270,7 +270,7 @@ class _Life(RuleBasedStateMachine):
         return Outcome(vf, Refusal(ERRORS[error], error) if error else None, self.dry_run)
 
     def check_writes(self, facts: Facts, writes: tuple[VirtualFunction, ...]) -> list[Event]:
-        """Exactly the wrong VFs are written to, but for those that have just not taken it."""
+        """Check that exactly the wrong VFs are written to, without those whose last write just failed."""
         if isinstance(facts, Unreadable):
             assert writes == ()
             return []
@@ -317,17 +317,17 @@ class _Life(RuleBasedStateMachine):
         return told
 
     def may_try_for_good(self) -> bool:
-        """Whether it is at least a second since the last refusal for good, unless a VF was just taken."""
+        """Tell whether the last refusal for good is at least a second ago, or a VF was accepted since."""
         return all(self.now - time >= 1 for time in self.refused_for_good_at)
 
     def check_pace_for_good(self, target: dict[int, VfLinkState], written: dict[int, VfLinkState]) -> None:
-        """What is refused for good is tried again after a minute at the latest."""
+        """Check that a write refused for good is tried again after a minute at the latest."""
         waiting = [number for number in target if self.wrong[number].kind() == "for good"]
         if waiting and all(self.now - time >= 60 for time in self.refused_for_good_at):
             assert written.keys() & set(waiting)
 
     def expected_of_write(self, vf: VirtualFunction) -> list[Event]:
-        """What became of a write is told when it is news."""
+        """Return the events about a write's outcome: there is one only if the outcome is news."""
         wrong = self.wrong[vf.id]
         error, before = wrong.became[-1], wrong.became[:-1]
         if self.dry_run:
@@ -358,7 +358,7 @@ class _Life(RuleBasedStateMachine):
         return [events.SettingVfFailed(vf.id, NAME, error, vf.link_state)]
 
     def expected_of_mode(self, facts: Facts, writes: tuple[VirtualFunction, ...]) -> list[Event]:
-        """A driver that sets no VF and reads all as disable may invent that."""
+        """Return the event if the driver begins or stops to set no VF and read all as disable (invented?)."""
         if not writes:
             return []
         assert isinstance(facts, PhysicalFunction)
@@ -374,7 +374,7 @@ class _Life(RuleBasedStateMachine):
         return [events.VfStatesUnknown(NAME) if self.invented else events.VfStatesKnown(NAME)]
 
     def expected_events(self, facts: Facts) -> list[Event]:
-        """One event for each thing that is otherwise than it was last told."""
+        """Return one event for each value that differs from the last one logged."""
         expected: list[Event] = []
 
         def tell(what: str, value: object, *told: Event) -> None:
@@ -438,7 +438,7 @@ class _Life(RuleBasedStateMachine):
         return expected
 
     def expected_of_drains(self, pf: PhysicalFunction) -> list[Event]:
-        """Who drains the PF and until when is told when it changes, and who did when nobody does any more."""
+        """Return the event if the owners or end of a PF's drains change; without drains it names the last."""
         before = self.told_drains if "drains" in self.told else {}
         self.told["drains"], self.told_drains = True, dict(self.drains)
         if self.drains == before:

@@ -1,4 +1,4 @@
-"""Drains: what they do to VFs, and what is logged of them."""
+"""Drains: what they do to VFs, and what is logged about them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOB = Drain("ens5f0", "bob", "cabling")
 
 
 class Drained:
-    """One interface that is looked at again and again, while others drain it."""
+    """One interface with repeated looks, and the drains of each look."""
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = policy or Policy()
@@ -22,7 +22,7 @@ class Drained:
         self.now = 100.0
 
     def look(self, facts: Facts, *drains: Drain) -> tuple[list[events.Event], tuple[VirtualFunction, ...]]:
-        """Return what is logged of drains and of LACP, and what is written."""
+        """Look a second later; return the events about drains and LACP, and the writes."""
         self.now += 1
         decision = decide(self.memory, facts, self.now, self.policy, drains)
         self.memory = decision.memory

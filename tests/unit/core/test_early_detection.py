@@ -1,4 +1,4 @@
-"""Early detection: silence on a port that reads as up, told from a partner that is merely late."""
+"""Early detection: silence on a port that reads as up, as opposed to a partner that is only late."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DOWN = replace(UP, port=BondPort(PortState(143), PortState(55)))
 
 
 class Listener:
-    """One PF with early detection at 2500 ms, looked at when a test says."""
+    """One PF with early detection at 2500 ms; a test says when to look."""
 
     def __init__(self, policy: Policy = PATIENCE) -> None:
         self.memory = Memory("ens5f0")
@@ -30,7 +30,7 @@ class Listener:
         self.writes: tuple[VirtualFunction, ...] = ()
 
     def look(self, now: float, received: int | None, pf: PhysicalFunction = UP) -> list[str]:
-        """Look at a time in seconds, with a count of LACPDUs; return what was logged of LACP."""
+        """Look at a time in seconds, with a count of received LACPDUs; return what was logged about LACP."""
         decision = decide(self.memory, replace(pf, lacpdus_received=received), now, self.policy)
         self.memory, self.pace, self.writes = decision.memory, decision.pace, decision.writes
         self.logged += decision.events

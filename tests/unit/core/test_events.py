@@ -1,4 +1,4 @@
-"""The vocabulary: what alerts and journal queries rely on never changes."""
+"""The vocabulary of events: alerts and journal queries rely on it, so it never changes."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ VOCABULARY = [
     ("MetricsWrittenAgain", "INFO", "metrics are written again", "266fb2bf46af49c3a45c677d4eb6b853"),
     ("Stopping", "INFO", "Stopping application", "7ec784283c6940348b7f8641f25f5e59"),
 ]
-"""Names, levels, messages and MESSAGE_IDs as released. A line may be added and none changed."""
+"""Names, levels, messages and MESSAGE_IDs as released. Lines may be added; none may change."""
 
 
 @pytest.mark.parametrize(

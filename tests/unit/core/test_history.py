@@ -1,4 +1,4 @@
-"""What the journal's entries come to: outages, gaps, failed writes, and how each PF was."""
+"""History from the journal's entries: outages, gaps, failed writes, and the state of each PF."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from pf_status_relay.core.history import (
 from pf_status_relay.log.output import journal_fields
 
 START = 1_000_000.0
-"""The time of second 0 of a story, in seconds since 1970: 5 s after the boot."""
+"""Time of second 0 of a story, in seconds since 1970: 5 s after the boot."""
 
 UP = events.LacpUp("ens5f0", None, None)
 DOWN = events.LacpDown("ens5f0", None, None, True, "LACPDUs have stopped")
@@ -50,7 +50,7 @@ def disabled(number: int, took_ms: float = 0.4) -> Event:
 
 
 def raw(message_id: str, **fields: str) -> tuple[str, dict[str, str]]:
-    """Return an entry that is none of the service's events."""
+    """Return the content of an entry that is no event of the service."""
     return message_id, fields
 
 
@@ -66,7 +66,7 @@ Told = tuple[float, "Event | tuple[str, dict[str, str]]"]
 
 
 def entry(at: float, what: Any, boot: str = "a") -> Entry:
-    """Return what the journal has of an event, read as it is read there."""
+    """Return the journal's entry for an event or raw content, as the program reads it."""
     if isinstance(what, Event):
         fields = journal_fields(what)
         message_id = what.message_id
@@ -86,7 +86,7 @@ def told(
     known: Mapping[str, Known] | None = None,
     boot: str = "a",
 ) -> History:
-    """Return the history of a story: seconds and what was logged then, all in one boot."""
+    """Return the history of a story: pairs of a time in seconds and what was logged then, in one boot."""
     return told_of([entry(at, what) for at, what in story], now, since, begins, known, boot)
 
 
@@ -174,9 +174,9 @@ def test_pfs_are_told_apart() -> None:
     ("vfs", "within"),
     [
         ([(10.0, disabled(0, 2000.0)), (10.09, disabled(1, 2000.0))], 2000.0),  # a slow driver, one look
-        ([(10.0, disabled(0, 0.4)), (11.0, disabled(1, 0.3))], 1000.0),  # refused at first
-        ([(10.0, disabled(0, 0.4)), (500.0, disabled(0, 0.3))], 0.4),  # set back by somebody else
-        ([(10.0, vf_set(VF_ID="0", VF_LINK_STATE="disable"))], None),  # by a version that did not say it
+        ([(10.0, disabled(0, 0.4)), (11.0, disabled(1, 0.3))], 1000.0),  # the driver refused at first
+        ([(10.0, disabled(0, 0.4)), (500.0, disabled(0, 0.3))], 0.4),  # someone else had set it back
+        ([(10.0, vf_set(VF_ID="0", VF_LINK_STATE="disable"))], None),  # from a version that did not log it
         ([(10.0, events.VfLinkStateSet(0, VfLinkState.AUTO, "ens5f0", 0.4))], None),
         ([(10.0, vf_set(VF_ID="x", VF_LINK_STATE="disable"))], None),
     ],
@@ -447,7 +447,7 @@ def test_a_drain_that_goes_on_is_told_with_its_last_owner() -> None:
     ("after", "drains"),
     [
         ([(23, STARTING), (23, UP), (23.01, DRAINED)], [drain(10, None, 990, still=True)]),
-        ([(23, STARTING), (23, UP)], [drain(10, None, 10)]),  # it ended while nobody looked
+        ([(23, STARTING), (23, UP)], [drain(10, None, 10)]),  # it ended while the service did not run
         ([(23, STARTING), (23, UP), (60, DRAINED)], [drain(10, None, 10), drain(60, None, 940, still=True)]),
         ([], [drain(10, None, 10)]),
     ],

@@ -1,4 +1,4 @@
-"""Somebody else who sets VFs: noticed when it is a fight, and not when it is anything else."""
+"""Someone else sets VFs: the relay reports a fight, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOUGHT = events.VfsSetBySomebodyElse
 
 
 class Host(Watched):
-    """A PF whose driver takes all writes, and the somebody else."""
+    """A PF whose driver accepts all writes, and someone else who sets its VFs."""
 
     def __init__(self, vfs: int = 2, port: BondPort = DOWN) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Host(Watched):
         self.log: list[events.Event] = []
 
     def passes(self, seconds: float) -> None:
-        """Let the service look once after a while, and let its writes work."""
+        """Let the service look once, after some seconds; its writes succeed."""
         decision = self.look(pf(self.port, *self.vfs), after=seconds)
         self.log += decision.events
         for vf in decision.writes:
@@ -38,13 +38,13 @@ class Host(Watched):
         self.passes(0.1)
 
     def sets_back(self, state: VfLinkState, *vfs: int) -> None:
-        """Have somebody set VFs, and the service find and correct that."""
+        """Let someone set VFs, and the service find and correct that."""
         for vf in vfs:
             self.vfs[vf] = state
         self.settles()
 
     def warned(self) -> list[int]:
-        """Return the VFs of the warnings."""
+        """Return the numbers of the VFs in the warnings."""
         return [event.id for event in self.log if isinstance(event, FOUGHT)]
 
 

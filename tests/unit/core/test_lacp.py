@@ -1,4 +1,4 @@
-"""When LACP is up, and how a port state reads."""
+"""When LACP is up, and how a port state is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pf_status_relay.core.lacp import PortState, describe, is_fast, is_up, letters
 
 STATES_OF_A_WORKING_PORT = {0b0011_1100, 0b0011_1101, 0b0011_1110, 0b0011_1111}
-"""Neither Activity nor Timeout matters; each other bit does."""
+"""Port states with which LACP is up: Activity and Timeout do not matter, each other bit does."""
 
 
 def test_lacp_is_up_when_both_ends_carry_traffic_and_neither_has_failed() -> None:

@@ -8,7 +8,7 @@ from pf_status_relay.core.portions import MOST_VFS, Run
 
 
 def sizes(run: Run, vfs: int, each_s: float) -> list[list[int]]:
-    """Return the sizes of the messages, look by look, with a driver that takes so long for each VF."""
+    """Return the sizes of the messages, look by look; the driver takes `each_s` seconds for each VF."""
     looks: list[list[int]] = []
     while vfs:
         used_s, messages = 0.0, []

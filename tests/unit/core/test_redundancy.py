@@ -20,7 +20,7 @@ DRAINED = replace(UP, drained=True)
 
 
 def second(member: Member) -> Member:
-    """Return it as the second PF of its group."""
+    """Return the member as the second PF of its group."""
     return replace(member, order=1)
 
 
@@ -94,7 +94,7 @@ def test_a_pf_whose_driver_refuses_is_tried_again_unless_another_one_carries() -
 
 
 def test_of_each_two_pfs_at_rest_one_stays_open_and_no_two_that_are_down() -> None:
-    """Whatever both are, what is meant for the one fits what is meant for the other."""
+    """Check that the stands of two PFs fit each other, whatever the state of both."""
     for one_openness, other_openness in itertools.product((CLOSED, PARTLY, OPEN), repeat=2):
         for one, other in itertools.product((DOWN, UP, DRAINED), repeat=2):
             first = replace(one, openness=one_openness)
@@ -106,7 +106,7 @@ def test_of_each_two_pfs_at_rest_one_stays_open_and_no_two_that_are_down() -> No
 
 
 def test_of_two_that_are_down_the_one_whose_port_state_is_up_stays_open() -> None:
-    """BFD may be wrong, and a port state that is down is not."""
+    """Trust the port state more: BFD may be wrong, and a port state that is down is not."""
     timed_out = replace(DOWN, port_up=True, openness=CLOSED)
     assert stand(second(timed_out), [DOWN]) is Stand.KEPT
     assert stand(DOWN, [second(timed_out)]) is Stand.HELD

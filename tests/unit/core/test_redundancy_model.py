@@ -1,22 +1,22 @@
-"""PFs of one redundancy group against seven sentences that say what the law is, over random histories.
+"""PFs of one redundancy group against seven rules, over random histories.
 
-    1. No VF is disabled by us unless LACP is down on its PF, or that is drained, and another PF of the group
-       is open at that moment.
-    2. At rest, either each PF that has LACP up and no drain is open and the others are closed, or there is
-       none such, and one PF of those that can be is open: one with LACP up if there is one.
-    3. None is opened that has LACP down or a drain, while another one is open that has neither.
+    1. The relay disables a VF only if LACP is down on its PF, or the PF is drained, and another PF of the
+       group is open at that moment.
+    2. At rest, each PF with LACP up and no drain is open, and the others are closed. If there is no such PF,
+       one PF of those that can be open is open: one with LACP up if there is one.
+    3. A PF with LACP down or a drain is not opened while another PF that has neither is open.
     4. If no PF is open and one can be, one is opened without a delay.
-    5. While another one was read as open, a PF is opened only once LACP has been up on it for the restore
-       delay, which each loss soon after the one before doubles, and as long a time of health halves again.
-    6. A PF counts as one with LACP down while a BFD session on its bond, which was up, is down by a timeout
-       and has been for a tenth of a second; unless the sessions of all PFs that have one timed out within a
-       second, two of them at least, and LACP was up on them when they were last looked at.
-    7. VFs in disable of a PF that has left its bond are told once, are counted, and nothing sets them but
-       somebody who restores them.
+    5. While another PF was read as open, a PF is opened only once LACP has been up on it for the restore
+       delay. Each loss soon after the one before doubles the delay; an equally long time of health halves it.
+    6. A PF counts as one with LACP down while a BFD session on its bond, which was up, has been down by a
+       timeout for 0.1 s. This does not hold if the sessions of all PFs that have one timed out within a
+       second, at least two of them, and LACP was up on these PFs at their last look.
+    7. VFs in disable of a PF that has left its bond are logged once and counted. Only an operator's restore
+       sets them.
 
-The world does what it likes: LACP and carrier come and go, BFD sessions come up and end, two owners drain,
-VFs are set by others, PFs leave their bond, drivers set some of the VFs of a message, or refuse all, reads
-fail, and the service is restarted between any two looks.
+Anything happens: LACP and carrier come and go, BFD sessions come up and end, two owners drain, others set
+VFs, PFs leave their bond, drivers set some of the VFs of a message or refuse all, reads fail, and the service
+is restarted between any two looks.
 """
 
 from __future__ import annotations
@@ -55,49 +55,49 @@ class Pf:
     readable: bool = True
     refuses: bool = False
     takes: int = 3
-    """How many VFs of a message its driver sets in the time of a portion."""
+    """Number of VFs of a message that its driver sets in the time of a portion."""
     drains: set[str] = field(default_factory=set)
     memory: Memory = field(init=False)
     seen: tuple[Facts, set[str], bool] | None = None
-    """What the last look found, with the drains, and whether BFD counted; None if there was none."""
+    """The last look's facts, drains, and whether the PF was down by BFD; None before the first look."""
     read_open: bool = False
     """Whether the last look found it open, before it wrote to it."""
     session: Session | None = None
     """What the relay knows of the BFD session on its bond."""
     watched: bool = False
-    """Whether that is up, or was and timed out, and that counts."""
+    """Whether the session is up, or was up and timed out and the timeout counts."""
     out_at: float | None = None
-    """When it timed out, None if it is not down for that."""
+    """When the session timed out, in seconds; None if no timeout took it down."""
     losses: list[float] = field(default_factory=list)
-    """For how many seconds LACP was up before each loss that the looks have found since it was ready."""
+    """Seconds for which LACP was up before each loss that looks have found since the PF was ready."""
     up_since: float | None = None
     left: int = 0
-    """How many VFs in disable the last look found outside its bond."""
+    """Number of VFs in disable at the last look, if the PF was outside its bond."""
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.name)
 
     def is_open(self) -> bool:
-        """Whether it is in its bond and has VFs, none in disable but those that its driver refused."""
+        """Tell whether it is in its bond and has VFs, none in disable but those that its driver refused."""
         attempts = self.memory.attempts
         stuck = {number for number, each in attempts.items() if each.refusal or self.refuses}
         states = {state for number, state in self.vfs.items() if number not in stuck or state is AUTO}
         return self.ready and bool(states) and DISABLE not in states
 
     def can_be_open(self) -> bool:
-        """Whether it is in its bond, and has VFs that are not all in disable for good."""
+        """Tell whether it is in its bond, and has VFs that are not all in disable for good."""
         return self.is_open() or (self.ready and bool(self.vfs) and not self.refuses)
 
     def bfd_down(self, now: float) -> bool:
-        """Whether it counts as down by BFD."""
+        """Tell whether it counts as down by BFD."""
         return self.watched and self.out_at is not None and now - self.out_at >= 0.1
 
     def lacp_up(self, now: float) -> bool:
-        """Whether it counts as one with LACP up."""
+        """Tell whether it counts as a PF with LACP up."""
         return self.up and self.carrier and not self.bfd_down(now)
 
     def carries(self, now: float) -> bool:
-        """Whether it is to be open whatever the others are."""
+        """Tell whether it must be open, whatever the others are."""
         return self.ready and self.lacp_up(now) and not self.drains
 
     def begin_anew(self) -> None:
@@ -105,7 +105,7 @@ class Pf:
         self.losses, self.up_since = [], None
 
     def follow_lacp(self, now: float) -> None:
-        """Take in what a look has found of LACP."""
+        """Note LACP as a look has found it."""
         if self.lacp_up(now):
             self.up_since = now if self.up_since is None else self.up_since
         elif self.up_since is not None:
@@ -113,7 +113,7 @@ class Pf:
             self.up_since = None
 
     def delay_s(self, now: float, policy: Policy) -> float:
-        """Return for how long LACP has to have been up before its VFs go back."""
+        """Return for how many seconds LACP must have been up before its VFs return to auto."""
         least_s, most_s = policy.restore_delay_s, policy.restore_delay_max_s
         delay_s, flaps = least_s, False
         for lost, health_s in [
@@ -131,7 +131,7 @@ class Pf:
         return delay_s
 
     def facts(self) -> Facts:
-        """Return what a read finds."""
+        """Return the facts that a read finds."""
         if not self.readable:
             return Unreadable("busy")
         vfs = tuple(VirtualFunction(*each) for each in self.vfs.items())
@@ -209,7 +209,7 @@ class _Group(RuleBasedStateMachine):
         self.ignore_what_is_common()
 
     def ignore_what_is_common(self) -> None:
-        """Ignore timeouts as the service does, and see that it does so when it is to."""
+        """Ignore timeouts as the service does, and check that it does so exactly when it should."""
         found = {
             pf.name: isinstance(pf.seen[0], PhysicalFunction) and pf.seen[0].lacp_up
             for pf in self.pfs
@@ -240,7 +240,7 @@ class _Group(RuleBasedStateMachine):
     def the_driver_is_slow(self, number: int, takes: int) -> None:
         self.pf(number).takes = takes
 
-    # What the relay finds at once, as it is an event, or as it did it itself.
+    # Changes that the relay finds at once: they are events, or it made them itself.
 
     @rule(number=PFS, refuses=st.booleans())
     def the_driver_refuses(self, number: int, refuses: bool) -> None:
@@ -323,7 +323,7 @@ class _Group(RuleBasedStateMachine):
         pf.seen = pf.facts(), set(pf.drains), pf.bfd_down(self.now)
 
     def follow(self, pf: Pf, decision: Decision) -> None:
-        """Follow LACP as this look finds it, and check what it says of a PF outside its bond."""
+        """Follow LACP as this look finds it, and check what the relay logs about a PF outside its bond."""
         told = [event.disabled for event in decision.events if isinstance(event, VfsLeftDisabled)]
         if pf.readable and pf.ready:
             pf.left = 0

@@ -1,4 +1,4 @@
-"""What a driver refuses: for now, for good, or while it shows the new state."""
+"""A driver's refusals: for now, for good, or while it shows the new state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VFs whose link state nobody knows: missing in the list, or invented by their driver."""
+"""VFs with an unknown link state: missing in the list, or invented by their driver."""
 
 from __future__ import annotations
 

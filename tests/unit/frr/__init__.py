@@ -1,1 +1,1 @@
-"""Unit tests of pf_status_relay.kernel."""
+"""Unit tests of pf_status_relay.frr."""

@@ -1,4 +1,4 @@
-"""What bfdd's messages say, whole, in parts, and if they are not bfdd's."""
+"""Decoding of bfdd's messages: whole, in parts, and if they are not bfdd's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEEN = (  # sent by Debian's bfdd 8.4.4
 
 
 def changed(key: str, value: object) -> bytes:
-    """Return a status of which one value is another one."""
+    """Return a status with one value changed."""
     return message({**json.loads(SEEN), key: value})
 
 
@@ -66,7 +66,7 @@ def test_messages_in_any_parts_are_the_same_messages(cuts: list[int]) -> None:
 @pytest.mark.parametrize(
     "useless",
     [
-        status(None, "down", 1),  # a peer that was configured without its interface
+        status(None, "down", 1),  # a peer configured without an interface
         message({"op": "add", "peer-address": "192.0.2.2", "local-interface": "bond0"}),
         message({"op": "update"}),
         message({}),

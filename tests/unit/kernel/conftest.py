@@ -1,4 +1,4 @@
-"""A socket with the test as its kernel, in the place of every socket that is opened."""
+"""A socket whose kernel is the test, in place of every socket that is opened."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ ALTNAMES = nest(52 | NLA_F_NESTED, text(53, "enp5s0f0"))
 
 
 def pf_message(count: int, *, carrier: int = 1, link_flags: int = IFF_UP | IFF_RUNNING) -> bytes:
-    """Return the message of a PF in a bond with ifindex 7, its LACP slow and the partner gone."""
+    """Return the message of a PF in a bond with ifindex 7, with LACP at the slow rate and no partner."""
     return link_message(
         5,
         pf_attributes("ens5f0", master=7, carrier=carrier),

@@ -1,4 +1,4 @@
-"""The filter of link events, run by the kernel: on a Unix socket, which takes one like any other."""
+"""The filter of link events, run by the kernel: on a Unix socket, which accepts filters, too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IFNAME, MASTER, LINKINFO = 3, 10, 18
 
 
 def let_through(messages: Sequence[bytes], ifindexes: Sequence[int], masters: Sequence[int]) -> list[bytes]:
-    """Return those messages that a socket with the filter receives."""
+    """Return the messages that a socket with the filter receives."""
     sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with sender, receiver:
         receiver.setblocking(False)

@@ -1,4 +1,4 @@
-"""Link events, and which PFs they concern."""
+"""Link events, and the PFs that they concern."""
 
 from __future__ import annotations
 

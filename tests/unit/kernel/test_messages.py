@@ -1,4 +1,4 @@
-"""The message classes, and the guard of what they rely on in pyroute2."""
+"""The message classes, and a check of what they rely on in pyroute2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def python(code: str) -> str:
-    """Run code in another interpreter, as this one has loaded more than the program does."""
+    """Run code in another interpreter: this one has loaded more than the program does."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False

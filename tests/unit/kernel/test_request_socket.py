@@ -1,4 +1,4 @@
-"""Requests to the kernel and its answers, also those that it gives on a bad day."""
+"""Requests to the kernel and its answers, errors and malformed ones included."""
 
 from __future__ import annotations
 

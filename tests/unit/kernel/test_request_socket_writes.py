@@ -1,4 +1,4 @@
-"""VF link states on their way to the kernel, and the refusals that come back."""
+"""Writes of VF link states to the kernel, and its refusals."""
 
 from __future__ import annotations
 

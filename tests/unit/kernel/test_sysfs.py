@@ -1,4 +1,4 @@
-"""What sysfs tells of an interface."""
+"""What sysfs says about an interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of VFs, as the kernel lays it out and as it is laid out for the kernel."""
+"""The list of VFs, as the kernel encodes it and as the program encodes it for the kernel."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_link_state_is_found_wherever_it_is_in_its_entry() -> None:
     entries = [
         nest(1, other, other, link_state(0, 1)),
         nest(1, link_state(1, 2)),
-        nest(1, other_short, link_state(2, 0)),  # where the first one's would be, were it the second's
+        nest(1, other_short, link_state(2, 0)),  # where the first one's offset leads from the second one
         nest(1, link_state(3, 1), other, other),
     ]
     assert link_states(decode(entries, 4)) == {0: ENABLE, 1: DISABLE, 2: AUTO, 3: ENABLE}

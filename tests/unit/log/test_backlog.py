@@ -1,4 +1,4 @@
-"""The backlog of the log: in order, without waiting, and honest about what is missing."""
+"""The backlog of the log: it keeps the order, does not wait, and counts what is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pf_status_relay.log.backlog import Backlog
 
 
 class Reader:
-    """Whoever takes the log: it may hang (`hung`), or fail as often as `errors` say."""
+    """The reader of the log: it can hang, and raises each of `errors` once."""
 
     def __init__(self) -> None:
         self.read: list[Event] = []
@@ -26,15 +26,15 @@ class Reader:
         self._awake.set()
 
     def hang(self) -> None:
-        """Take nothing more."""
+        """Stop reading."""
         self._awake.clear()
 
     def wake(self) -> None:
-        """Go on."""
+        """Continue reading."""
         self._awake.set()
 
     def __call__(self, event: Event, time: datetime) -> None:
-        """Take an event."""
+        """Read an event."""
         self.asked.release()
         self._awake.wait()
         if self.errors:
@@ -75,7 +75,7 @@ def test_while_the_reader_hangs_events_are_kept_up_to_a_limit_and_the_rest_count
     log = Backlog(reader)
     reader.hang()
     log(ready(0))
-    reader.asked.acquire()  # the thread has it, and hangs
+    reader.asked.acquire()  # the thread has the event, and hangs
     log(ready(1, 2, 3, 4))
     log(ready(5))
     reader.wake()

@@ -1,4 +1,4 @@
-"""Entries for a journald that takes them, one that is full, and one that is not there."""
+"""Entries for a journald that takes them, one that is full, and one that does not run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pf_status_relay.log import journal
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """Take what systemd-python is given."""
+    """Collect the fields of each call of systemd-python."""
     taken: list[tuple[str, ...]] = []
     library = SimpleNamespace(sendv=lambda *fields: taken.append(fields))
     monkeypatch.setitem(sys.modules, "systemd.journal", library)
@@ -33,7 +33,7 @@ def journald(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket
 
 
 def fill() -> None:
-    """Be another program that logs until there is no more room."""
+    """Fill journald's socket, as another program that logs until there is no more room."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.setblocking(False)
         try:

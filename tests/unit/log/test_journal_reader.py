@@ -1,4 +1,4 @@
-"""Who may read which journal. tests/lab/scenarios/test_history.py reads one."""
+"""Which users may read which journal. tests/lab/scenarios/test_history.py reads one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event in the log, character by character: what alerts match, and what journalctl is asked for."""
+"""An event in the log, character by character: alerts match it, and journalctl selects by it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the log goes: the journal, or standard output, and never in the relay's way."""
+"""Where the log goes: to the journal or standard output; it never holds up the relay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pf_status_relay.core.events import Level
 from pf_status_relay.log import journal
 from pf_status_relay.log.output import LogFormat, leads_to_journal, open_log
 
-Capture = pytest.CaptureFixture[str]  # of descriptor 1 itself
+Capture = pytest.CaptureFixture[str]  # it captures file descriptor 1 itself
 
 
 def test_events_are_written_line_by_line_with_the_time(capfd: Capture) -> None:
@@ -66,7 +66,7 @@ Entries = list[dict[str, str]]
 
 @pytest.fixture
 def entries(monkeypatch: pytest.MonkeyPatch) -> Entries:
-    """Take entries in journald's place."""
+    """Collect the entries in journald's place."""
     taken: Entries = []
     monkeypatch.setattr(journal, "sender", lambda: taken.append)
     return taken

@@ -1,4 +1,4 @@
-"""The files that bring a configuration to hosts, judged by the tools that read them."""
+"""The files that bring a configuration to hosts, checked with the tools that read them."""
 
 from __future__ import annotations
 

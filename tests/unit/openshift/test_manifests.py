@@ -1,4 +1,4 @@
-"""YAML in and out: what is taken, where a fault is said to be, and that nothing blows up."""
+"""YAML in and out: what is accepted, where faults are, and that no input makes the program crash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pf_status_relay.openshift.manifests import MAX_BYTES, Resource, ResourceErr
 
 
 def fault(data: bytes) -> str:
-    """Return the one line that reading ends in."""
+    """Return the one-line error of reading."""
     with pytest.raises(ResourceError) as caught:
         list(read("FILE", data))
     assert "\n" not in str(caught.value)
@@ -141,7 +141,7 @@ def test_fifty_lists_in_one_another_are_taken() -> None:
 
 
 def refusal(data: bytes) -> str | None:
-    """Return the line that reading ends in, None if all was read."""
+    """Return the one-line error of reading, None if all was read."""
     try:
         list(read("FILE", data))
     except ResourceError as error:

@@ -1,4 +1,4 @@
-"""The operator's custom resource: what is taken, and the line that each fault is told in."""
+"""The operator's custom resource: what is accepted, and the one-line message for each fault."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def resource(
 
 
 def faults(*resources: Resource) -> list[str]:
-    """Return the faults of resources of which none is valid."""
+    """Return the faults of resources, none of which is valid."""
     found: list[str] = []
     assert monitors(resources, found) == []
     assert not any("\n" in line for line in found)

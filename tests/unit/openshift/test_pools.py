@@ -1,4 +1,4 @@
-"""Which monitors are at odds, and which pools the others come to, also against brute force."""
+"""Which monitors conflict, and which pools the others yield, also compared with brute force."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ARBITER: Labels = ((ROLE + "arbiter", ""),)
 
 
 def monitor(name: str, interfaces: str, selector: Labels = (), interval: int = 1000) -> Monitor:
-    """Return a monitor for the PFs in a text."""
+    """Return a monitor for the PFs named in a text."""
     return Monitor(name, tuple(interfaces.split()), interval, selector)
 
 
@@ -56,7 +56,7 @@ def test_what_selectors_and_monitors_have_in_plenty_is_cut_in_a_message() -> Non
         (labels(rack="a"), labels(rack="a"), True),
         (labels(rack="a"), labels(rack="b"), False),
         (labels(rack="a"), labels(zone="b"), True),
-        # The operator sees a conflict only where a key and a value are the same: these two it gets wrong.
+        # The operator sees a conflict only if a key and its value are the same. It gets these two wrong.
         (labels(rack="a", zone="b"), labels(row="c"), True),
         (labels(rack="a", zone="b"), labels(rack="a", zone="c"), False),
         (labels(rack=""), labels(rack="a"), False),
@@ -306,7 +306,7 @@ def test_monitors_of_different_hosts_are_told_apart() -> None:
     assert disjoint([given[0], monitor("c", "ens5f1", labels(zone="c"))]) == []
 
 
-# Brute force: every node there can be, with these labels or without.
+# Brute force: every possible node, with these labels or without.
 
 KEYS = ("x", "y", ROLE + "worker")
 VALUES = ("", "1", "2")
@@ -318,7 +318,7 @@ PFS = ("p0", "p1", "p2")
 
 
 def matches(selector: Labels, node: dict[str, str]) -> bool:
-    """Tell what Kubernetes would (nodeSelector of a pod)."""
+    """Tell whether a node matches a selector, as Kubernetes does (nodeSelector of a pod)."""
     return all(key in node and node[key] == value for key, value in selector)
 
 
@@ -371,7 +371,7 @@ def test_every_worker_gets_what_its_monitors_say_from_one_pool(given_monitors: l
     for node in NODES:
         if node.get(ROLE + "worker") != "":
             continue
-        # What the Machine Config Operator does: a custom pool, if there is one, and otherwise worker.
+        # As the Machine Config Operator does: a custom pool if there is one, otherwise worker.
         custom = [pool for pool in found if pool.selector is not None and matches(pool.selector, node)]
         assert len(custom) <= 1, "it refuses a node of two custom pools"
         own = [each for each in given_monitors if matches(each.selector, node)]

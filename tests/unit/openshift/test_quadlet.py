@@ -1,4 +1,4 @@
-"""The service as a container: what podman's generator makes of its file, and what is taken for an image."""
+"""The service as a container: what podman's generator makes of its file, and which images are accepted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def written(image: str = IMAGE) -> str:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Unit:
-    """Return the unit that podman's generator makes of the file, after it has said nothing against it."""
+    """Return the unit that podman's generator makes of the file, without a warning."""
     (tmp_path / Path(quadlet.PATH).name).write_text(written())
     done = units_of(tmp_path)
     said = [line for line in done.stderr.splitlines() if "Loading source unit file" not in line]
@@ -58,7 +58,7 @@ def test_the_generator_would_say_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_what_the_generated_unit_runs(unit: Unit) -> None:
-    """Each word of the command line: a privilege that is added here is added on purpose."""
+    """Compare each word of the command line, so that a privilege is added only on purpose."""
     (command,) = unit["Service"]["ExecStart"]
     assert shlex.split(command) == [
         *("/usr/bin/podman", "run", "--name", "pf-status-relay", "--cidfile=%t/%N.cid", "--replace", "--rm"),
@@ -138,7 +138,7 @@ def test_an_image_is_run_by_its_digest_whatever_its_tag(image: str, runs: str | 
     "image",
     [
         *("", "pf-status-relay", "registry.example.com/pf-status-relay", "registry.example.com/a:0.1.0"),
-        *(f"pf-status-relay@{DIGEST}", f"noc/pf-status-relay@{DIGEST}"),  # whose registry is that?
+        *(f"pf-status-relay@{DIGEST}", f"noc/pf-status-relay@{DIGEST}"),  # without a registry
         *(f"registry.example.com/a@{DIGEST[:-1]}", f"registry.example.com/a@{DIGEST}0"),
         *(f"registry.example.com/a@{DIGEST.upper()}", "registry.example.com/a@sha512:" + "0" * 128),
         *(f"registry.example.com/A@{DIGEST}", f"docker://registry.example.com/a@{DIGEST}"),

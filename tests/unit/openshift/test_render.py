@@ -1,4 +1,4 @@
-"""`machineconfig` and `config import`, from files and the environment to what is printed."""
+"""`machineconfig` and `config import`, from files and the environment to the output."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def printed(capsys: Capture, *arguments: str) -> str:
 
 
 def refused(capsys: Capture, *arguments: str) -> tuple[int, list[str]]:
-    """Run a command that fails, and return its exit status and the lines that tell why."""
+    """Run a command that fails, and return its exit status and error lines."""
     status = main.main(arguments)
     out, err = capsys.readouterr()
     assert out == "", "all or nothing"
@@ -198,7 +198,7 @@ def test_each_set_of_nodes_gets_a_pool_and_a_machine_config(capsys: Capture, fol
 
 
 def comments(out: str) -> list[str]:
-    """Return what is said above each of the printed resources, without the signs of a comment."""
+    """Return the comment above each of the printed resources, without comment signs."""
     return [
         re.sub("^# ?", "", "\n".join(re.findall("^#.*", each, re.M)), flags=re.M)
         for each in out.split("---\n")[1:]
@@ -403,7 +403,7 @@ def test_a_role_does_not_go_with_monitors_that_say_it_themselves(capsys: Capture
 
 def test_the_disruption_policy_is_printed_under_what_to_know_before_it_is_applied(capsys: Capture) -> None:
     out = printed(capsys, "machineconfig", "--disruption-policy")
-    (resource,) = manifests.read("printed", out.encode())  # takes no aliases
+    (resource,) = manifests.read("printed", out.encode())  # it refuses aliases
     assert resource.content == machineconfig.disruption_policy()
     comment = " ".join(line[2:] for line in out.splitlines() if line.startswith("# "))
     assert "Apply it before the MachineConfig" in comment
@@ -505,7 +505,7 @@ def test_monitors_of_different_hosts_or_in_conflict_make_no_file(capsys: Capture
 
 
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process of its own, with modules that this one has not loaded."""
+    """Run Python code in a process of its own: this one has already loaded modules."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
@@ -565,7 +565,7 @@ sys.exit(main.main(["run", "--log-format", "json"]))
 
 
 def blocks(document: str) -> str:
-    """Return a document's commands that need no cluster, as one script."""
+    """Return those of a document's commands that need no cluster, as one script."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
     found = re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     assert found

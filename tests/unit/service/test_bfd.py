@@ -1,4 +1,4 @@
-"""The connection to bfdd, and the sessions that are known by it; bfdd is a stand-in at a real socket."""
+"""The connection to bfdd, and the sessions known from it; bfdd is a stand-in at a real socket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.bfdd import OK, REQUEST, Bfdd, message, status
 
 
 class Clock:
-    """A clock that moves when a test moves it."""
+    """A clock that only a test moves."""
 
     now = 100.0
 

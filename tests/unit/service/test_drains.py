@@ -17,7 +17,7 @@ ALICE = Drain("ens5f0", "alice", "firmware", "2030-01-01T10:00:00Z", "2030-01-01
 
 
 class Clock:
-    """A clock that is set by hand: seconds since the epoch."""
+    """A clock that a test sets: seconds since the epoch."""
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -45,7 +45,7 @@ def put(tmp_path: Path, name: str, text: str = "") -> Path:
 
 
 def drains_of(folder: drains.Folder) -> list[Drain]:
-    """Return which are in effect now, none of the files being at fault."""
+    """Return the drains in effect now; fail if a file has a fault."""
     assert folder.look() == []
     return list(folder.drains)
 
@@ -95,7 +95,7 @@ def test_a_file_that_is_edited_in_place_is_read_again(
     tmp_path: Path, folder: drains.Folder, clock: Clock
 ) -> None:
     path = put(tmp_path, "ens5f0@bob.toml", 'reason = "a"\n')
-    clock.now = path.stat().st_mtime  # the look and the next edit fall into one tick of the kernel's clock
+    clock.now = path.stat().st_mtime  # the look and the next edit are within one tick of the kernel's clock
     folder.look()
     times = path.stat()
     path.write_text('reason = "b"\n')

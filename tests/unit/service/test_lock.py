@@ -1,4 +1,4 @@
-"""The lock that a second relay notices the first by."""
+"""The lock by which a second relay notices the first."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @contextmanager
 def another_relay(environment: dict[str, str]) -> Iterator[int]:
-    """Have a process that has the lock; yield its number."""
+    """Run a process that holds the lock; yield its PID."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD],
         env={**os.environ, **environment},
@@ -140,39 +140,39 @@ def test_a_symbolic_link_in_its_place_is_not_followed(environment: dict[str, str
 
 
 class Held(Lock):
-    """A lock that others have, one after the other."""
+    """A lock that others hold, one after the other."""
 
     def __init__(self, *holders: int) -> None:
         super().__init__({})
         self.holders = list(holders)
 
     def take(self) -> int | None:
-        """Be free when all have had it."""
+        """Return the next holder's PID, or None when all have had the lock."""
         return self.holders.pop(0) if self.holders else None
 
 
 class Systemd(Notifier):
-    """Writes down what it is told."""
+    """A notifier that records its messages."""
 
     def __init__(self) -> None:
         super().__init__({})
         self.told: list[str] = []
 
     def ready(self) -> None:
-        """Be told."""
+        """Record READY=1."""
         self.told.append("ready")
 
     def cycle_done(self) -> None:
-        """Be told."""
+        """Record a sign of life."""
         self.told.append("alive")
 
     def status(self, line: str) -> None:
-        """Be told."""
+        """Record a status line."""
         self.told.append(line)
 
 
 def wait(held: Held, stop_after: int = 99) -> tuple[bool, list[str], list[Event]]:
-    """Wait for a lock; return whether it was had, what systemd was told, and the log."""
+    """Wait for a lock; return whether it was taken, the messages to systemd, and the log."""
     systemd = Systemd()
     logged: list[Event] = []
 

@@ -1,4 +1,4 @@
-"""The loop, in a world without a kernel and with a clock that moves only while it waits."""
+"""The loop, in a world without a kernel; its clock moves only while the loop waits."""
 
 from __future__ import annotations
 
@@ -139,14 +139,14 @@ def test_a_wait_ends_with_what_can_be_read_first() -> None:
 
 
 class AnothersLock(Lock):
-    """A lock that another relay has for as long as it is asked."""
+    """A lock that another relay holds all the time."""
 
     def __init__(self) -> None:
         super().__init__({})
         self.asked = 0
 
     def take(self) -> int | None:
-        """Say who has it."""
+        """Return the holder's PID."""
         self.asked += 1
         return 812
 

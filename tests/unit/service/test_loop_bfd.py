@@ -1,4 +1,4 @@
-"""BFD in the loop: what bfdd tells of the sessions on a PF's bond, and what becomes of the VFs."""
+"""BFD in the loop: bfdd's messages about the sessions on a PF's bond, and what the VFs do."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def turns(world: World, name: str, port: BondPort) -> None:
 
 
 def written(world: World) -> list[tuple[float, int, VfLinkState]]:
-    """Return when which PF's VFs were set to what."""
+    """Return the writes: time, ifindex of the PF, and link state of its VFs."""
     return list(dict.fromkeys((when, ifindex, state) for when, ifindex, state, _ in world.written))
 
 
 def about_bfd(world: World) -> list[tuple[str, str, str]]:
-    """Return what was logged of sessions: the event, the PF, and the reason if it has one."""
+    """Return what was logged about sessions: the event, the PF, and the reason if it has one."""
     kinds = (events.BfdUp, events.BfdTimedOut, events.BfdProvesNothing)
     return [
         (each.msg, each.interface, getattr(each, "reason", ""))
@@ -59,7 +59,7 @@ def about_bfd(world: World) -> list[tuple[str, str, str]]:
 def test_a_timeout_disables_the_vfs_at_once_and_lacp_returns_them(world: World) -> None:
     world.tell(2.35, "bond5", State.DOWN, TIMEOUT)
     world.at(4.0, lambda: turns(world, "ens5f0", DOWN))
-    world.tell(6.0, "bond5", State.UP)  # which proves nothing
+    world.tell(6.0, "bond5", State.UP)  # it proves nothing
     world.at(8.05, lambda: turns(world, "ens5f0", UP))
     world.run(until=9.0, configured=GROUP)
     assert written(world) == [(2.45, 5, DISABLE), (8.1, 5, AUTO)]
@@ -98,7 +98,7 @@ def test_why_a_session_proves_nothing_is_logged_once(world: World, state: State,
 def test_a_session_that_was_never_up_proves_nothing(world: World) -> None:
     world.bfdd.clear()
     world.bfdd.append(Answered())
-    world.tell(0.5, "bond5", State.DOWN, TIMEOUT, number=2)  # of another life of bfdd, or of our own
+    world.tell(0.5, "bond5", State.DOWN, TIMEOUT, number=2)  # from before a restart of bfdd or the service
     world.tell(0.5, "bond5", State.INIT, TIMEOUT, number=2)
     world.tell(0.5, "bond5", State.DOWN, TIMEOUT, number=2)
     world.run(until=0.9, configured=GROUP)
@@ -155,7 +155,7 @@ def test_timeouts_of_all_count_if_lacp_is_down_on_one(world: World) -> None:
     world.tell(2.35, "bond5", State.DOWN, TIMEOUT)
     world.tell(2.36, "bond6", State.DOWN, TIMEOUT)
     world.run(until=4.0, configured=GROUP)
-    # LACP is up on ens5f0 by its port state: it is the better one of two that are down, and stays open.
+    # The port state of ens5f0 says LACP up: it is the better of two PFs that are down, and stays open.
     assert written(world) == [(2.0, 6, DISABLE)]
     assert ALL not in [each[2] for each in about_bfd(world)]
 
@@ -202,7 +202,7 @@ def test_a_bfdd_that_is_back_has_proved_nothing_until_a_session_is_up_again(worl
 
 def test_a_session_that_frr_has_no_longer_does_not_hold_the_vfs_back(world: World) -> None:
     world.tell(2.35, "bond5", State.DOWN, TIMEOUT)
-    world.at(5.1, lambda: world.bfdd.append(Answered()))  # to what is asked at 5.0: the session is not told
+    world.at(5.1, lambda: world.bfdd.append(Answered()))  # the answer to 5.0's request omits the session
     world.tell(5.1, "bond6", State.UP)
     world.run(until=12.0, configured=GROUP)
     assert written(world) == [(2.45, 5, DISABLE), (10.0, 5, AUTO)]

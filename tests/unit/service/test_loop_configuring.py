@@ -37,7 +37,7 @@ def left_disabled(interface: str, disabled: int) -> events.VfsLeftDisabled:
 
 
 class Host:
-    """What there is to select from; `listed` is the answer to the next selection and those after it."""
+    """A host to select from; `listed` is the result of each further selection, or its error."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *listed: str) -> None:
         self.listed: tuple[str, ...] | selection.NotListed = listed
@@ -45,7 +45,7 @@ class Host:
         monkeypatch.setattr(selection, "pfs", list)
 
     def select(self, configured: tuple[str, ...], requests: object) -> tuple[str, ...]:
-        """Select as the host is."""
+        """Return or raise `listed` if the selection depends on the host."""
         if isinstance(self.listed, selection.NotListed):
             raise self.listed
         return self.listed if selection.depends_on_host(configured) else configured

@@ -1,4 +1,4 @@
-"""What the loop does when a part of it fails, and what its status line says."""
+"""The loop when a part of it fails, and its status line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 class Failing:
-    """Raises an error at some of its calls, numbered from 0."""
+    """A function that raises an error at some of its calls, numbered from 0."""
 
     def __init__(self, error: OSError, *calls: int) -> None:
         self.error, self.calls, self.count = error, calls, 0

@@ -1,4 +1,4 @@
-"""Redundancy groups in the loop: of the PFs of one group one stays open."""
+"""Redundancy groups in the loop: one PF of each group stays open."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def turns(world: World, name: str, port: BondPort) -> None:
-    """Have the port state of a PF be another one."""
+    """Change the port state of a PF."""
     now = world.facts[name]
     assert isinstance(now, PhysicalFunction)
     world.facts[name] = replace(now, port=port)
@@ -45,7 +45,7 @@ def states(world: World) -> list[set[VfLinkState]]:
 
 
 def kept(world: World) -> list[tuple[str, bool]]:
-    """Return which PFs were kept open, and no longer, in order."""
+    """Return which PFs were kept open (True) or no longer (False), in order."""
     told = world.logged(events.PfKeptOpen, events.PfNoLongerKeptOpen)
     return [
         (each.interface, isinstance(each, events.PfKeptOpen))
@@ -195,7 +195,7 @@ def test_a_reload_that_makes_a_group_opens_one_of_its_pfs(world: World) -> None:
 
 
 def test_what_is_known_of_the_other_pf_is_renewed_before_the_last_one_is_closed(world: World) -> None:
-    """Both are found otherwise at once, as after the process was frozen."""
+    """Change both PFs at once, as after the process was frozen."""
     turned = replace(pf(6, UP, AUTO, AUTO), master=None)
     world.at(2.5, lambda: world.facts.update({"ens5f0": pf(5, DOWN, AUTO, AUTO), "ens5f1": turned}))
     world.run(until=5.0, configured=GROUP)

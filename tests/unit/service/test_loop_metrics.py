@@ -1,4 +1,4 @@
-"""The loop with metrics: when they are written, and that nothing waits for them."""
+"""The loop with metrics: when it writes them, and that nothing waits for them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AUTO, ENABLE, DISABLE = VfLinkState
 
 
 class WrittenWorld(World):
-    """A world that sees when metrics are written."""
+    """A world that records when metrics are written."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
         super().__init__(monkeypatch)
@@ -42,7 +42,7 @@ class WrittenWorld(World):
         monkeypatch.setattr(metrics, "Textfile", Textfile)
 
     def displayed(self, interface: str = "ens5f0") -> dict[str, float]:
-        """Return what the file says of an interface."""
+        """Return what the file says about an interface."""
         return of_interface(self.path.read_text(), interface)
 
 
@@ -217,7 +217,7 @@ def test_while_netlink_is_dead_errors_are_counted_and_written(world: WrittenWorl
     world.at(1.5, lambda: setattr(world, "before_read", die))
     world.at(5.5, lambda: told.append(samples(world.path.read_text())["netlink_errors_total"]))
     world.run(until=6, metrics_textfile=str(world.path))
-    # At 2 s the socket that dies, at once the one that is not opened, and then one each second.
+    # At 2 s the socket that dies and, at once, the failed opening of another; then one each second.
     assert told == [5]
     assert world.displayed()["lacp_up"] == 1, "what was known"
     assert world.displayed()["unreadable"] == 1

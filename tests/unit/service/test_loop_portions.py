@@ -1,4 +1,4 @@
-"""VF writes in portions: what a slow driver costs the other PFs."""
+"""VF writes in portions: how long a slow driver delays the other PFs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_loss_is_served_while_a_slow_driver_restores_another_pf(
 ) -> None:
     world.facts = {"ens5f0": pf(5, UP, *[DISABLE] * 60), "ens5f1": pf(6, UP, *[AUTO] * 60)}
     world.cost_s = {AUTO: cost_s}
-    lost_at = 1.0 + phase  # without a link event: the bond lost it to the RTNL lock
+    lost_at = 1.0 + phase  # without a link event: the bond did not get the RTNL lock to send it
     world.at(lost_at, lambda: world.facts.update({"ens5f1": pf(6, DOWN, *[AUTO] * 60)}))
     world.at(0.5, lambda: world.facts.update({"ens5f0": pf(5, UP, *[DISABLE] * 60)}))
     world.run(until=15.0)

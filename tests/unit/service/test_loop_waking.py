@@ -1,4 +1,4 @@
-"""When a PF is looked at: at which interval, and woken by which event."""
+"""When the loop looks at a PF: at which interval, and woken by which event."""
 
 from __future__ import annotations
 

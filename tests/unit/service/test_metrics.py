@@ -1,4 +1,4 @@
-"""Metrics: what is counted of what happens, how it is shown, and a file that cannot be written."""
+"""Metrics: what is counted, how it is shown, and a file that cannot be written."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def textfile(path: Path) -> Textfile:
 
 @pytest.fixture
 def umask() -> Iterator[None]:
-    """The unit's umask, with which nobody else can read a new file."""
+    """Set the unit's umask, with which no other user can read a new file, and check that it stays."""
     before = os.umask(0o077)
     yield
     assert os.umask(before) == 0o077, "and it stays"
@@ -65,7 +65,7 @@ def written(textfile: Textfile) -> str:
     return Path(textfile._path).read_text()
 
 
-# What is shown of an interface
+# What is shown about an interface
 
 
 def test_an_interface_that_is_up(textfile: Textfile) -> None:
@@ -236,7 +236,7 @@ def test_a_reaction_is_measured_when_lacp_goes_down_and_vfs_are_written(textfile
     relayed = Relayed(textfile)
     relayed.look(pf(5, UP, AUTO))
     relayed.look(pf(5, DOWN, AUTO), seconds=0.003)
-    relayed.look(pf(5, DOWN, AUTO), seconds=0.1)  # set back by somebody: not a reaction to LACP
+    relayed.look(pf(5, DOWN, AUTO), seconds=0.1)  # someone set it back: no reaction to LACP
     relayed.look(pf(5, UP, DISABLE), seconds=0.1)
     displayed = samples(written(textfile))
     assert displayed["reaction_seconds_count"] == 1
@@ -261,7 +261,7 @@ def test_cycles_errors_and_overruns_are_of_the_service(textfile: Textfile) -> No
     }
 
 
-# When it is written
+# When the file is written
 
 
 def test_the_file_says_when_it_was_written_and_which_it_is(path: Path) -> None:
@@ -366,7 +366,7 @@ def test_closing_removes_the_file_if_it_is_there(textfile: Textfile, path: Path)
         assert not path.exists()
 
 
-# Without
+# Without metrics
 
 
 def test_metrics_that_are_not_asked_for_are_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which interfaces a configuration means on a host."""
+"""Which interfaces a configuration selects on a host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pf_status_relay.service import selection
 
 
 class Host:
-    """A host's interfaces, by name: whether each is a PF. `ports` are those alone in an 802.3ad bond."""
+    """A host's interfaces: name → whether it is a PF. `ports` are the only ports of their 802.3ad bonds."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **pfs: bool) -> None:
         self.ports: list[str] = []
@@ -110,6 +110,6 @@ def test_this_machine_has_a_loopback_and_it_is_no_pf() -> None:
 def test_which_interfaces_a_redundancy_group_means(
     configured: list[list[str]], found: tuple[tuple[str, ...], ...]
 ) -> None:
-    """An interface that two groups mean counts for the first."""
+    """Count an interface that two groups name for the first."""
     names = ("a", "b", "ens1", "ens0")
     assert selection.groups(configured, names, lambda name: {"alias": "a"}.get(name, name)) == found

@@ -1,4 +1,4 @@
-"""What the running service tells other processes, and when it is not believed."""
+"""What the running service tells other processes, and when they do not believe it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ABSENT = Memory("ens5f1", Readiness.ABSENT)
 
 
 class Clock:
-    """The time of day, in the seconds of one minute."""
+    """The time of day, as the seconds of one minute."""
 
     second = 0
 
@@ -39,7 +39,7 @@ class Clock:
         return cls()
 
     def isoformat(self, timespec: str) -> str:
-        """Return it as datetime does."""
+        """Format the time as datetime does."""
         return f"2030-01-01T00:00:{self.second:02}+00:00"
 
 
@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def written(folder: Path) -> dict[str, dict[str, object]]:
-    """Return what the file says of the interfaces."""
+    """Return what the file says about the interfaces."""
     interfaces = json.loads((folder / "state.json").read_text())["interfaces"]
     assert isinstance(interfaces, dict)
     return interfaces

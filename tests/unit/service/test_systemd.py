@@ -1,4 +1,4 @@
-"""What systemd is told, byte by byte, over a socket like its own."""
+"""The messages to systemd, byte by byte, over a socket like its own."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Systemd:
                 return received
 
     def fill(self) -> None:
-        """Be full of other services' messages, as a systemd that hangs or has frozen after a crash."""
+        """Fill the socket with other services' messages, as if systemd hung or had frozen after a crash."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
             other.setblocking(False)
             with suppress(BlockingIOError):

@@ -1,4 +1,4 @@
-"""Whether a stop is for good: what systemd's jobs say."""
+"""Whether a stop is final, by systemd's jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER = "103 other.service stop running"
 
 @pytest.fixture
 def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file that holds what `systemctl list-jobs` says."""
+    """Return the file that holds the output of `systemctl list-jobs`."""
     cgroup = tmp_path / "cgroup"
     cgroup.write_text("0::/system.slice/pf-status-relay.service\n")
     monkeypatch.setattr(systemd, "_CGROUP", cgroup)

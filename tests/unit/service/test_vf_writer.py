@@ -1,4 +1,4 @@
-"""VF link states on their way to a driver that refuses some of a message."""
+"""Writes of VF link states to a driver that refuses some VFs of a message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUSY, BROKEN = Refusal(errno.EBUSY, "busy"), Refusal(errno.EIO, "broken")
 
 
 class Driver:
-    """Refuses one VF of its eight; `shows` it in its new state all the same."""
+    """A driver that refuses one VF of its eight; with `shows`, that VF reads in its new state anyway."""
 
     def __init__(self) -> None:
         self.refused: int | None = None
@@ -51,7 +51,7 @@ def driver() -> Driver:
 
 @pytest.fixture
 def writer(driver: Driver) -> VfWriter:
-    """Return one that knows the driver to be quick."""
+    """Return a writer that has found the driver quick."""
     writer = VfWriter(lambda: 0.0)
     write(writer, driver, EIGHT)
     driver.states = dict(numbered([AUTO] * 8))
