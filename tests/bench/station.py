@@ -98,7 +98,7 @@ class Station:
             program.stop()
 
     def _is_at_work(self, program: Program) -> bool:
-        """Wait until a program sets a disabled VF back, whatever it says of itself; return whether it did."""
+        """Wait until a program sets a disabled VF back, whatever its output; return whether it did."""
         if program.name == FLOOR:
             time.sleep(1.0)
             return program.alive()

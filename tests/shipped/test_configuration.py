@@ -19,7 +19,7 @@ ROWS = [pytest.param(name, key, id=name) for name, key in KEYS.items()]
 
 
 def paragraph(name: str) -> tuple[str, str]:
-    """Return what the shipped file says of a key: its comment on one line, and its value."""
+    """Return what the shipped file says about a key: its comment on one line, and its value."""
     blocks = FILE.read_text().split("\n\n")
     (block,) = (each for each in blocks if re.search(rf"^(# )?{name} = ", each, re.MULTILINE))
     *comment, setting = block.strip().splitlines()

@@ -358,7 +358,7 @@ class _Life(RuleBasedStateMachine):
         return [events.SettingVfFailed(vf.id, NAME, error, vf.link_state)]
 
     def expected_of_mode(self, facts: Facts, writes: tuple[VirtualFunction, ...]) -> list[Event]:
-        """Return the event if the driver begins or stops to set no VF and read all as disable (invented?)."""
+        """Return the event if states become unknown (the driver sets no VF, all read as disable) or known."""
         if not writes:
             return []
         assert isinstance(facts, PhysicalFunction)
