@@ -24,8 +24,8 @@ NOTICED_AFTER_S = 1.5
 """Seconds after the LACPDUs stop before which LACP cannot fail, so that nothing is read earlier."""
 HELD_AFTER_S = 0.05
 """Seconds for which the RTNL lock stays taken after LACP is seen to have failed, in cases that take it. The
-bond tries the lock every 100 ms and announces a failure when it gets it. Whether to release
-it is decided as often, so the announcement comes after about 200 ms."""
+bond tries the lock every 100 ms and announces a failure when it gets it. Whether to release it is decided as
+often, so the announcement comes after about 200 ms."""
 GIVE_UP_S = 10.0
 """Seconds after which a relay that has not reacted counts as missed."""
 LEFT_ALONE_S = 0.005

@@ -1,7 +1,7 @@
 """PFs of one redundancy group against seven rules, over random histories.
 
-    1. The relay disables a VF only if LACP is down on its PF, or the PF is drained, and another PF of the
-       group is open at that moment.
+    1. The relay disables a VF only if LACP is down on its PF or the PF is drained, and only while another PF
+       of the group is open.
     2. At rest, each PF with LACP up and no drain is open, and the others are closed. If there is no such PF,
        one PF of those that can be open is open: one with LACP up if there is one.
     3. A PF with LACP down or a drain is not opened while another PF that has neither is open.
