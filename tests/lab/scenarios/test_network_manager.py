@@ -189,8 +189,8 @@ def test_an_activation_disables_the_vfs_for_nine_seconds(lab: Lab) -> None:
         host.manager.nmcli("connection", "up", name)
         lab.sleep(20)
         assert host.judged("down", "disable") == ["LACP is down: no LACPDU has come yet"]
-        # NetworkManager takes the port out of the bond and puts it back within 0.2 ms. A relay that looks only
-        # after that has seen nothing, and there is nothing to say: the PF was down and is.
+        # NetworkManager takes the port out of the bond and puts it back within 0.2 ms. A relay that looks
+        # only after that has seen nothing, and there is nothing to say: the PF was down and is.
         seen = ["pf is not ready", LEFT, "pf is ready", "lacp is down", "lacp is still down"]
         assert host.log() in (seen, [])
     host.recovery()
