@@ -237,3 +237,14 @@ def test_another_socket_of_a_new_configuration_is_connected(world: World) -> Non
 def test_without_the_key_nobody_is_asked(world: World) -> None:
     world.run(until=4.0, configured=replace(GROUP, bfd_socket=None))
     assert world.bfdd_asked == []
+
+
+def test_a_session_that_flaps_with_lacp_up_is_damped_as_lacp_is(world: World) -> None:
+    for number in range(4):
+        world.tell(2.25 + 2 * number, "bond5", State.DOWN, TIMEOUT)
+        world.tell(2.75 + 2 * number, "bond5", State.UP)
+    damped = replace(GROUP, restore_delay_ms=1000, restore_delay_max_ms=60_000)
+    world.run(until=30.0, configured=damped)
+    grown = world.logged(events.RestoreDelayGrown)
+    assert grown == [events.RestoreDelayGrown("ens5f0", delay_ms) for delay_ms in (2000, 4000, 8000)]
+    assert written(world)[-1] == (16.75, 5, AUTO), "8 s after the session was up for the last time"
