@@ -11,7 +11,7 @@ class CommandError(AssertionError):
 
 
 def run(*command: str, given: str | None = None) -> str:
-    """Runs a command, `given` on its standard input, and returns what it printed on standard output."""
+    """Run a command, `given` on its standard input, and return what it printed on standard output."""
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CommandError(
@@ -21,24 +21,24 @@ def run(*command: str, given: str | None = None) -> str:
 
 
 def ip(*lines: str, netns: str | None = None) -> str:
-    """Runs lines of ip commands in order, in one process: starting one costs more than what it does."""
+    """Run lines of ip commands in order, in one process: starting one costs more than what it does."""
     return batch("ip", lines, netns)
 
 
 def tc(*lines: str, netns: str | None = None) -> str:
-    """Runs lines of tc commands in order, in one process."""
+    """Run lines of tc commands in order, in one process."""
     return batch("tc", lines, netns)
 
 
 def batch(tool: str, lines: tuple[str, ...], netns: str | None) -> str:
-    """Runs the lines of one iproute2 tool, in a named network namespace or this one."""
+    """Run the lines of one iproute2 tool, in a named network namespace or this one."""
     return run(
         tool, *(("-n", netns) if netns else ()), "-batch", "-", given="".join(f"{line}\n" for line in lines)
     )
 
 
 def write(path: str, text: str) -> None:
-    """Writes to a file of sysfs, debugfs or procfs, in one write."""
+    """Write to a file of sysfs, debugfs or procfs, in one write."""
     try:
         with Path(path).open("w") as file:
             file.write(text)

@@ -16,7 +16,7 @@ STATES = ("auto", "enable", "disable")
 
 
 def mask(vfs: tuple[int, ...]) -> int:
-    """The mask of these VFs (0 to 63), of all VFs if there is none."""
+    """Return the mask of these VFs (0 to 63), of all VFs if there is none."""
     return sum(1 << vf for vf in set(vfs)) if vfs else EVERY_VF
 
 
@@ -31,25 +31,25 @@ class Driver:
             self.set(**personality.knobs, driver=personality.driver)
 
     def begin(self, episode: str) -> None:
-        """Begins an episode of its personality."""
+        """Begin an episode of its personality."""
         assert self.personality is not None
         self.set(**self.personality.episodes[episode])
 
     def end(self, episode: str) -> None:
-        """Ends an episode; its `afterwards` comes first, so that nobody sees the end without it."""
+        """End an episode; its `afterwards` comes first, so that nobody sees the end without it."""
         assert self.personality is not None
         begun = self.personality.episodes[episode]
         usual = {**DEFAULTS, **self.personality.knobs}
         self.set(**self.personality.afterwards, **{knob: usual[knob] for knob in reversed(list(begun))})
 
     def set(self, **knobs: int | str) -> None:
-        """Turns knobs, in this order."""
+        """Turn knobs, in this order."""
         for name, value in knobs.items():
             write(f"{self._folder}/{name}", str(value))
 
     @property
     def writes(self) -> int:
-        """How often it was asked to set a VF's link state. Reading takes no lock, and looks at no link."""
+        """Return how often it was asked to set VF link states. Reading takes no lock and looks at no link."""
         return self._count("vf_writes")
 
     @property
@@ -59,11 +59,11 @@ class Driver:
 
     @property
     def written_at(self) -> float:
-        """When it last began or ended to set a VF's link state: monotonic seconds, 0 if never."""
+        """Return when it last began or ended to set a VF's link state: monotonic seconds, 0 if never."""
         return self._count("vf_written_ns") / 1e9
 
     def takes(self, *, auto: int = 0, enable: int = 0, disable: int = 0) -> None:
-        """Makes it hold the RTNL lock for so many ms for each VF set to a state, even to its own."""
+        """Make it hold the RTNL lock for so many ms for each VF set to a state, even to its own."""
         self.set(vf_auto_ms=auto, vf_enable_ms=enable, vf_disable_ms=disable)
 
     def refuse(
@@ -75,7 +75,7 @@ class Driver:
         stored: bool = False,
         ms: int = 0,
     ) -> None:
-        """Makes it refuse to set the link state of these VFs (0 to 63), of all VFs if none is named.
+        """Make it refuse to set the link state of these VFs (0 to 63), of all VFs if none is named.
 
         `error` is the errno it refuses with, by default as last time, at first EOPNOTSUPP; with 0 it says
         that it succeeded. `calls` is how often, `states` which ones, `ms` how long each refusal takes.
@@ -92,27 +92,27 @@ class Driver:
         )
 
     def accept(self) -> None:
-        """Makes it accept every VF's link state again."""
+        """Make it accept every VF's link state again."""
         self.set(refused_vfs=0)
 
     def hide(self, *vfs: int) -> None:
-        """Makes these VFs (0 to 63) unreadable, all if none is named: the PF's list lacks them."""
+        """Make these VFs (0 to 63) unreadable, all if none is named: the PF's list lacks them."""
         self.set(missing_vfs=hex(mask(vfs)))
 
     def show(self) -> None:
-        """Makes all VFs readable again."""
+        """Make all VFs readable again."""
         self.set(missing_vfs=0)
 
     def list_vfs(self, listed: bool) -> None:
-        """Gives the PF a list of VFs, or none at all, as of a driver that cannot read VFs."""
+        """Give the PF a list of VFs, or none at all, as of a driver that cannot read VFs."""
         self.set(vf_unlisted=int(not listed))
 
     def put_vfs(self, state: str) -> None:
-        """Puts all VFs in one link state, as a firmware that recovers does. There is no link event."""
+        """Put all VFs in one link state, as a firmware that recovers does. There is no link event."""
         self.set(vf_states=STATES.index(state))
 
     def set_mode(self, mode: str) -> None:
-        """Sets the eswitch mode: "legacy" or "switchdev" (which makes an interface for each VF)."""
+        """Set the eswitch mode: "legacy" or "switchdev" (which makes an interface for each VF)."""
         run("devlink", "dev", "eswitch", "set", self._device, "mode", mode)
 
     def _count(self, name: str) -> int:

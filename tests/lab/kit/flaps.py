@@ -39,7 +39,7 @@ class Figures(NamedTuple):
 
 
 def play(lab: Lab, flaps: int) -> Figures:
-    """Flaps PFS PFs together until that many are done. `lost` changes of LACP were not followed."""
+    """Flap PFS PFs together until that many are done. `lost` changes of LACP were not followed."""
     switch = lab.switch("sw0")
     names = [f"ens{number}" for number in range(PFS)]
     pfs = [lab.pf_with_lacp(name, VFS, switch=switch, wait=False) for name in names]
@@ -67,7 +67,7 @@ def play(lab: Lab, flaps: int) -> Figures:
 
 
 def flap(lab: Lab, pfs: list[Pf]) -> None:
-    """Silences the switch for all PFs until their VFs are disabled, and ends that until they are back."""
+    """Silence the switch for all PFs until their VFs are disabled, then let it send until they are back."""
     for pf in pfs:
         pf.cable.block_lacp("to_host")
     for pf in pfs:

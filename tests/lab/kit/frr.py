@@ -39,7 +39,7 @@ PEER_STATE = 1
 
 
 def install() -> None:
-    """Puts FRR's files and users where its package would. Once in a guest."""
+    """Put FRR's files and users where its package would. Once in a guest."""
     if Path("/etc/frr/vtysh.conf").exists():
         return
     assert PACKAGE.is_dir(), "there is no FRR: tests/setup takes it out of Debian's packages"
@@ -100,37 +100,37 @@ class Frr:
     # bfdd, the process
 
     def start(self) -> None:
-        """Starts bfdd with the peers that there are; returns when its sockets are there."""
+        """Start bfdd with the peers that there are; return when its sockets are there."""
         for name in ("bfdd.sock", "bfdd.vty"):
             (self._state / name).unlink(missing_ok=True)
         self._bfdd = self._run("bfdd")
         self._wait_for("bfdd.vty")
 
     def kill(self) -> None:
-        """Ends bfdd without a chance to say goodbye (SIGKILL). Its sockets stay behind, closed."""
+        """End bfdd without a chance to say goodbye (SIGKILL). Its sockets stay behind, closed."""
         self._bfdd.kill()
         self._bfdd.wait()
 
     def stop(self) -> None:
-        """Ends bfdd as its unit does (SIGTERM). It sends its neighbours nothing."""
+        """End bfdd as its unit does (SIGTERM). It sends its neighbours nothing."""
         self._bfdd.terminate()
         self._bfdd.wait()
 
     def restart(self) -> None:
-        """Ends bfdd and starts it again."""
+        """End bfdd and start it again."""
         self.stop()
         self.start()
 
     def freeze(self) -> None:
-        """Stops bfdd from running (SIGSTOP), as a starved host does."""
+        """Stop bfdd from running (SIGSTOP), as a starved host does."""
         self._bfdd.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Undoes `freeze`."""
+        """Undo `freeze`."""
         self._bfdd.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """Ends both daemons."""
+        """End both daemons."""
         for process in (self._bfdd, self._zebra):
             process.kill()
             process.wait()
@@ -138,33 +138,33 @@ class Frr:
     # Its configuration, as an administrator would change it
 
     def vtysh(self, *lines: str) -> str:
-        """Runs lines of vtysh in bfdd, and returns what it printed."""
+        """Run lines of vtysh in bfdd, and return what it printed."""
         words = [word for line in lines for word in ("-c", line)]
         return run("vtysh", *self._space, "-d", "bfdd", *words)
 
     def configure(self, *lines: str) -> None:
-        """Runs lines below `bfd` in its configuration."""
+        """Run lines below `bfd` in its configuration."""
         self.vtysh("configure terminal", "bfd", *lines)
 
     def add_peer(self, address: str, interface: str, interval_ms: int = INTERVAL_MS) -> None:
-        """Adds a peer at this address on this interface. Both send a packet each `interval_ms`."""
+        """Add a peer at this address on this interface. Both send a packet each `interval_ms`."""
         self._peers[address, interface] = interval_ms
         self._write()
         intervals = (f"receive-interval {interval_ms}", f"transmit-interval {interval_ms}")
         self.configure(f"peer {address} interface {interface}", f"detect-multiplier {MULTIPLIER}", *intervals)
 
     def remove_peer(self, address: str, interface: str) -> None:
-        """Removes a peer."""
+        """Remove a peer."""
         del self._peers[address, interface]
         self._write()
         self.configure(f"no peer {address} interface {interface}")
 
     def shut_down(self, address: str, interface: str) -> None:
-        """Shuts a peer down, administratively."""
+        """Shut a peer down, administratively."""
         self.configure(f"peer {address} interface {interface}", "shutdown")
 
     def no_shut_down(self, address: str, interface: str) -> None:
-        """Undoes `shut_down`."""
+        """Undo `shut_down`."""
         self.configure(f"peer {address} interface {interface}", "no shutdown")
 
     def peer(self, address: str) -> dict[str, Any] | None:
@@ -192,7 +192,7 @@ class Session:
         self.wait_until_up()
 
     def wait_until_up(self) -> None:
-        """Waits until both ends say that the session is up."""
+        """Wait until both ends say that the session is up."""
         for frr, address, _ in self._ends:
             wait_until(
                 lambda frr=frr, address=address: (frr.peer(address) or {}).get("status") == "up",  # type: ignore[misc]
@@ -202,17 +202,17 @@ class Session:
             )
 
     def shut_down(self, end: str) -> None:
-        """Shuts it down administratively at one end, "host" or "far"."""
+        """Shut it down administratively at one end, "host" or "far"."""
         frr, address, interface = self._ends[("host", "far").index(end)]
         frr.shut_down(address, interface)
 
     def no_shut_down(self, end: str) -> None:
-        """Undoes `shut_down`."""
+        """Undo `shut_down`."""
         frr, address, interface = self._ends[("host", "far").index(end)]
         frr.no_shut_down(address, interface)
 
     def remove(self, end: str) -> None:
-        """Removes the peer at one end, "host" or "far"."""
+        """Remove the peer at one end, "host" or "far"."""
         frr, address, interface = self._ends[("host", "far").index(end)]
         frr.remove_peer(address, interface)
 
@@ -242,12 +242,12 @@ class Subscriber:
         self._thread.start()
 
     def subscribe(self) -> None:
-        """Asks to be told of changes. bfdd tells the present state of each peer first."""
+        """Subscribe to changes. bfdd reports the present state of each peer first."""
         # In one piece: bfdd stands still, all sessions with it, between a request's header and its body.
         self._socket.sendall(HEADER.pack(8, 1, NOTIFY, 1) + struct.pack("=Q", PEER_STATE))
 
     def close(self) -> None:
-        """Hangs up."""
+        """Hang up."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._socket.close()
@@ -268,7 +268,7 @@ class Subscriber:
                     )
 
     def wait_for(self, peer: str, state: str, *, within: float, since: float = 0.0) -> Change:
-        """Waits until bfdd has told this state of a peer; returns the first such message.
+        """Wait until bfdd has reported this state of a peer; return the first such message.
 
         An earlier one counts: `since` (monotonic) says from when on.
         """

@@ -149,7 +149,7 @@ def without_times(page: str) -> str:
 
 
 def main() -> int:
-    """Follow the guide in a guest and write its outputs anew; return an exit status."""
+    """Follow the guide in a guest and write its outputs again; return an exit status."""
     if os.environ.get(scenario.INSIDE):
         lab = Lab()
         (RESULTS / PAGE.name).write_text(Node(lab).follow(PAGE.read_text()))

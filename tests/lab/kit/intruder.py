@@ -123,18 +123,18 @@ def own_program(folder: Path) -> Path:
 
 
 def run_own_program(folder: Path) -> None:
-    """Runs a program from a place that the unit may write to."""
+    """Run a program from a place that the unit may write to."""
     subprocess.run([str(own_program(folder))], check=True)
 
 
 def load_own_library(folder: Path) -> None:
-    """Maps a file from such a place as code, as dlopen(3) does."""
+    """Map a file from such a place as code, as dlopen(3) does."""
     with own_program(folder).open("rb") as file:
         mmap.mmap(file.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC).close()
 
 
 def map_writable_code() -> None:
-    """Maps memory that can be written and run."""
+    """Map memory that can be written and run."""
     mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
 
 
@@ -147,20 +147,20 @@ def make_memory_code() -> None:
 
 
 def become_root_by_a_program() -> None:
-    """Runs a program that is setuid root."""
+    """Run a program that is setuid root."""
     done = subprocess.run(["/usr/bin/setuid-id", "-u"], capture_output=True, text=True, check=True)
     if done.stdout != "0\n":
         raise PermissionError(errno.EPERM, "it is not root")
 
 
 def make_setuid() -> None:
-    """Makes a file of its own setuid."""
+    """Make a file of its own setuid."""
     descriptor = os.open(OWN_FOLDER / "setuid", os.O_WRONLY | os.O_CREAT, 0o600)
     os.fchmod(descriptor, stat.S_ISUID | 0o700)
 
 
 def clone_into_user_namespace() -> None:
-    """Starts a process in a user namespace of its own, in which it would have every capability."""
+    """Start a process in a user namespace of its own, in which it would have every capability."""
     process = _libc.syscall(56, CLONE_NEWUSER | signal.SIGCHLD, 0, 0, 0, 0)
     if process < 0:
         raise OSError(ctypes.get_errno(), "clone")
@@ -170,13 +170,13 @@ def clone_into_user_namespace() -> None:
 
 
 def see_others() -> None:
-    """Sees other users' processes."""
+    """See other users' processes."""
     if not Path("/proc/1/cmdline").exists():
         raise PermissionError(errno.EPERM, "there are none")
 
 
 def have_more_capabilities() -> None:
-    """Finds another capability than CAP_NET_ADMIN in any of its sets."""
+    """Find another capability than CAP_NET_ADMIN in any of its sets."""
     lines = Path("/proc/self/status").read_text().splitlines()
     sets = [int(line.split()[1], 16) for line in lines if line.startswith("Cap")]
     if not any(each & ~(1 << 12) for each in sets):
@@ -252,7 +252,7 @@ ATTEMPTS: dict[str, dict[str, Attempt]] = {
 
 
 def outcome(attempt: Attempt) -> str:
-    """Makes an attempt in a process of its own, and says what became of it."""
+    """Make an attempt in a process of its own, and say what became of it."""
     reader, writer = os.pipe()
     process = os.fork()
     if process == 0:

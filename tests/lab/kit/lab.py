@@ -90,14 +90,14 @@ class Lab:
         return Session(host, self._frr(pf.switch), pf, next(self._subnets), interval_ms)
 
     def _frr(self, switch: Switch | None) -> Frr:
-        """The host's FRR, or a switch's."""
+        """Return the host's FRR, or a switch's."""
         name = switch.name if switch else None
         if name not in self._frrs:
             self._frrs[name] = Frr(switch)
         return self._frrs[name]
 
     def link_storm(self, per_second: int, seconds: float) -> LinkStorm:
-        """Starts sending link events of an unrelated interface; returns at once."""
+        """Start sending link events of an unrelated interface; return at once."""
         return LinkStorm(per_second, seconds)
 
     # The program
@@ -111,7 +111,7 @@ class Lab:
         arguments: Sequence[str] = (),
         config_text: str | None = None,
     ) -> Relay:
-        """Starts `pf-status-relay run --log-format json`, and returns when it has printed something or ended.
+        """Start `pf-status-relay run --log-format json`, and return when it has printed something or ended.
 
         With `interfaces` or `config_text` it gets a configuration file, otherwise only the environment.
         `arguments` are added.
@@ -134,7 +134,7 @@ class Lab:
     def call(
         self, *words: str, interfaces: Sequence[str] | None = None, uid: int = 0
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command of the program to its end.
+        """Run a command of the program to its end.
 
         With `interfaces` it gets a configuration file that names them. `uid` is the user; one other than root
         has no capabilities, and runs the installed program: the checkout may be closed to it.
@@ -153,25 +153,25 @@ class Lab:
     # The service, in scenarios marked `systemd`
 
     def write_config(self, text: str) -> None:
-        """Writes the service's configuration file."""
+        """Write the service's configuration file."""
         service.CONFIGURATION.write_text(text)
 
     def configure(self, interfaces: Sequence[str], polling_interval_ms: int | None = None) -> None:
-        """Writes the service's configuration file from values."""
+        """Write the service's configuration file from values."""
         self.write_config(toml(interfaces, polling_interval_ms))
 
     def start_service(self, *interfaces: str) -> int:
-        """Configures the service for these interfaces and starts it; returns its process."""
+        """Configure the service for these interfaces and start it; return its process."""
         self.configure(interfaces)
         self.systemctl("start", "pf-status-relay")
         return int(self.show("MainPID"))
 
     def systemctl(self, *arguments: str, check: bool = True) -> str:
-        """Runs systemctl and returns what it printed."""
+        """Run systemctl and return what it printed."""
         return service.systemctl(*arguments, check=check)
 
     def show(self, name: str, unit: str = service.UNIT) -> str:
-        """A property of a unit."""
+        """Return a property of a unit."""
         return service.show(name, unit)
 
     def journal(
@@ -186,11 +186,11 @@ class Lab:
 
     @property
     def now(self) -> float:
-        """The guest's monotonic time in seconds, which events and samples carry too."""
+        """Return the guest's monotonic time in seconds, which events and samples carry too."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Lets time pass."""
+        """Let time pass."""
         time.sleep(seconds)
 
     def wait_until(
@@ -201,19 +201,19 @@ class Lab:
         what: str | Callable[[], str],
         poll: float = waiting.POLL,
     ) -> float:
-        """Waits until a condition holds; returns the seconds that took; fails after `within` seconds.
+        """Wait until a condition holds; return the seconds that took; fail after `within` seconds.
 
         It looks every 10 ms; give a larger `poll` (0.25) if the condition runs a command, such as systemctl.
         """
         return waiting.wait_until(condition, within=within, what=what, poll=poll)
 
     def record(self, *pfs: Pf) -> Recorder:
-        """Starts recording PFs, every 10 ms."""
+        """Start recording PFs, every 10 ms."""
         self.recorder.watch(*pfs)
         return self.recorder
 
     def close(self) -> None:
-        """Ends what still runs and leaves the timelines in the results folder."""
+        """End what still runs and leave the timelines in the results folder."""
         for relay in self.relays:
             if relay.running():
                 relay.kill()

@@ -59,7 +59,7 @@ class Pinging:
         self._lab.sleep(1)
 
     def stop(self) -> list[Sent]:
-        """Ends the pings and returns them."""
+        """End the pings and return them."""
         self._recorder.stop()
         self._ping.stop()
         return self._recorder.pings()
@@ -130,7 +130,7 @@ def play(way: str) -> None:
 
 
 def svg(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """The picture: a lane for each way, and in it what the pod lost."""
+    """Return the picture: a lane for each way, and in it what the pod lost."""
     height = 60 + _LANE * len(found) + 40
     title = "What a pod loses when its switch is reloaded for five minutes"
     parts = [f'<text x="16" y="28">{title}: pings every 20 ms</text>']

@@ -33,19 +33,19 @@ class NetworkManager:
         systemctl("start", "dbus.socket", "systemd-udevd.service")
 
     def start(self) -> None:
-        """Starts it; returns when D-Bus can reach it."""
+        """Start it; return when D-Bus can reach it."""
         systemctl("start", UNIT)
 
     def stop(self) -> None:
-        """Stops it. It leaves the devices as they are."""
+        """Stop it. It leaves the devices as they are."""
         systemctl("stop", UNIT)
 
     def restart(self) -> None:
-        """Restarts it."""
+        """Restart it."""
         systemctl("restart", UNIT)
 
     def kill(self) -> None:
-        """Kills it with SIGKILL; returns when systemd has started it again."""
+        """Kill it with SIGKILL; return when systemd has started it again."""
         killed = show("MainPID", UNIT)
         os.kill(int(killed), signal.SIGKILL)
         wait_until(
@@ -56,13 +56,13 @@ class NetworkManager:
         )
 
     def add_bond(self, name: str, options: str) -> str:
-        """Writes a bond's keyfile; returns its UUID. `options` are lines such as lacp_rate=fast."""
+        """Write a bond's keyfile; return its UUID. `options` are lines such as lacp_rate=fast."""
         return self._write(
             name, "bond", f"interface-name={name}\n", f"[bond]\nmode=802.3ad\n{options}\n{NO_ADDRESS}"
         )
 
     def add_port(self, interface: str, bond: str) -> str:
-        """Writes the keyfile of a bond's port, BOND-INTERFACE; returns its UUID."""
+        """Write the keyfile of a bond's port, BOND-INTERFACE; return its UUID."""
         words = f"interface-name={interface}\nmaster={bond}\nslave-type=bond\n"
         return self._write(f"{bond}-{interface}", "ethernet", words, "")
 
@@ -75,16 +75,16 @@ class NetworkManager:
         return number
 
     def nmcli(self, *words: str) -> str:
-        """Runs nmcli and returns what it printed."""
+        """Run nmcli and return what it printed."""
         return run("nmcli", *words)
 
     def refused(self, *words: str) -> str:
-        """Runs nmcli, which is refused; returns why."""
+        """Run nmcli, which is refused; return why."""
         done = subprocess.run(["nmcli", *words], capture_output=True, text=True, check=False)
         assert done.returncode, f"nmcli {' '.join(words)} was not refused"
         return done.stderr
 
     def state(self, interface: str) -> str:
-        """What it says of a device, such as connected, disconnected, unavailable or unmanaged."""
+        """Return what it says of a device, such as connected, disconnected, unavailable or unmanaged."""
         listed = self.nmcli("--terse", "--fields", "DEVICE,STATE", "device").splitlines()
         return dict(line.split(":") for line in listed).get(interface, "absent")

@@ -38,7 +38,7 @@ class PackageError(Exception):
 
 
 def build() -> None:
-    """Builds both packages, if anything that goes into them has changed. Raises PackageError."""
+    """Build both packages, if anything that goes into them has changed. Raises PackageError."""
     make(CHECKOUT)
     NEXT.parent.mkdir(exist_ok=True)
     with (NEXT.parent / "next.lock").open("w") as lock:
@@ -51,7 +51,7 @@ def build() -> None:
 
 
 def make(tree: Path, *arguments: str) -> None:
-    """Runs packaging/build in a source tree."""
+    """Run packaging/build in a source tree."""
     done = subprocess.run(
         ["packaging/build", *arguments],
         cwd=tree,
@@ -65,7 +65,7 @@ def make(tree: Path, *arguments: str) -> None:
 
 
 def unpack_next() -> None:
-    """Makes the next version's source from the source package that was just built."""
+    """Make the next version's source from the source package that was just built."""
     shutil.rmtree(NEXT, ignore_errors=True)
     NEXT.mkdir(parents=True)
     (archive,) = (CHECKOUT / "build" / "rpm" / "SOURCES").glob(f"{NAME}-*.tar.gz")
@@ -78,25 +78,25 @@ def unpack_next() -> None:
 
 
 def substitute(path: Path, pattern: str, by: str) -> None:
-    """Replaces the one line that a regular expression matches."""
+    """Replace the one line that a regular expression matches."""
     text, count = re.subn(pattern, by, path.read_text(), flags=re.MULTILINE)
     assert count == 1, f"{path}: {pattern} matches {count} times"
     path.write_text(text)
 
 
 def of(tree: Path) -> Path:
-    """The package that was built of a tree."""
+    """Return the package that was built of a tree."""
     (found,) = (tree / "dist").glob(f"{NAME}-*.noarch.rpm")
     return found
 
 
 def current() -> Path:
-    """The package of the checkout."""
+    """Return the package of the checkout."""
     return of(CHECKOUT)
 
 
 def following() -> Path:
-    """The package of the next version."""
+    """Return the package of the next version."""
     return of(NEXT)
 
 
@@ -104,12 +104,12 @@ def following() -> Path:
 
 
 def install(package: Path) -> str:
-    """Installs a package. rpm does not know Debian's packages; tests/packages-apt.txt has what it needs."""
+    """Install a package. rpm does not know Debian's packages; tests/packages-apt.txt has what it needs."""
     return run(*RPM, "--install", "--nodeps", str(package))
 
 
 def upgrade(package: Path) -> str:
-    """Upgrades to a package; returns what rpm said."""
+    """Upgrade to a package; return what rpm said."""
     done = subprocess.run(
         [*RPM, "--upgrade", "--nodeps", str(package)], capture_output=True, text=True, check=True
     )
@@ -117,17 +117,17 @@ def upgrade(package: Path) -> str:
 
 
 def erase() -> str:
-    """Erases the package; returns what rpm said."""
+    """Erase the package; return what rpm said."""
     done = subprocess.run([*RPM, "--erase", NAME], capture_output=True, text=True, check=True)
     return done.stdout + done.stderr
 
 
 def files() -> list[Path]:
-    """The files and folders of the installed package."""
+    """Return the files and folders of the installed package."""
     return [Path(line) for line in run(*RPM, "--query", "--list", NAME).splitlines()]
 
 
 def changed() -> list[str]:
-    """What is not as the package installed it, as `rpm --verify` says."""
+    """Return what is not as the package installed it, as `rpm --verify` says."""
     done = subprocess.run([*RPM, "--verify", "--nodeps", NAME], capture_output=True, text=True, check=False)
     return done.stdout.splitlines()

@@ -55,7 +55,7 @@ class Personality:
 
 
 def refused(error: int, **knobs: int | str) -> Knobs:
-    """The knobs that refuse every VF with an error; 0: it says that it succeeded and does nothing."""
+    """Return the knobs that refuse every VF with an error; 0: it says that it succeeded and does nothing."""
     return {"refused_vfs_errno": error, **knobs, "refused_vfs": EVERY_VF}
 
 

@@ -67,7 +67,7 @@ class Nic:
             self._up[end] = up
 
     def stop(self) -> None:
-        """Stops following; the data paths stay as they are."""
+        """Stop following; the data paths stay as they are."""
         self._stop.set()
         self._thread.join()
 
@@ -95,7 +95,7 @@ class Pod:
         self.nic = Nic(nic)
 
     def _lay(self, switch: Switch, number: int) -> None:
-        """Lays the data path from the pod's net1 or net2 through a switch to the target."""
+        """Lay the data path from the pod's net1 or net2 through a switch to the target."""
         uplink = f"uplink{number}"
         ip(
             f"link add name {FABRIC} type bridge",
@@ -115,25 +115,25 @@ class Pod:
         ip(f"link set dev {FABRIC} down", netns=pf.switch.name)
 
     def revive(self, pf: Pf) -> None:
-        """Undoes `silence`."""
+        """Undo `silence`."""
         ip(f"link set dev {FABRIC} up", netns=pf.switch.name)
         pf.cable.revive()
 
     def bonding(self) -> str:
-        """The pod's /proc/net/bonding/bond0."""
+        """Return the pod's /proc/net/bonding/bond0."""
         return run("ip", "netns", "exec", POD, "cat", "/proc/net/bonding/bond0")
 
     def active_port(self) -> str | None:
-        """The port that the pod's bond uses: "net1", "net2" or None."""
+        """Return the port that the pod's bond uses: "net1", "net2" or None."""
         return active_port(self.bonding())
 
     def ping(self, output: Path, *, interval: float = 0.1) -> Ping:
-        """Starts pinging the target every `interval` seconds."""
+        """Start pinging the target every `interval` seconds."""
         return Ping(output, interval)
 
 
 def active_port(bonding: str) -> str | None:
-    """The port that a bond uses, in the text of its /proc/net/bonding file."""
+    """Return the port that a bond uses, in the text of its /proc/net/bonding file."""
     found = re.search(r"^Currently Active Slave: (\S+)$", bonding, re.MULTILINE)
     return found.group(1) if found and found.group(1) != "None" else None
 
@@ -161,7 +161,7 @@ class Ping:
         )
 
     def stop(self) -> tuple[int, int]:
-        """Ends it. Returns how many pings were sent and how many were lost."""
+        """End it. Returns how many pings were sent and how many were lost."""
         self._process.send_signal(2)
         self._process.wait()
         found = re.search(r"(\d+) packets transmitted, (\d+) received", self._output.read_text())
@@ -170,13 +170,13 @@ class Ping:
         return sent, sent - received
 
     def longest_silence(self) -> float:
-        """The longest time between two answers, in seconds."""
+        """Return the longest time between two answers, in seconds."""
         found = re.findall(r"^\[([0-9.]+)\] \d+ bytes from", self._output.read_text(), re.MULTILINE)
         answers = [float(time) for time in found]
         return max(later - earlier for earlier, later in zip(answers, answers[1:]))
 
     def answered(self) -> set[int]:
-        """The numbers of the pings that were answered, from 1."""
+        """Return the numbers of the pings that were answered, from 1."""
         return set(map(int, re.findall(r"bytes from .* icmp_seq=(\d+)", self._output.read_text())))
 
 
@@ -211,7 +211,7 @@ class PodRecorder:
         self._sent += [now] * (sent - len(self._sent))
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """End the thread."""
         self._stop.set()
         self._thread.join()
 
@@ -221,13 +221,13 @@ class PodRecorder:
         return [Sent(time, number in answered) for number, time in enumerate(self._sent, start=1)]
 
     def failed_over(self, port: str, *, since: float) -> float:
-        """When a port was active first (seconds, monotonic) since a time. Fails if it never was."""
+        """Return when a port was active first (seconds, monotonic) since a time. Fails if it never was."""
         times = [time for time, active in self.ports if active == port and time >= since]
         assert times, f"{port} was not active: {self.ports}"
         return times[0]
 
 
 def echo_requests(snmp: str) -> int:
-    """How many ICMP echo requests were sent, in the text of a network namespace's /proc/net/snmp."""
+    """Return how many ICMP echo requests were sent, in the text of a network namespace's /proc/net/snmp."""
     names, counts = (line.split() for line in snmp.splitlines() if line.startswith("Icmp:"))
     return int(dict(zip(names, counts))["OutEchos"])

@@ -28,7 +28,7 @@ def toml(interfaces: Sequence[str], polling_interval_ms: int | None) -> str:
 
 
 def command(*words: str) -> list[str]:
-    """The command line that runs the program under test, outside the service."""
+    """Return the command line that runs the program under test, outside the service."""
     return [*tracing.strace(words[0]), tracing.interpreter(), "-m", "pf_status_relay", *words]
 
 
@@ -69,17 +69,17 @@ class Relay:
 
     @property
     def pid(self) -> int:
-        """The process's number in the guest."""
+        """Return the process's number in the guest."""
         return self.process.pid
 
     @property
     def status(self) -> int | None:
-        """The exit status, negative for a signal; None while it runs."""
+        """Return the exit status, negative for a signal; None while it runs."""
         return self.process.poll()
 
     @property
     def stderr(self) -> str:
-        """What it has written to standard error so far."""
+        """Return what it has written to standard error so far."""
         return self._error.read_text(errors="replace")
 
     def events(self, msg: str | None = None, *, since: float = 0.0, **keys: object) -> list[Event]:
@@ -93,7 +93,7 @@ class Relay:
         ]
 
     def wait_for(self, msg: str, *, within: float = 5.0, since: float = 0.0, **keys: object) -> Event:
-        """Waits for an event and returns it, the first if there are several.
+        """Wait for an event and return it, the first if there are several.
 
         An earlier one counts: `since` (monotonic) says from when on. Fails after `within` seconds of waiting.
         """
@@ -109,40 +109,40 @@ class Relay:
         return found[0]
 
     def log(self) -> str:
-        """All it has printed, for a failure's message."""
+        """Return all it has printed, for a failure's message."""
         return "\n".join([*self.lines, self.stderr])
 
     def running(self) -> bool:
-        """Whether the process has not ended."""
+        """Return whether the process has not ended."""
         return self.status is None
 
     @property
     def configuration(self) -> Path:
-        """The configuration file that it was given, if it was given one."""
+        """Return the configuration file that it was given, if it was given one."""
         return self._record.with_suffix(".toml")
 
     def wakeups(self) -> int:
-        """How often it has woken so far: the voluntary context switches of its one thread."""
+        """Return how often it has woken so far: the voluntary context switches of its one thread."""
         lines = Path("/proc", str(self.pid), "status").read_text().splitlines()
         (count,) = (line.split()[1] for line in lines if line.startswith("voluntary_ctxt_switches"))
         return int(count)
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal."""
+        """Send a signal."""
         self.process.send_signal(number)
 
     def stop(self, *, within: float = 5.0) -> int:
-        """Asks it to end (SIGTERM), and returns its exit status, negative for a signal."""
+        """Ask it to end (SIGTERM), and return its exit status, negative for a signal."""
         self.signal(signal.SIGTERM)
         return self.wait(within=within)
 
     def kill(self) -> None:
-        """Ends it without a chance to say goodbye (SIGKILL)."""
+        """End it without a chance to say goodbye (SIGKILL)."""
         self.signal(signal.SIGKILL)
         self.wait(within=5.0)
 
     def wait(self, *, within: float) -> int:
-        """Waits until it has ended, and returns its exit status, negative for a signal."""
+        """Wait until it has ended, and return its exit status, negative for a signal."""
         wait_until(lambda: self.status is not None, within=within, what=f"the end of the relay\n{self.log()}")
         self._finish_reading()
         assert self.status is not None

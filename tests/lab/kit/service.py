@@ -20,7 +20,7 @@ Entry = dict[str, Any]
 
 
 def systemctl(*arguments: str, check: bool = True) -> str:
-    """Runs systemctl and returns what it printed. Without `check`, a failure is no error."""
+    """Run systemctl and return what it printed. Without `check`, a failure is no error."""
     if check:
         return run("systemctl", "--no-pager", *arguments)
     done = subprocess.run(
@@ -30,12 +30,12 @@ def systemctl(*arguments: str, check: bool = True) -> str:
 
 
 def show(name: str, unit: str = UNIT) -> str:
-    """A property of a unit, such as MainPID, ActiveState, StatusText, NRestarts or ExecMainStatus."""
+    """Return a property of a unit, such as MainPID, ActiveState, StatusText, NRestarts or ExecMainStatus."""
     return systemctl("show", "--value", "--property", name, unit).rstrip("\n")
 
 
 def journal(unit: str | None = UNIT, **fields: object) -> list[Entry]:
-    """The journal's entries of a unit (None: of all), oldest first, that have these field values."""
+    """Return the journal's entries of a unit (None: of all), oldest first, that have these field values."""
     run("journalctl", "--sync")
     arguments = ["journalctl", "-o", "json", "--all", "--no-pager", *(("-u", unit) if unit else ())]
     entries: list[Entry] = [json.loads(line) for line in run(*arguments).splitlines()]
@@ -43,7 +43,7 @@ def journal(unit: str | None = UNIT, **fields: object) -> list[Entry]:
 
 
 def text(unit: str | None = None) -> str:
-    """The journal as a person reads it, with monotonic times and without the kernel's messages."""
+    """Return the journal as a person reads it, with monotonic times and without the kernel's messages."""
     run("journalctl", "--sync")
     arguments = ["journalctl", "-o", "short-monotonic", "--no-pager", *(("-u", unit) if unit else ())]
     return run(*arguments, "_TRANSPORT=journal", "+", "_TRANSPORT=stdout", "+", "_TRANSPORT=syslog")

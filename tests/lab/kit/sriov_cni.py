@@ -33,14 +33,14 @@ class Attachment:
         self._socket = nl.RouteSocket()
 
     def add(self) -> None:
-        """Does what ADD does."""
+        """Do what ADD does."""
         self._found = self._pf.vf_states()[self._vf]
         self._set_vlan()
         if self._link_state:
             self._set_link_state(self._link_state)
 
     def delete(self) -> None:
-        """Does what DEL does."""
+        """Do what DEL does."""
         self._set_vlan()
         self._ask(nl.attribute(nl.IFLA_VF_MAC, struct.pack("=I32x", self._vf)))  # it had none
         if self._link_state:

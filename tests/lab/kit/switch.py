@@ -12,7 +12,7 @@ from tests.lab.kit.topology import DEVICES, Pf, new_netdevsim
 SLOW_PROTOCOLS = "0x8809"
 """The Ethertype of LACPDUs."""
 ACTOR_STATE_OFFSET = 18
-"""Where a LACPDU's actor state lies, in bytes after the Ethernet header (IEEE 802.1AX, 6.4.2)."""
+"""Offset of a LACPDU's actor state, in bytes after the Ethernet header (IEEE 802.1AX, 6.4.2)."""
 DIRECTIONS = {"to_host": ("egress",), "to_switch": ("ingress",), "both": ("egress", "ingress")}
 
 
@@ -33,7 +33,7 @@ class Switch:
         return port
 
     def announce(self, state: int | None) -> None:
-        """Makes all ports announce this actor state (0 to 255) in their LACPDUs; None: the true one again."""
+        """Make all ports announce this actor state (0 to 255) in their LACPDUs; None: the true one again."""
         for port in self.ports:
             port.announce(state)
 
@@ -42,7 +42,7 @@ class Switch:
         self.announce(15)
 
     def resume_aggregating(self) -> None:
-        """Undoes stop_aggregating."""
+        """Undo stop_aggregating."""
         self.announce(None)
 
 
@@ -102,7 +102,7 @@ class Cable:
         self.plug()
 
     def plug(self) -> None:
-        """Plugs the cable in: both ends get carrier if both are up."""
+        """Plug the cable in: both ends get carrier if both are up."""
         with open("/proc/self/ns/net") as host, open(f"/run/netns/{self.port.switch.name}") as switch:
             write(
                 f"{DEVICES}/link_device",
@@ -111,7 +111,7 @@ class Cable:
         self.plugged = True
 
     def pull(self) -> None:
-        """Pulls the cable: both ends lose carrier at once."""
+        """Pull the cable: both ends lose carrier at once."""
         with open("/proc/self/ns/net") as host:
             write(f"{DEVICES}/unlink_device", f"{host.fileno()}:{self.pf.ifindex}")
         self.plugged = False
@@ -135,7 +135,7 @@ class Cable:
         self._on_all_frames("add", " matchall action drop")
 
     def revive(self) -> None:
-        """Undoes `silence`."""
+        """Undo `silence`."""
         self._on_all_frames("del", "")
 
     def _on_all_frames(self, verb: str, rule: str) -> None:
@@ -146,7 +146,7 @@ class Cable:
             )
 
     def dropped(self, direction: str) -> int:
-        """How many LACPDUs the present block "to_host" or "to_switch" has dropped; 0 without one."""
+        """Return how many LACPDUs the present block "to_host" or "to_switch" has dropped; 0 without one."""
         (hook,) = DIRECTIONS[direction]
         displayed = run(
             *(
@@ -168,7 +168,7 @@ class Cable:
         return sum(action["stats"]["drops"] for each in filters for action in each["actions"])
 
     def jitter_lacp_to_host(self, least: float, most: float) -> None:
-        """Lets the switch's LACPDUs come `least` to `most` seconds apart, until end_jitter."""
+        """Let the switch's LACPDUs come `least` to `most` seconds apart, until end_jitter."""
         netns = ("ip", "netns", "exec", self.port.switch.name)
         self._jitter = subprocess.Popen(
             [*netns, python(), "-m", "tests.lab.kit.lacpdus", self.port.name, str(least), str(most)],
@@ -180,12 +180,12 @@ class Cable:
         self.block_lacp("to_host")
 
     def end_jitter(self) -> None:
-        """Ends the LACPDUs of jitter_lacp_to_host; the kernel's own stay blocked."""
+        """End the LACPDUs of jitter_lacp_to_host; the kernel's own stay blocked."""
         self._jitter.kill()
         self._jitter.communicate()
 
     def unblock_lacp(self, direction: str = "both") -> None:
-        """Lets LACPDUs pass again."""
+        """Let LACPDUs pass again."""
         for hook in DIRECTIONS[direction]:
             if hook in self.blocked:
                 tc(f"filter del dev {self.port.name} {hook} pref 1", netns=self.port.switch.name)

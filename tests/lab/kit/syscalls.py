@@ -55,7 +55,7 @@ class Failures:
 
 
 def main() -> int:
-    """Runs and compares; returns an exit status: 1 if a call was seen that is not allowed."""
+    """Run and compare; return an exit status: 1 if a call was seen that is not allowed."""
     options, words = parse()
     missing = scenario.unavailable() or missing_tool()
     if missing is not None:
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
-    """The arguments, and what is left of them for pytest."""
+    """Return the arguments, and what is left of them for pytest."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.lab.kit.syscalls", description="Trace system calls.", allow_abbrev=False
     )
@@ -98,7 +98,7 @@ def missing_tool() -> str | None:
 
 
 def read(folder: Path) -> Traces:
-    """What the scenarios have left in the folder."""
+    """Return what the scenarios have left in the folder."""
     traces = Traces(defaultdict(set), defaultdict(set))
     for path in folder.glob("*.json"):
         kept = json.loads(path.read_text())
@@ -109,7 +109,7 @@ def read(folder: Path) -> Traces:
 
 
 def allowed(unit: str, sets: str) -> set[str]:
-    """The names that a unit's text allows, `sets` being what `systemd-analyze syscall-filter` prints.
+    """Return the names that a unit's text allows, `sets` being what `systemd-analyze syscall-filter` prints.
 
     Lists of what is refused ("~") are not understood: ValueError.
     """
@@ -129,7 +129,7 @@ def allowed(unit: str, sets: str) -> set[str]:
 
 
 def groups(sets: str) -> dict[str, list[str]]:
-    """The members of each set, names and sets, as `systemd-analyze syscall-filter` prints them."""
+    """Return the members of each set, names and sets, as `systemd-analyze syscall-filter` prints them."""
     members: dict[str, list[str]] = {}
     for line in sets.splitlines():
         word = line.strip()
@@ -141,7 +141,7 @@ def groups(sets: str) -> dict[str, list[str]]:
 
 
 def tell(traces: Traces, failed: Iterable[str], interpreter: str) -> int:
-    """Prints what was found; returns an exit status."""
+    """Print what was found; return an exit status."""
     sets = ["systemd-analyze", "--no-pager", "syscall-filter"]
     listed = allowed(UNIT.read_text(), output_of(*sets))
     seen = set().union(*traces.names.values())
@@ -161,7 +161,7 @@ def tell(traces: Traces, failed: Iterable[str], interpreter: str) -> int:
 
 
 def paragraph(title: str, words: list[str], separator: str) -> None:
-    """Prints words under a title, as many to a line as fit, or one to a line; "none" if there are none."""
+    """Print words under a title, as many to a line as fit, or one to a line; "none" if there are none."""
     print(f"\n{title}: {len(words)}")
     for line in (separator.join(words) or "none").splitlines():
         print(WRAPPER.fill(line))

@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 def new_netdevsim() -> tuple[int, str]:
-    """Makes a netdevsim device with one port: its number, and the name the kernel gave its interface."""
+    """Make a netdevsim device with one port: its number, and the name the kernel gave its interface."""
     number = next(_numbers)
     write(f"{DEVICES}/new_device", f"{number} 1")
     (interface,) = Path(f"{DEVICES}/devices/netdevsim{number}/net").iterdir()
@@ -61,18 +61,18 @@ class Pf:
         return link.ifindex
 
     def link(self, *, vfs: bool = False) -> observer.Link:
-        """What the kernel says about the PF now. Fails if it does not exist."""
+        """Return what the kernel says about the PF now. Fails if it does not exist."""
         link = observer.read(self.ifindex or self.name, vfs=vfs)
         assert link is not None, f"{self.name} does not exist"
         return link
 
     def exists(self) -> bool:
-        """Whether the device is there, by whatever name."""
+        """Return whether the device is there, by whatever name."""
         return observer.read(self.ifindex) is not None
 
     @property
     def cable(self) -> Cable:
-        """The cable that was last plugged in. Fails if there was none."""
+        """Return the cable that was last plugged in. Fails if there was none."""
         assert self._cable is not None, f"{self.name} is not cabled"
         return self._cable
 
@@ -82,12 +82,12 @@ class Pf:
 
     @property
     def switch(self) -> Switch:
-        """The switch at the other end of the cable."""
+        """Return the switch at the other end of the cable."""
         return self.cable.port.switch
 
     @property
     def bond(self) -> Bond:
-        """The bond that it was last added to. Fails if it is in none."""
+        """Return the bond that it was last added to. Fails if it is in none."""
         assert isinstance(self.master, Bond), f"{self.name} is in no bond"
         return self.master
 
@@ -96,7 +96,7 @@ class Pf:
         return self.link().port_state
 
     def carrier(self) -> bool:
-        """Whether the PF has carrier."""
+        """Return whether the PF has carrier."""
         return self.link().carrier
 
     def vf_states(self) -> list[str]:
@@ -104,11 +104,11 @@ class Pf:
         return list(self.link(vfs=True).vf_states)
 
     def in_state(self, state: str) -> bool:
-        """Whether there are VFs and all of them are in this link state."""
+        """Return whether there are VFs and all of them are in this link state."""
         return set(self.vf_states()) == {state}
 
     def wait_for_vfs(self, state: str | Sequence[str], *, within: float | None = None) -> float:
-        """Waits until all VFs are in a link state, or each in the one listed; returns the seconds that took.
+        """Wait until all VFs are in a link state, or each in the one listed; return the seconds that took.
 
         `within` is by default what LACP itself takes for it: LOSS_S, or RECOVERY_S if any is to be in auto.
         """
@@ -121,11 +121,11 @@ class Pf:
         )
 
     def set_vf_state(self, vf: int, state: str) -> None:
-        """Sets one VF's link state, as an administrator would."""
+        """Set one VF's link state, as an administrator would."""
         run("ip", "link", "set", "dev", self.name, "vf", str(vf), "state", state)
 
     def set_vfs(self, count: int) -> None:
-        """Removes all VFs and creates `count` new ones, through 0 as on real NICs.
+        """Remove all VFs and create `count` new ones, through 0 as on real NICs.
 
         They are in state "auto", or with a `driver` that keeps states or sets others in those.
         """
@@ -143,52 +143,52 @@ class Pf:
         return self._personality is not None and self._personality.knobs.get("vf_born_state") == EVERY_CALL
 
     def refuse_vf(self, *vfs: int, error: int | None = None) -> None:
-        """Makes the driver refuse to set the link state of these VFs (0 to 63), of all VFs if none is named.
+        """Make the driver refuse to set the link state of these VFs (0 to 63), of all VFs if none is named.
 
         `error` is the errno it refuses with, EOPNOTSUPP by default. Reading is not affected.
         """
         self.driver.refuse(*vfs, error=error)
 
     def accept_vfs(self) -> None:
-        """Makes the driver accept every VF's link state again."""
+        """Make the driver accept every VF's link state again."""
         self.driver.accept()
 
     @property
     def rtnl_holder(self) -> Path:
-        """The file that makes the driver hold the kernel's RTNL lock, as a reset of real hardware can.
+        """Return the file that makes the driver hold the kernel's RTNL lock, as a reset of real hardware can.
 
         Milliseconds written to it are how long; the write returns when the lock is free again.
         """
         return Path(f"{DEBUG}/netdevsim{self._number}/hold_rtnl_ms")
 
     def up(self) -> None:
-        """Sets the PF up."""
+        """Set the PF up."""
         ip(f"link set dev {self.name} up")
 
     def down(self) -> None:
-        """Sets the PF down. Both ends of its cable lose carrier."""
+        """Set the PF down. Both ends of its cable lose carrier."""
         ip(f"link set dev {self.name} down")
 
     def rename(self, name: str) -> None:
-        """Gives the interface another name."""
+        """Give the interface another name."""
         ip(f"link set dev {self.name} name {name}")
         self.name = name
 
     def add_altname(self, name: str) -> None:
-        """Adds an alternative name."""
+        """Add an alternative name."""
         ip(f"link property add dev {self.name} altname {name}")
 
     def remove_altname(self, name: str) -> None:
-        """Removes an alternative name."""
+        """Remove an alternative name."""
         ip(f"link property del dev {self.name} altname {name}")
 
     def delete(self) -> None:
-        """Removes the device, as unbinding its driver does. Its cable's other end loses carrier."""
+        """Remove the device, as unbinding its driver does. Its cable's other end loses carrier."""
         write(f"{DEVICES}/del_device", str(self._number))
         self.master = None
 
     def recreate(self) -> None:
-        """Makes the device again: same name, VFs and cable, another ifindex, in no bond."""
+        """Make the device again: same name, VFs and cable, another ifindex, in no bond."""
         if self.exists():
             self.delete()
         self._create()
@@ -196,7 +196,7 @@ class Pf:
             self._cable.plug()
 
     def wait_for_lacp(self, actor: int = 63, partner: int = 63, *, within: float = 40.0) -> float:
-        """Waits until the port state is 63/63, or as given; returns the seconds that took."""
+        """Wait until the port state is 63/63, or as given; return the seconds that took."""
         return wait_until(
             lambda: self.port_state() == (actor, partner),
             within=within,
@@ -232,15 +232,15 @@ class Master:
             pf.master = None
 
     def up(self) -> None:
-        """Sets the interface up."""
+        """Set the interface up."""
         ip(f"link set dev {self.name} up")
 
     def down(self) -> None:
-        """Sets the interface down. Its ports stay up."""
+        """Set the interface down. Its ports stay up."""
         ip(f"link set dev {self.name} down")
 
     def delete(self) -> None:
-        """Deletes the interface. Its ports go on without a master."""
+        """Delete the interface. Its ports go on without a master."""
         ip(f"link del dev {self.name}")
 
 

@@ -52,7 +52,7 @@ def environment() -> dict[str, str]:
 
 
 def keep(folder: Path, scenario: str) -> None:
-    """Keeps the names in the traces that a scenario left in its results folder, by their maker."""
+    """Keep the names in the traces that a scenario left in its results folder, by their maker."""
     names: defaultdict[str, set[str]] = defaultdict(set)
     for path in folder.glob(f"{RESULTS}/*.*"):
         names[path.stem] |= calls(path.read_text(errors="replace").splitlines())
@@ -70,7 +70,7 @@ def calls(lines: Iterable[str]) -> set[str]:
 
 
 def interpreter() -> str:
-    """The Python that runs the program outside the service."""
+    """Return the Python that runs the program outside the service."""
     return os.environ.get(INTERPRETER, python())
 
 
@@ -98,6 +98,6 @@ def trace_service() -> None:
 
 
 def prepare() -> None:
-    """Makes the folder of the traces, open to the service's user."""
+    """Make the folder of the traces, open to the service's user."""
     TRACES.mkdir(exist_ok=True)
     TRACES.chmod(0o777)

@@ -23,7 +23,7 @@ NOTICED_S = 1.2
 def wait_until(
     condition: Callable[[], object], *, within: float, what: str | Callable[[], str], poll: float = POLL
 ) -> float:
-    """Waits until `condition()` is true and returns how many seconds that took.
+    """Wait until `condition()` is true and return how many seconds that took.
 
     Fails if it has not become true `within` this many seconds; `what` then says what was waited for, and
     may be a function that describes what was found instead.
