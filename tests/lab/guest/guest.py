@@ -44,7 +44,7 @@ class Result:
 
 
 def python() -> str:
-    """The interpreter that has the project's dependencies: the checkout's .venv if there is one.
+    """Return the interpreter that has the project's dependencies: the checkout's .venv if there is one.
 
     In a guest that has another system it is that one's.
     """
@@ -54,7 +54,7 @@ def python() -> str:
 
 
 def cannot_run() -> str | None:
-    """Why no guest can run on this machine, in one line; None if one can."""
+    """Return why no guest can run on this machine, in one line; None if one can."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return f"the lab's kernel runs on Linux x86_64 only, this is {platform.system()} {platform.machine()}"
     for tool in ("setpriv", "taskset"):
@@ -89,7 +89,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     root: Path = Path("/"),
 ) -> Result:
-    """Boots a guest, runs `command` in the checkout as root, and returns what it left in `folder`.
+    """Boot a guest, run `command` in the checkout as root, and return what it left in `folder`.
 
     - `virtual_time`: the guest's clock jumps to the next timer as soon as nobody computes; otherwise it is
       the host's.
@@ -137,7 +137,7 @@ def prepare(
     environment: Mapping[str, str],
     root: Path,
 ) -> None:
-    """Leaves in `folder` what init and the guest will read there."""
+    """Leave in `folder` what init and the guest will read there."""
     for stale in ("status", "output"):
         with contextlib.suppress(FileNotFoundError):
             (folder / stale).unlink()
@@ -162,7 +162,7 @@ def prepare(
 
 
 def supervise(arguments: Sequence[str], folder: Path, memory_mb: int, timeout: float) -> str:
-    """Runs the kernel and says how it ended, in words that follow "the guest"."""
+    """Run the kernel and say how it ended, in words that follow "the guest"."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "TERM": "linux", "HOME": "/root"}
     if not room_in_shared_memory(memory_mb):
         environment["TMPDIR"] = tempfile.gettempdir()  # slower, but a full /dev/shm kills the guest
@@ -189,7 +189,7 @@ def supervise(arguments: Sequence[str], folder: Path, memory_mb: int, timeout: f
 
 
 def room_in_shared_memory(memory_mb: int) -> bool:
-    """Whether /dev/shm can back a guest's memory (containers often have 64 MB there)."""
+    """Return whether /dev/shm can back a guest's memory (containers often have 64 MB there)."""
     try:
         return shutil.disk_usage("/dev/shm").free > memory_mb << 20
     except OSError:
@@ -197,14 +197,14 @@ def room_in_shared_memory(memory_mb: int) -> bool:
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
-    """Kills the kernel and the processes that hold its guest's address spaces: they share its session."""
+    """Kill the kernel and the processes that hold its guest's address spaces: they share its session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def collect(folder: Path, ended: str) -> Result:
-    """Reads what the guest left; GuestError if its command has no exit status."""
+    """Read what the guest left; GuestError if its command has no exit status."""
     output, console = (read_text(folder / name) for name in ("output", "console"))
     try:
         status = int((folder / "status").read_text())

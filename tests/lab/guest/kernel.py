@@ -71,7 +71,7 @@ def source() -> Source | None:
 
 
 def tree_version(tree: Path) -> str:
-    """The version that a kernel tree's Makefile states, such as 6.12.117."""
+    """Return the version that a kernel tree's Makefile states, such as 6.12.117."""
     try:
         text = (tree / "Makefile").read_text()
     except OSError as error:
@@ -85,7 +85,7 @@ def tree_version(tree: Path) -> str:
 
 
 def cache_folder() -> Path:
-    """Where built kernels are kept."""
+    """Return where built kernels are kept."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return Path(base) / "pf-status-relay"
 
@@ -107,13 +107,13 @@ def cached() -> Path | None:
 
 
 def binary_of(found: Source) -> Path:
-    """Where the kernel of a source is kept."""
+    """Return where the kernel of a source is kept."""
     version = re.sub(r"[^0-9A-Za-z.+~]", "_", found.version)
     return cache_folder() / f"linux-{version}-{recipe()}"
 
 
 def kernel() -> Path:
-    """The kernel's binary, built now if it is not cached. Raises KernelError."""
+    """Return the kernel's binary, built now if it is not cached. Raises KernelError."""
     binary = cached()
     if binary is not None:
         return binary
@@ -139,14 +139,14 @@ def kernel() -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Lets one process build at a time."""
+    """Let one process build at a time."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def build(found: Source, binary: Path) -> None:
-    """Builds a kernel in a temporary folder. The binary appears in the cache whole or not at all."""
+    """Build a kernel in a temporary folder. The binary appears in the cache whole or not at all."""
     with tempfile.TemporaryDirectory(prefix="pf-status-relay-kernel-") as folder:
         tree, out, log = Path(folder, "source"), Path(folder, "build"), Path(folder, "log")
         tree.mkdir()
@@ -170,7 +170,7 @@ def build(found: Source, binary: Path) -> None:
 
 
 def moved(found: Source) -> str:
-    """Says what to do if this source is not the release that was tried; empty if it is."""
+    """Say what to do if this source is not the release that was tried; empty if it is."""
     if found.version.startswith(TRIED):
         return ""
     return (
@@ -180,7 +180,7 @@ def moved(found: Source) -> str:
 
 
 def apply_patch(found: Source, tree: Path, log: Path) -> None:
-    """Applies the lab's patch. Raises KernelError, which says which file has changed upstream."""
+    """Apply the lab's patch. Raises KernelError, which says which file has changed upstream."""
     try:
         step(["patch", "-p1", "--forward", "--batch", "--reject-file=-", "-i", str(PATCH)], tree, log)
     except KernelError as error:
@@ -189,7 +189,7 @@ def apply_patch(found: Source, tree: Path, log: Path) -> None:
 
 
 def unpack(path: Path, tree: Path) -> None:
-    """Unpacks the needed parts of an archive, or copies those of a tree."""
+    """Unpack the needed parts of an archive, or copy those of a tree."""
     wanted = [f"*/{folder}/*" for folder in NEEDED_FOLDERS] + [f"*/{name}" for name in NEEDED_FILES]
     excluded = [f"--exclude={part}" for part in UNNEEDED]
     if path.is_dir():
@@ -204,7 +204,7 @@ def unpack(path: Path, tree: Path) -> None:
 
 
 def check_configuration(found: Source, config: Path) -> None:
-    """Fails if the kernel's configuration system dropped a line of the fragment, as it silently does."""
+    """Fail if the kernel's configuration system dropped a line of the fragment, as it silently does."""
     have = set(config.read_text().splitlines())
     wanted = [line for line in FRAGMENT.read_text().splitlines() if line.startswith("CONFIG_")]
     dropped = [line for line in wanted if line not in have]
@@ -216,7 +216,7 @@ def check_configuration(found: Source, config: Path) -> None:
 
 
 def compile_all(command: Sequence[str], tree: Path, log: Path, bar: ProgressBar) -> None:
-    """Runs the long step of the build, and shows how far it is by the objects that make names."""
+    """Run the long step of the build, and show how far it is by the objects that make names."""
     with (
         log.open("wb") as record,
         subprocess.Popen(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as compiler,
@@ -233,7 +233,7 @@ def compile_all(command: Sequence[str], tree: Path, log: Path, bar: ProgressBar)
 
 
 def step(command: Sequence[str], tree: Path, log: Path) -> None:
-    """Runs one short step of the build in the tree."""
+    """Run one short step of the build in the tree."""
     with log.open("w") as record:
         done = subprocess.run(command, cwd=tree, stdout=record, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
@@ -241,7 +241,7 @@ def step(command: Sequence[str], tree: Path, log: Path) -> None:
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-20:])
 
 
@@ -251,7 +251,7 @@ def clock(seconds: int) -> str:
 
 
 def left(done: float, seconds: int) -> str:
-    """Says how long the rest takes at the pace so far; empty at the beginning and at the end."""
+    """Say how long the rest takes at the pace so far; empty at the beginning and at the end."""
     if not 0.05 <= done < 1:
         return ""
     return f", about {clock(round(seconds * (1 - done) / done))} left"
@@ -268,7 +268,7 @@ class ProgressBar:
         self._displayed = -1
 
     def show(self, done: float) -> None:
-        """Shows how much is done: 0.0 to 1.0."""
+        """Show how much is done: 0.0 to 1.0."""
         terminal = sys.stderr.isatty()
         steps = int(done * (100 if terminal else 10))
         if steps == self._displayed:
@@ -285,7 +285,7 @@ class ProgressBar:
 
 
 def main() -> int:
-    """Builds if need be, and prints the path."""
+    """Build if need be, and print the path."""
     try:
         print(kernel())
     except KernelError as error:

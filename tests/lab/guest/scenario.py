@@ -53,11 +53,11 @@ class Scenario(pytest.Item):
         self.keywords.update(function.keywords)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where the function is."""
+        """Return where the function is."""
         return self._location
 
     def runtest(self) -> None:
-        """Boots the guest, and passes, skips or fails as the test does there."""
+        """Boot the guest, and pass, skip or fail as the test does there."""
         reason = unavailable()
         if reason is not None:
             if os.environ.get("CI"):
@@ -121,7 +121,7 @@ class Scenario(pytest.Item):
         raise ScenarioFailed(text or f"pytest in the guest ended with status {result.status}")
 
     def _keep(self, folder: Path) -> None:
-        """Shows what a failed scenario left, and where."""
+        """Show what a failed scenario left, and where."""
         logs = sorted([*folder.glob("relay-*.log"), *folder.glob("relay-*.err")])
         for path in (folder / "output", *logs, folder / "journal", folder / "timeline", folder / "console"):
             text = guest.read_text(path)
@@ -137,7 +137,7 @@ class Scenario(pytest.Item):
 
 
 def unavailable() -> str | None:
-    """Why no guest can be booted here, in one line; None if one can."""
+    """Return why no guest can be booted here, in one line; None if one can."""
     reason = guest.cannot_run()
     if reason is None and kernel.cached() is None:
         reason = "its kernel is not built: python -m tests.lab.guest.kernel"
@@ -148,7 +148,7 @@ def unavailable() -> str | None:
 
 
 def own_cpu() -> int:
-    """The CPU of this pytest-xdist worker, the last one of all without xdist."""
+    """Return the CPU of this pytest-xdist worker, the last one of all without xdist."""
     cpus = sorted(os.sched_getaffinity(0))
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     number = int(worker[2:]) if worker[2:].isdigit() else -1

@@ -40,24 +40,24 @@ class SystemUnavailableError(Exception):
 
 
 def chosen() -> str | None:
-    """The name of the system that guests are to have; None: the host's."""
+    """Return the name of the system that guests are to have; None: the host's."""
     return os.environ.get(SYSTEM_VARIABLE) or None
 
 
 def packages(name: str) -> list[str]:
-    """The packages of Debian that the system has beside debootstrap's variant minbase."""
+    """Return the packages of Debian that the system has beside debootstrap's variant minbase."""
     lines = Path(__file__).with_name(f"{name}.txt").read_text().splitlines()
     return [line for line in lines if not line.startswith("#")]
 
 
 def locked_packages() -> str:
-    """The part of the lock that is installed, with its hashes."""
+    """Return the part of the lock that is installed, with its hashes."""
     requirements = re.split(r"^(?=\w)", LOCK.read_text(), flags=re.MULTILINE)
     return "".join(each for each in requirements if each.split("==")[0] in FROM_LOCK)
 
 
 def root(name: str) -> Path:
-    """Where the system's root folder is, or will be, by a hash of what it is made of."""
+    """Return where the system's root folder is, or will be, by a hash of what it is made of."""
     if name not in NAMES:
         raise SystemUnavailableError(f"the lab has no system {name}, only {', '.join(NAMES)}")
     recipe = "\n".join([*packages(name), SYSTEM_ENVIRONMENT, VIRTUAL_ENVIRONMENT, locked_packages()])
@@ -65,7 +65,7 @@ def root(name: str) -> Path:
 
 
 def system(name: str) -> Path:
-    """The system's root folder, made now if it is not cached. Raises SystemUnavailableError."""
+    """Return the system's root folder, made now if it is not cached. Raises SystemUnavailableError."""
     folder = root(name)
     if folder.exists():
         return folder
@@ -79,7 +79,7 @@ def system(name: str) -> Path:
 
 
 def make(name: str, folder: Path) -> None:
-    """Makes the system. It appears in the cache whole or not at all."""
+    """Make the system. It appears in the cache whole or not at all."""
     print(
         f"Installing {NAMES[name]} into {folder}, for the lab's guests alone: its least system with\n"
         f"{', '.join(packages(name))},\nand of {LOCK.relative_to(CHECKOUT)} {', '.join(FROM_LOCK)}",
@@ -102,7 +102,7 @@ def make(name: str, folder: Path) -> None:
 
 
 def mirror() -> str:
-    """The mirror of Debian that apt is configured with."""
+    """Return the mirror of Debian that apt is configured with."""
     targets = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Label: Debian"]
     found = subprocess.run(targets, capture_output=True, text=True, check=False).stdout.split()
     if not found:
@@ -111,7 +111,7 @@ def mirror() -> str:
 
 
 def bootstrap(command: Sequence[str], log: Path, bar: ProgressBar) -> None:
-    """Runs debootstrap, and shows how far it is by the lines that it prints."""
+    """Run debootstrap, and show how far it is by the lines that it prints."""
     with (
         log.open("wb") as record,
         subprocess.Popen(sudo(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
@@ -125,7 +125,7 @@ def bootstrap(command: Sequence[str], log: Path, bar: ProgressBar) -> None:
 
 
 def make_environment(fresh: Path, temporary: Path, log: Path) -> None:
-    """Makes a virtual environment of the system's Python with what is locked."""
+    """Make a virtual environment of the system's Python with what is locked."""
     (library,) = fresh.glob("usr/lib/python3.*")
     environment = fresh / SYSTEM_ENVIRONMENT
     target = environment / "lib" / library.name / "site-packages"
@@ -148,17 +148,17 @@ def make_environment(fresh: Path, temporary: Path, log: Path) -> None:
 
 
 def as_root(command: Sequence[str]) -> None:
-    """Runs a short command as root."""
+    """Run a short command as root."""
     subprocess.run(sudo(command), check=True)
 
 
 def sudo(command: Sequence[str]) -> list[str]:
-    """The command that runs a command as root."""
+    """Return the command that runs a command as root."""
     return [*command] if os.geteuid() == 0 else ["sudo", *command]
 
 
 def main() -> int:
-    """Makes the system that is named if need be, and prints its root folder."""
+    """Make the system that is named if need be, and print its root folder."""
     try:
         print(system(sys.argv[1]))
     except SystemUnavailableError as error:
