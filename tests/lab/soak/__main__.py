@@ -44,7 +44,7 @@ Future = concurrent.futures.Future[Outcome]
 
 
 def main() -> int:
-    """Plays the sequences; returns an exit status."""
+    """Play the sequences; return an exit status."""
     arguments = parse()
     if os.environ.get(scenario.INSIDE):
         inside(arguments)
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def soak(arguments: argparse.Namespace, start: Callable[[int, Numbers | None], Future]) -> int:
-    """Plays all sequences, then shrinks and tells those that failed; returns an exit status.
+    """Play all sequences, then shrinks and tell those that failed; return an exit status.
 
     `start` begins to play a seed, or those of its steps that have these numbers.
     """
@@ -160,7 +160,7 @@ def play(cpus: queue.SimpleQueue[int], seed: int, steps: int, only: Numbers | No
 
 
 def shrink(outcome: Outcome, start: Callable[[Numbers], Future]) -> Outcome:
-    """Leaves out what the failure does not need: ever smaller parts, until no single step can go.
+    """Leave out what the failure does not need: ever smaller parts, until no single step can go.
 
     `start` begins to play the steps of these numbers. All candidates of one size are played side by side,
     and the first that still breaks a property that the whole did is gone on from.
@@ -187,7 +187,7 @@ def shrink(outcome: Outcome, start: Callable[[Numbers], Future]) -> Outcome:
 
 
 def tell(seed: int, steps: int, outcome: Outcome) -> None:
-    """Prints a failure, and how to play it."""
+    """Print a failure, and how to play it."""
     print(f"\nseed {seed} breaks {', '.join(sorted(outcome.broken))}:\n{outcome.story}")
     print(f"Play it: {sequences.replay(seed, steps, outcome.numbers)}", flush=True)
 

@@ -30,7 +30,7 @@ class Bfdd:
 
     @property
     def connections(self) -> int:
-        """How many clients there are."""
+        """Return how many clients there are."""
         return len(self._clients)
 
     def tell(self, interface: str, state: str, diagnostic: int) -> None:

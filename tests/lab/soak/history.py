@@ -38,7 +38,7 @@ class Snapshot(NamedTuple):
         )
 
     def not_ready_reason(self, index: int) -> str:
-        """Why a PF may not be relayed for, whatever its name; empty if it may."""
+        """Return why a PF may not be relayed for, whatever its name; empty if it may."""
         master = self.links[index].master
         if master is None:
             return "it has no master"
@@ -113,14 +113,14 @@ class History:
         drains: frozenset[tuple[str, str]] | None = None,
         timed_out: frozenset[str] | None = None,
     ) -> str:
-        """Does something to the host, keeps that it was done (see Act), and returns its story."""
+        """Do something to the host, record that it was done (see Act), and return its story."""
         begun = time.monotonic()
         do()
         self.acts.append(Act(begun, time.monotonic(), ifindex, vf, became, accepts, drains, timed_out))
         return story
 
     def look(self) -> Snapshot:
-        """Looks once and returns what is true now."""
+        """Look once and return what is true now."""
         with self._looking:
             now = time.monotonic()
             links = {}
@@ -135,7 +135,7 @@ class History:
             return self.snapshots[-1]
 
     def stop(self) -> None:
-        """Takes a last look and ends."""
+        """Take a last look and end."""
         self._stop.set()
         self._thread.join()
         self.look()
@@ -151,7 +151,7 @@ class History:
                 due = time.monotonic() + INTERVAL_S
 
     def _hear(self) -> bool:
-        """Keeps the next events; whether they are about anything but links that are ignored.
+        """Keep the next events; return whether they are about anything but links that are ignored.
 
         What a bridge has to say of its ports comes as link events of a family of its own.
         """

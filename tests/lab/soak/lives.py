@@ -42,7 +42,7 @@ class Life:
         self.used: list[tuple[int, int]] = []
 
     def is_awake(self) -> bool:
-        """Whether it runs, and is not frozen."""
+        """Return whether it runs, and is not frozen."""
         return self.awake[-1][1] is None
 
     def sleeps(self, since: float) -> None:
@@ -50,7 +50,7 @@ class Life:
         self.awake[-1] = (self.awake[-1][0], since)
 
     def measure(self, connections: int) -> None:
-        """Takes down what the process uses now, if it runs, with so many connections to bfdd."""
+        """Take down what the process uses now, if it runs, with so many connections to bfdd."""
         if not self.relay.running():
             return
         process = Path(f"/proc/{self.relay.pid}")
@@ -158,7 +158,7 @@ class Lives:
         return f"the relay is told to read a {'good' if good else 'broken'} configuration"
 
     def wake(self) -> None:
-        """Makes it look at the drains, as the command does, if it runs."""
+        """Make it look at the drains, as the command does, if it runs."""
         if self.last.relay.running():
             self.last.relay.signal(signal.SIGURG)
 

@@ -73,7 +73,7 @@ class Model:
         self.relay.start()
 
     def take(self, number: int, step: Step) -> bool:
-        """Takes a step and lets its pause pass; whether the host was in a state for it."""
+        """Take a step and let its pause pass; return whether the host was in a state for it."""
         begun = self.lab.now
         story: str = attrgetter(step.what)(self)(*step.arguments)
         if story:
@@ -84,7 +84,7 @@ class Model:
         return bool(story)
 
     def come_to_rest(self, quiet_s: float) -> float:
-        """Lets the relay act, and waits until the ports have been as they are for `quiet_s` seconds.
+        """Let the relay act, and wait until the ports have been as they are for `quiet_s` seconds.
 
         Returns since when they have (monotonic seconds). LACP may well be on its way to another state:
         what counts is that the relay had nothing to do in that time.
@@ -281,7 +281,7 @@ class Model:
         )
 
     def written_at(self) -> list[tuple[int, float]]:
-        """When the driver of each PF that can be set was last asked to set a VF, by ifindex."""
+        """Return when the driver of each PF that can be set was last asked to set a VF, by ifindex."""
         pfs = [pf for pf in self.pfs.values() if pf.exists() and not self._refused(pf)]
         return [(pf.ifindex, pf.driver.written_at) for pf in pfs]
 

@@ -29,7 +29,7 @@ class Played(NamedTuple):
 
 
 def play(lab: Lab, seed: int, count: int, only: Collection[int] | None = None) -> Played:
-    """Plays the first `count` steps of a seed that the host is in a state for, or `only` some, by number."""
+    """Play the first `count` steps of a seed that the host is in a state for, or `only` some, by number."""
     interval_ms = sequences.polling_interval_ms(seed)
     drivers = {name: sequences.personality(seed, name) for name in sequences.PFS}
     group = sequences.group(seed)

@@ -146,7 +146,7 @@ class Case:
 
     @staticmethod
     def is_open(snapshot: Snapshot, index: int) -> bool:
-        """Whether a PF has VFs that can be read, and none of them is disabled."""
+        """Return whether a PF has VFs that can be read, and none of them is disabled."""
         states = set(snapshot.links[index].vf_states) - {MISSING}
         return bool(states) and "disable" not in states
 
@@ -173,7 +173,7 @@ class Case:
             yield Moment(since, until, self.in_force(since, since)[-1], can_act, refused)
 
     def world_changes(self) -> list[float]:
-        """When anything changed that is not the relay's doing, in order."""
+        """Return when anything changed that is not the relay's doing, in order."""
         times = [time for act in self.acts for time in (act.begun, act.ended)]
         times += [time for life in self.lives for pair in life.awake for time in pair if time is not None]
         times += [time for life in self.lives for time in life.reloads]
@@ -266,7 +266,7 @@ class Case:
             yield from self.judge_write(*change)
 
     def acts_on(self, index: int, vf: int, since: float, until: float) -> list[Act]:
-        """What others did to a VF between two times."""
+        """Return what others did to a VF between two times."""
         return [
             act
             for act in self.acts
@@ -305,7 +305,7 @@ class Case:
     # S7: of a redundancy group one PF stays open
 
     def leaves_no_way_out(self, index: int, time: float) -> bool:
-        """Whether a PF is disabled at a time although no other one of its group is open.
+        """Return whether a PF is disabled at a time although no other one of its group is open.
 
         If others have done something lately, what the relay acts on may be older.
         """
@@ -323,7 +323,7 @@ class Case:
 
     @staticmethod
     def has_open_vf(snapshot: Snapshot, index: int) -> bool:
-        """Whether a VF of a PF is not disabled."""
+        """Return whether a VF of a PF is not disabled."""
         return bool({"auto", "enable"}.intersection(snapshot.links[index].vf_states))
 
     def ways_out(self) -> Iterator[Violation]:

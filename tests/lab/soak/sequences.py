@@ -43,7 +43,7 @@ class Step(NamedTuple):
 
 
 def one_of(*values: Value) -> Draw:
-    """Draws one of these, each as likely as how often it is named."""
+    """Draw one of these, each as likely as how often it is named."""
     return lambda source: source.choice(values)
 
 
@@ -127,7 +127,7 @@ def group(seed: int) -> tuple[str, ...]:
 
 
 def bfd(seed: int) -> bool:
-    """Whether the relay listens to BFD in the sequence of a seed: it needs a redundancy group."""
+    """Return whether the relay listens to BFD in the sequence of a seed: it needs a redundancy group."""
     return bool(group(seed)) and random.Random(f"{seed} bfd").random() < 0.6
 
 
