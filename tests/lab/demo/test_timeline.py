@@ -70,11 +70,11 @@ class Picture:
         return Text(words, left, left + long, float(element.attrib["y"]), size)
 
     def words(self) -> list[str]:
-        """All texts."""
+        """Return all texts."""
         return [each.words for each in self.texts]
 
     def lane(self, name: str, panel: int) -> list[tuple[float, float, str]]:
-        """The states of a lane in the first or second panel (0 or 1): left, right, colour."""
+        """Return the states of a lane in the first or second panel (0 or 1): left, right, colour."""
         y = [each.y for each in self.texts if each.words == name][panel] - 12
         return [
             (float(each["x"]), float(each["x"]) + float(each["width"]), each["fill"])
@@ -83,7 +83,7 @@ class Picture:
         ]
 
     def lines(self, colour: str, thickness: str) -> list[float]:
-        """Where lines of a kind are, of both panels."""
+        """Return where lines of a kind are, of both panels."""
         return [
             float(each["d"][1:].split()[0])
             for each in (path.attrib for path in self._all("path"))
@@ -92,18 +92,18 @@ class Picture:
 
 
 def in_whole(time: float) -> float:
-    """Where a time of RUN is in the first panel."""
+    """Return where a time of RUN is in the first panel."""
     return LEFT + (RIGHT - LEFT) * (time - 100) / 8
 
 
 def in_close(time: float) -> float:
-    """Where a time of RUN is in the second panel."""
+    """Return where a time of RUN is in the second panel."""
     since, until = 103.0 - timeline.BEFORE_S, 103.12 + timeline.AFTER_S
     return LEFT + (RIGHT - LEFT) * (time - since) / (until - since)
 
 
 def edges(lane: Sequence[tuple[float, float, str]]) -> list[float]:
-    """Where the states of a lane begin."""
+    """Return where the states of a lane begin."""
     return [left for left, _, _ in lane]
 
 
@@ -113,7 +113,7 @@ def near(*places: float) -> object:
 
 
 def colours(lane: Sequence[tuple[float, float, str]]) -> list[str]:
-    """The colours of a lane's states."""
+    """Return the colours of a lane's states."""
     return [colour for _, _, colour in lane]
 
 

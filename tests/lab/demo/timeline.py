@@ -85,7 +85,7 @@ class Panel:
         self._until = until
 
     def x(self, time: float) -> float:
-        """Where a time is, in pixels; at an edge if it is beyond."""
+        """Return where a time is, in pixels; at an edge if it is beyond."""
         share = (time - self._since) / (self._until - self._since)
         return LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0)
 
@@ -144,7 +144,7 @@ class Panel:
 
 
 def draw(run: Run) -> str:
-    """Draws a run: the whole text of an SVG file."""
+    """Draw a run: the whole text of an SVG file."""
     pod = Lane("pod's active port", "active-backup bond", active_ports(run))
     lanes = {name: pf_lanes(name, samples) for name, samples in run.pfs.items()}
     since, until = run.down - BEFORE_S, run.failed_over + AFTER_S
@@ -179,14 +179,14 @@ def magnifier(whole: Panel, close: Panel, since: float, until: float) -> Iterato
 
 
 def pf_lanes(name: str, samples: Sequence[Sample]) -> list[Lane]:
-    """The lanes of one PF: its port state, and its VFs' link states."""
+    """Return the lanes of one PF: its port state, and its VFs' link states."""
     ports = merged(State(sample.time, *port_state(sample)) for sample in samples)
     vfs = merged(State(sample.time, *vf_states(sample)) for sample in samples)
     return [Lane(name, "actor/partner port state", ports), Lane(f"VFs of {name}", "link state", vfs)]
 
 
 def merged(states: Iterable[State]) -> list[State]:
-    """The states, without those that say the same as the one before."""
+    """Return the states, without those that say the same as the one before."""
     kept: list[State] = []
     for state in states:
         if not kept or kept[-1][1:] != state[1:]:
@@ -219,7 +219,7 @@ def active_ports(run: Run) -> list[State]:
 
 
 def width(words: str) -> float:
-    """How many pixels a text of normal size takes at most, in whatever font the viewer has."""
+    """Return how many pixels a text of normal size takes at most, in whatever font the viewer has."""
     return len(words) * 0.6 * SIZE + 6
 
 
