@@ -187,7 +187,7 @@ def test_another_relay_on_the_same_network_fails_and_one_elsewhere_does_not(lab:
 
 @contextmanager
 def running(*words: str) -> Iterator[int]:
-    """Runs a program of the name pf-status-relay; what is yielded is its process."""
+    """Run a program of the name pf-status-relay; yield its process."""
     process = subprocess.Popen(words)
     comm = Path(f"/proc/{process.pid}/comm")
     wait_until(lambda: comm.read_text() == "pf-status-relay\n", within=2, what="the other program")

@@ -37,7 +37,7 @@ MISSING, LISTED_AGAIN = "VFs are missing in the list", "all VFs are listed again
 
 
 def start(lab: Lab, *pfs: Pf, text: str = "") -> Relay:
-    """Starts the relay for PFs and waits until it has looked at all of them."""
+    """Start the relay for PFs and wait until it has looked at all of them."""
     names = ", ".join(f'"{pf.name}"' for pf in pfs)
     relay = lab.relay(config_text=f"interfaces = [{names}]\n{text}")
     for pf in pfs:
@@ -46,7 +46,7 @@ def start(lab: Lab, *pfs: Pf, text: str = "") -> Relay:
 
 
 def lose(relay: Relay, *pfs: Pf, within: float = LOSS_S) -> None:
-    """Lets the switches fall silent and waits until the relay has logged LACP down for the last PF.
+    """Let the switches fall silent and wait until the relay has logged LACP down for the last PF.
 
     It writes before it logs: where a driver is slow, that takes longer.
     """

@@ -91,7 +91,7 @@ def test_a_service_with_a_hung_journal_can_be_stopped(lab: Lab) -> None:
 
 
 def fill(sender: socket.socket, address: str) -> None:
-    """Sends messages that systemd passes over, until its queue or the sender's is full."""
+    """Send messages that systemd passes over, until its queue or the sender's is full."""
     while True:
         sender.sendto(b"WATCHDOG=1", address)
 

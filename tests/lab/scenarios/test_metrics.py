@@ -27,7 +27,7 @@ WORKS_AGAIN = "266fb2bf46af49c3a45c677d4eb6b853"
 
 
 def commands() -> str:
-    """The commands of the page that enable metrics, as written: the first block under its heading."""
+    """Return the commands of the page that enable metrics, as written: the first block under its heading."""
     page = (CHECKOUT / "docs" / "monitoring.md").read_text()
     _, _, section = page.partition("\n## Enable it\n")
     block = re.search(r"\n\n((?:    .+\n)+)", section)

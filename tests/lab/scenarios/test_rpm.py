@@ -59,7 +59,7 @@ def version(of: Path) -> str:
 
 @pytest.fixture(scope="module")
 def built() -> Path:
-    """The package, and beside it its source package. On the host."""
+    """Return the package, and beside it its source package. On the host."""
     package.build()
     return package.current()
 
