@@ -215,10 +215,10 @@ def collect(folder: Path, ended: str) -> Result:
 
 
 def read_text(path: Path) -> str:
-    """A file's text, however broken; empty if there is none."""
+    """Return a file's text, however broken; empty if there is none."""
     return path.read_text(errors="replace") if path.exists() else ""
 
 
 def last_lines(text: str, count: int) -> Iterator[str]:
-    """The last `count` lines, without carriage returns."""
+    """Return the last `count` lines, without carriage returns."""
     return (line.rstrip("\r") for line in text.splitlines()[-count:])

@@ -156,7 +156,7 @@ def own_cpu() -> int:
 
 
 def write_report(folder: Path, report: pytest.TestReport) -> None:
-    """In the guest: adds the outcome of one phase of the test to what the host will read."""
+    """In the guest: add the outcome of one phase of the test to what the host will read."""
     text = report.longreprtext
     if report.skipped and isinstance(report.longrepr, tuple):
         text = report.longrepr[2]

@@ -37,22 +37,22 @@ class Lab:
     # The network
 
     def pf(self, name: str, vfs: int = 4, *, driver: Personality | None = None) -> Pf:
-        """A PF with VFs in state "auto", up, without a bond. Without a cable, it has carrier.
+        """Make a PF with VFs in state "auto", up, without a bond. Without a cable, it has carrier.
 
         `driver` says as which real driver its own behaves (personalities.py), by default as none that errs.
         """
         return Pf(name, vfs, driver)
 
     def bond(self, name: str, mode: str = "802.3ad", lacp_rate: str = "fast", miimon: int = 100) -> Bond:
-        """A bond without ports. It comes up with the first one."""
+        """Make a bond without ports. It comes up with the first one."""
         return Bond(name, mode, lacp_rate, miimon)
 
     def bridge(self, name: str) -> Bridge:
-        """A bridge without ports. It comes up with the first one."""
+        """Make a bridge without ports. It comes up with the first one."""
         return Bridge(name)
 
     def switch(self, name: str, lacp_rate: str = "fast") -> Switch:
-        """A switch without ports; `lacp_rate` is the rate that it asks of the host."""
+        """Make a switch without ports; `lacp_rate` is the rate that it asks of the host."""
         return Switch(name, lacp_rate)
 
     def cable(self, pf: Pf, switch: Switch) -> Cable:

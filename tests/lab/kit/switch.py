@@ -27,7 +27,7 @@ class Switch:
         ip("link set dev lo up", netns=name)
 
     def port(self) -> SwitchPort:
-        """A new port, up, with nothing plugged in."""
+        """Return a new port, up, with nothing plugged in."""
         port = SwitchPort(self, len(self.ports) + 1)
         self.ports.append(port)
         return port
@@ -38,7 +38,7 @@ class Switch:
             port.announce(state)
 
     def stop_aggregating(self) -> None:
-        """Announces that it neither collects nor distributes. The partner's bits alone change, to 63/15."""
+        """Announce that it neither collects nor distributes. The partner's bits alone change, to 63/15."""
         self.announce(15)
 
     def resume_aggregating(self) -> None:
@@ -72,7 +72,7 @@ class SwitchPort:
         self.announces_falsely = False
 
     def announce(self, state: int | None) -> None:
-        """Rewrites the actor state of the LACPDUs that leave this port; None: no more."""
+        """Rewrite the actor state of the LACPDUs that leave this port; None: no more."""
         if self.announces_falsely:
             tc(f"filter del dev {self.name} egress pref 2", netns=self.switch.name)
         if state is not None:
@@ -117,7 +117,7 @@ class Cable:
         self.plugged = False
 
     def block_lacp(self, direction: str = "both") -> None:
-        """Drops LACPDUs "to_host", "to_switch" or "both" ways. The carrier stays, and so do all other frames.
+        """Drop LACPDUs "to_host", "to_switch" or "both" ways. The carrier stays, and so do all other frames.
 
         The filters are on the switch's end, so that they outlive the PF and change nothing on the host.
         """
@@ -131,7 +131,7 @@ class Cable:
                 self.blocked.add(hook)
 
     def silence(self) -> None:
-        """Drops every frame, both ways: the switch is dead, and the carrier stays."""
+        """Drop every frame, both ways: the switch is dead, and the carrier stays."""
         self._on_all_frames("add", " matchall action drop")
 
     def revive(self) -> None:

@@ -168,7 +168,7 @@ def paragraph(title: str, words: list[str], separator: str) -> None:
 
 
 def output_of(*command: str) -> str:
-    """What a command prints."""
+    """Return what a command prints."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

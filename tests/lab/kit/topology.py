@@ -100,7 +100,7 @@ class Pf:
         return self.link().carrier
 
     def vf_states(self) -> list[str]:
-        """The link state of each VF: "auto", "enable" or "disable", or "missing" where the list lacks it."""
+        """Return each VF's link state: "auto", "enable" or "disable", or "missing" if the list lacks it."""
         return list(self.link(vfs=True).vf_states)
 
     def in_state(self, state: str) -> bool:
@@ -215,7 +215,7 @@ class Master:
         ip(f"link add name {name} {kind}")
 
     def add(self, *pfs: Pf) -> None:
-        """Enslaves PFs. They go down and up for it: a bond takes no port that is up."""
+        """Add PFs. They go down and up for it: a bond takes no port that is up."""
         for pf in pfs:
             ip(
                 f"link set dev {pf.name} down",
@@ -226,7 +226,7 @@ class Master:
             pf.master = self
 
     def remove(self, *pfs: Pf) -> None:
-        """Releases PFs and leaves them up."""
+        """Release PFs and leave them up."""
         for pf in pfs:
             ip(f"link set dev {pf.name} nomaster", f"link set dev {pf.name} up")
             pf.master = None

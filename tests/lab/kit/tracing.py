@@ -62,7 +62,7 @@ def keep(folder: Path, scenario: str) -> None:
 
 
 def calls(lines: Iterable[str]) -> set[str]:
-    """The names of the system calls in the trace of one process, those that did not return among them."""
+    """Return the system calls in the trace of one process, by name, with those that did not return."""
     return {found[1] for found in map(CALL.match, lines) if found}
 
 
@@ -83,7 +83,7 @@ def strace(command: str) -> list[str]:
 
 
 def trace_service() -> None:
-    """Has systemd start the service under strace, if this guest is traced."""
+    """Make systemd start the service under strace, if this guest is traced."""
     if TRACED not in os.environ:
         return
     prepare()

@@ -113,7 +113,7 @@ def numbers_of(text: str) -> Numbers:
 
 
 def inside(arguments: argparse.Namespace) -> None:
-    """In the guest: plays one sequence, and leaves what became of it."""
+    """In the guest: play one sequence, and leave what became of it."""
     from tests.lab.kit.lab import RESULTS, Lab
     from tests.lab.soak.play import play as play_here
 
