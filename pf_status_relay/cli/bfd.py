@@ -115,7 +115,7 @@ def judge(
             if each.state is State.UP:
                 lines.append(Finding(name, Verdict.PASSED, f"{called} is up"))
             else:
-                found = f"{called} is {each.state.value if each.state else 'gone'}"
+                found = f"{called} is {each.state.value}"
                 fix = "compare both ends: vtysh -c 'show bfd peers'"
                 lines.append(Finding(name, Verdict.WARNING, found, fix))
     return lines

@@ -84,15 +84,16 @@ class Peer(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What bfdd reports of a session. `state` is None if FRR no longer has the session.
+    """What bfdd reports of a session.
 
     `number` is our discriminator: a session that is created again has another one.
+    `diagnostic` is why it went down last, a Diagnostic or another number.
     """
 
     peer: Peer
-    state: State | None
-    number: int = 0
-    diagnostic: int = 0
+    state: State
+    number: int
+    diagnostic: int
 
 
 class Session(NamedTuple):
@@ -123,14 +124,12 @@ Logged = tuple[LoggedSession, ...]
 """The sessions of one PF as they were last logged."""
 
 
-def heard(before: Session | None, told: Told, now: float) -> Session | None:
-    """Return what is known of a session after bfdd's report at `now`, None if FRR no longer has it.
+def heard(before: Session | None, told: Told, now: float) -> Session:
+    """Return what is known of a session after bfdd's report at `now`; `before` is None for a new one.
 
     The diagnostic is that of the last time the session went down, which can be long ago. So it counts only if
     the session was up in the report before.
     """
-    if told.state is None:
-        return None
     if before is not None and before.number != told.number:
         before = None
     standing, reason = Standing.NEVER_UP, ""

@@ -96,12 +96,8 @@ class Bfd:
                 self._sessions[peer] = each._replace(standing=Standing.IGNORED)
 
     def _hear(self, told: Told, now: float) -> None:
-        session = bfd.heard(self._sessions.get(told.peer), told, now)
+        self._sessions[told.peer] = bfd.heard(self._sessions.get(told.peer), told, now)
         self._not_told.discard(told.peer)
-        if session is None:
-            self._sessions.pop(told.peer, None)
-        else:
-            self._sessions[told.peer] = session
         if len(self._sessions) > MAX_SESSIONS:
             raise OSError("bfdd is not understood: it has too many sessions")
 

@@ -163,6 +163,7 @@ class Service:
                         ready = True
                     self._notifier.cycle_done()
                 self._look_at_drains(requests)
+                self._interfaces.hear(self._bfd)  # for PFs that were read on another bond than before
                 self._look_at_left(requests)
                 self._write_metrics(link_events)
                 woken = self._wait(link_events)
@@ -241,7 +242,6 @@ class Service:
         """
         if self._select(requests) or self._drains_changed:
             self._look_at_drains(requests)  # first, so that no look uses outdated drains
-        self._interfaces.hear(self._bfd)  # a PF that was read with its bond has the sessions of that
         looks: list[tuple[Interface, Round]] = []
         usable = False
         try:

@@ -18,7 +18,6 @@ def check(data: bytes) -> None:
     known: dict[Peer, Session] = {}
     for now, each in enumerate(told):
         session = heard(known.get(each.peer), each, float(now))
-        assert session is not None
         assert session.peer == each.peer
         known[each.peer] = session
 

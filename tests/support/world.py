@@ -261,7 +261,7 @@ class World:
         self.at(seconds, lambda: self.link_events.append((ifindex, content)))
 
     def tell(
-        self, seconds: float, interface: str, state: State | None, diagnostic: int = 0, number: int = 1
+        self, seconds: float, interface: str, state: State, diagnostic: int = 0, number: int = 1
     ) -> None:
         """Schedule bfdd's message that the session on an interface has this state."""
         told = Told(Peer(interface, "192.0.2.2"), state, number, diagnostic)

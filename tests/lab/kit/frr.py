@@ -231,7 +231,7 @@ class Change(NamedTuple):
 
 
 class Subscriber:
-    """A subscriber to bfdd's control socket: what a client is told. It has a decoder of its own."""
+    """A client of bfdd's control socket that records what bfdd sends. It has a decoder of its own."""
 
     def __init__(self, frr: Frr) -> None:
         self.changes: list[Change] = []

@@ -1,6 +1,6 @@
 """docs/guide.md, followed by a node: its `sh` blocks are run as they stand, in order.
 
-`python -m tests.lab.kit.guide` follows the guide in a guest and writes the outputs that it shows anew.
+`python -m tests.lab.kit.guide` follows the guide in a guest and renews the outputs that the guide shows.
 
 SIMULATED: the PFs and VFs are netdevsim's, and a veth pair stands for each VF of the pod (pod.py).
 """

@@ -128,7 +128,7 @@ DISABLED_S = 0.5
 ASKED_AGAIN_S = 11.0
 """Until the relay notices that a session that is down has been removed: it asks every 5 s."""
 TOLD_S = 12.0
-"""Until a session that proves nothing is told: of each one something is told every 10 s at the most."""
+"""Until the relay logs that a session proves nothing: it logs one line about each session in 10 s at most."""
 WATCHED_S = 5.0
 """How long a scenario looks for what must not happen."""
 
@@ -330,6 +330,7 @@ def test_the_service_in_its_sandbox_hears_frr_and_relays_on_without_it(
     assert f"BFD session with {sessions[0].peer}: timed out; the PF counts as down" in shown
     pf.cable.revive()
     pf.wait_for_vfs("auto", within=RECOVERY_S)
+    assert "bfd session timed out" in lab.call("history").stdout
     sessions[0].host.stop()
     shutil.rmtree(Path(SOCKET).parent)  # as if FRR were removed
     lab.systemctl("restart", "pf-status-relay")

@@ -20,7 +20,7 @@ PF = pf(UP)
 
 
 def told(state: State, bond: str = "bond0") -> Told:
-    return Told(Peer(bond, "192.0.2.2"), state, 7)
+    return Told(Peer(bond, "192.0.2.2"), state, 7, 0)
 
 
 @pytest.mark.parametrize(

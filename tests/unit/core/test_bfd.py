@@ -18,7 +18,7 @@ OFF: Step = (State.ADMIN_DOWN, TIMEOUT)
 
 
 def after(*steps: Step, number: int = 7) -> Session:
-    session = None
+    session: Session | None = None
     for now, (state, diagnostic) in enumerate(steps):
         session = bfd.heard(session, Told(PEER, state, number, diagnostic), float(now))
     assert session is not None
@@ -67,10 +67,6 @@ def test_a_timeout_counts_once_it_has_lasted() -> None:
 def test_a_session_that_was_made_again_has_not_been_up() -> None:
     again = bfd.heard(after(UP), Told(PEER, State.DOWN, 8, TIMEOUT), 9.0)
     assert again == Session(PEER, 8, Standing.NEVER_UP, 9.0)
-
-
-def test_a_session_that_frr_has_no_longer_is_gone() -> None:
-    assert bfd.heard(after(UP, TIMED_OUT), Told(PEER, None), 9.0) is None
 
 
 def test_since_is_when_it_became_so() -> None:
