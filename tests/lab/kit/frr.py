@@ -267,6 +267,10 @@ class Subscriber:
                         )
                     )
 
+    def states_of(self, peer: str) -> list[tuple[str, int]]:
+        """Return the states that bfdd has reported of a peer, each with its diagnostic."""
+        return [(each.state, each.diagnostics) for each in list(self.changes) if each.peer == peer]
+
     def wait_for(self, peer: str, state: str, *, within: float, since: float = 0.0) -> Change:
         """Wait until bfdd has reported this state of a peer; return the first such message.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -115,8 +116,7 @@ def test_bfd_comes_back_by_itself_when_only_lacpdus_are_lost(
     lab.wait_until(lambda: session.pf.port_state() != (63, 63), within=LOSS_S, what="LACP down")
     lab.sleep(10)
     assert session.pf.port_state() != (63, 63)
-    states = [(change.state, change.diagnostics) for change in told.changes]
-    assert states == [("up", 0), ("down", TIMEOUT), ("up", 0)]
+    assert told.states_of(session.peer) == [("up", 0), ("down", TIMEOUT), ("up", 0)]
 
 
 # The relay
@@ -309,6 +309,29 @@ def test_both_switches_dead_at_once_are_left_to_lacp(
         relay.wait_for(LacpDown.msg, within=LOSS_S, interface=session.pf.name)
     lab.sleep(WATCHED_S)
     assert sorted("".join(set(session.pf.vf_states())) for session in sessions) == ["auto", "disable"]
+
+
+def test_of_22_downs_that_bfdd_reports_for_20_stops_the_relay_acts_on_20(
+    lab: Lab, sessions: tuple[Session, Session]
+) -> None:
+    session, vfs = sessions[0], len(sessions[0].pf.vf_states())
+    session.far.stop()
+    session.host.restart()
+    with closing(Subscriber(session.host)) as here:
+        lab.relay(config_text=CONFIGURATION).wait_for(BfddConnected.msg)
+        session.far.start()
+        with closing(Subscriber(session.far)) as there:
+            for _ in range(20):
+                session.wait_until_up()
+                session.pf.wait_for_vfs("auto", within=WATCHED_S)
+                session.far.stop()
+                session.pf.wait_for_vfs("disable", within=DISABLED_S)
+                session.far.start()
+            session.pf.wait_for_vfs("auto", within=WATCHED_S)
+    # bfdd tells a new subscriber of a session that is not up yet that it is down: once at either end.
+    assert here.states_of(session.peer) == [("down", 0), *[("up", 0), ("down", TIMEOUT)] * 20, ("up", 0)]
+    assert there.states_of(session.address) == [("down", 0), ("up", 0)]
+    assert writes(sessions) == [20 * 2 * vfs, 0]
 
 
 @pytest.mark.systemd
