@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str | None:
-    """Say it if guests have another system than the host."""
+    """Report it if guests have another system than the host."""
     name = system.chosen()
     return None if name is None else f"guests: {system.NAMES[name]} in {system.root(name)}"
 
@@ -60,7 +60,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """The guest's network, and the program in it."""
+    """Return the guest's network, and the program in it."""
     tracing.trace_service()
     guest_lab = Lab()
     try:

@@ -106,7 +106,7 @@ class Story:
         self._lab.recorder = Recorder(interval=SAMPLE_S)
 
     def tell(self) -> None:
-        """Set up, disturb, recover, and say in figures how it went."""
+        """Set up, disturb, recover, and print in figures how it went."""
         lab = self._lab
         self._title("The host: two PFs, each the one port of an 802.3ad bond, each on a switch of its own")
         first, second = (lab.pf_with_lacp(name, vfs=VFS, wait=False) for name in ("ens5f0", "ens5f1"))
@@ -205,11 +205,11 @@ class Story:
         lab.close()
 
     def _all(self, pf: Pf, state: str, since: float) -> float:
-        """Tell when all VFs were in a state, as the recorder saw it."""
+        """Return when all VFs were in a state, as the recorder saw it."""
         return self._lab.recorder.first(pf, lambda sample: set(sample.vf_states) == {state}, since=since)
 
     def _took(self, pf: Pf, state: str, since: float) -> str:
-        """Say how long after `since` the last VF was in a state, as far as the recorder can tell."""
+        """Return how long after `since` the last VF was in a state, as far as the recorder can tell."""
         took = self._all(pf, state, since) - since
         return f"at most {(took + self._lab.recorder.uncertainty(since)) * 1000:.0f} ms"
 

@@ -108,7 +108,7 @@ def edges(lane: Sequence[tuple[float, float, str]]) -> list[float]:
 
 
 def near(*places: float) -> object:
-    """These places, to a pixel's tenth."""
+    """Return these places, equal to others within a tenth of a pixel."""
     return pytest.approx(places, abs=0.051)
 
 

@@ -90,7 +90,7 @@ class Panel:
         return LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0)
 
     def draw(self, pings: Sequence[Sent], marks: Sequence[tuple[float, str]]) -> Iterator[str]:
-        """The lanes, and lines with labels at some times, in order. No line goes through a text."""
+        """Draw the lanes, and lines with labels at some times, in order. No line goes through a text."""
         spans = list(self._spans())
         for x, y, length, state in spans:
             yield rect(x, y, max(length - 1, 1), LANE - GAP, state.colour)
@@ -104,7 +104,7 @@ class Panel:
             yield text(LEFT - 12, self.top + number * LANE + 26, detail, FAINT, 11, "end")
 
     def _spans(self) -> Iterator[tuple[float, float, float, State]]:
-        """Where each state of each lane is, and how long, as far as the axis goes."""
+        """Yield where each state of each lane is, and how long, as far as the axis goes."""
         for number, lane in enumerate(self._lanes):
             ends = [*(state.time for state in lane.states[1:]), self._until]
             for state, end in zip(lane.states, ends):
@@ -113,7 +113,7 @@ class Panel:
                     yield x, self.top + number * LANE, self.x(end) - x, state
 
     def _pings(self, pings: Sequence[Sent]) -> Iterator[str]:
-        """A tick for each ping when it was sent."""
+        """Draw a tick for each ping when it was sent."""
         for ping in pings:
             if self._since <= ping.time <= self._until:
                 margin, colour, thickness = (10, FAINT, 1.5) if ping.answered else (0, LOST, 3)
@@ -121,7 +121,7 @@ class Panel:
                 yield line(self.x(ping.time), top, bottom, colour, thickness)
 
     def _marks(self, marks: Sequence[tuple[float, str]]) -> Iterator[str]:
-        """Each label is above the lanes, and lower than one before it that is in its way."""
+        """Draw the labels above the lanes, each lower than an earlier one that is in its way."""
         ends = [0.0] * LABELS
         for time, label in marks:
             x = self.x(time)
@@ -134,7 +134,7 @@ class Panel:
             yield text(x + 5 if anchor == "start" else x - 5, y, label, anchor=anchor)
 
     def axis(self, zero: float, unit: float, name: str) -> Iterator[str]:
-        """Where the time since `zero` is a round number of units (of so many seconds), about ten times."""
+        """Draw the time since `zero` at round numbers of units (each of so many seconds), about ten."""
         first, last = (self._since - zero) / unit, (self._until - zero) / unit
         step = next(n * 10**e for e in range(9) for n in (1, 2, 5) if last - first <= 11 * n * 10**e)
         for count in range(ceil(first / step) * step, int(last) + 1, step):
@@ -169,7 +169,7 @@ def draw(run: Run) -> str:
 
 
 def magnifier(whole: Panel, close: Panel, since: float, until: float) -> Iterator[str]:
-    """The ground of the part of the whole that the other panel shows, and of that panel."""
+    """Draw the ground of that part of the whole that the other panel shows, and of that panel."""
     left, right, bottom = whole.x(since), whole.x(until), whole.bottom
     top = close.top - GAP
     yield rect(left, whole.top - GAP, right - left, bottom - whole.top + GAP, ZOOM)
@@ -195,14 +195,14 @@ def merged(states: Iterable[State]) -> list[State]:
 
 
 def port_state(sample: Sample) -> tuple[tuple[str, ...], str]:
-    """What a lane says of a port state, and its colour."""
+    """Return what a lane says of a port state, and its colour."""
     ends = "no bond" if sample.port_state is None else "{}/{}".format(*sample.port_state)
     up = sample.lacp_up()
     return (f"{ends}, LACP {'up' if up else 'down'}", ends), GOOD if up else BAD
 
 
 def vf_states(sample: Sample) -> tuple[tuple[str, ...], str]:
-    """What a lane says of the VFs' link states, and its colour."""
+    """Return what a lane says of the VFs' link states, and its colour."""
     words = [
         f"{sample.vf_states.count(state)} {state}" for state in VF_LINK_STATES if state in sample.vf_states
     ]
@@ -210,7 +210,7 @@ def vf_states(sample: Sample) -> tuple[tuple[str, ...], str]:
 
 
 def active_ports(run: Run) -> list[State]:
-    """What the pod's lane says: its ports are VFs of the PFs, in their order."""
+    """Return the states of the pod's lane. Its ports are VFs of the PFs, in the same order."""
     owners = {f"net{number}": f"VF of {name}" for number, name in enumerate(run.pfs, start=1)}
     return [
         State(time, (f"{port}, {owners[port]}", port), PORTS[port]) if port else State(time, ("none",), BAD)
@@ -224,12 +224,12 @@ def width(words: str) -> float:
 
 
 def rect(x: float, y: float, length: float, height: float, colour: str) -> str:
-    """A filled rectangle."""
+    """Draw a filled rectangle."""
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{length:.1f}" height="{height:.1f}" fill="{colour}"/>'
 
 
 def line(x: float, y: float, end: float, colour: str, thickness: float = 1) -> str:
-    """A line straight down."""
+    """Draw a line straight down."""
     return f'<path d="M{x:.1f} {y:.1f}V{end:.1f}" stroke="{colour}" stroke-width="{thickness}"/>'
 
 
@@ -242,7 +242,7 @@ def text(
     anchor: str = "start",
     halo: str = "none",
 ) -> str:
-    """A line of text; with a halo, it stands out from lines that it is drawn over."""
+    """Draw a line of text; with a halo it stands out from the lines that it covers."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"'
         f' stroke="{halo}" stroke-width="8" stroke-linejoin="round" paint-order="stroke">'

@@ -64,7 +64,7 @@ def cannot_run() -> str | None:
 
 
 def results_folder() -> Path:
-    """A new folder for a guest's results. The kernel's command line cannot carry a path with blanks."""
+    """Return a new folder for a guest's results. The kernel's command line cannot carry blanks."""
     folder = Path(tempfile.mkdtemp(prefix="pf-status-relay-lab-"))
     if any(character.isspace() or character in ",'\"" for character in str(folder)):
         folder.rmdir()
@@ -162,7 +162,7 @@ def prepare(
 
 
 def supervise(arguments: Sequence[str], folder: Path, memory_mb: int, timeout: float) -> str:
-    """Run the kernel and say how it ended, in words that follow "the guest"."""
+    """Run the kernel and return how it ended, in words that follow "the guest"."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "TERM": "linux", "HOME": "/root"}
     if not room_in_shared_memory(memory_mb):
         environment["TMPDIR"] = tempfile.gettempdir()  # slower, but a full /dev/shm kills the guest

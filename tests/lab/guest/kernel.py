@@ -58,7 +58,7 @@ class Source:
 
 
 def source() -> Source | None:
-    """The source to build from, None if there is none. Raises KernelError if the named one is unusable."""
+    """Return the source to build from, None without one. Raises KernelError if the named one is unusable."""
     named = os.environ.get(SOURCE_VARIABLE)
     if named:
         return Source(Path(named).resolve(), tree_version(Path(named)))
@@ -91,13 +91,13 @@ def cache_folder() -> Path:
 
 
 def recipe() -> str:
-    """What distinguishes kernels of the same source: configuration, patch and flags, as a short hash."""
+    """Return a short hash of configuration, patch and flags: it tells kernels of the same source apart."""
     parts = (FRAGMENT.read_bytes(), PATCH.read_bytes(), " ".join(FLAGS).encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
 def cached() -> Path | None:
-    """The kernel built before from the source there is; without a source, the newest one of this recipe."""
+    """Return the kernel already built from the source found; without a source, the newest of this recipe."""
     found = source()
     if found is not None:
         binary = binary_of(found)
@@ -170,7 +170,7 @@ def build(found: Source, binary: Path) -> None:
 
 
 def moved(found: Source) -> str:
-    """Say what to do if this source is not the release that was tried; empty if it is."""
+    """Return what to do if this source is not the release that was tried; empty if it is."""
     if found.version.startswith(TRIED):
         return ""
     return (
@@ -246,12 +246,12 @@ def tail(log: Path) -> str:
 
 
 def clock(seconds: int) -> str:
-    """Minutes and seconds, as in 3:05."""
+    """Return minutes and seconds, as in 3:05."""
     return f"{seconds // 60}:{seconds % 60:02}"
 
 
 def left(done: float, seconds: int) -> str:
-    """Say how long the rest takes at the pace so far; empty at the beginning and at the end."""
+    """Return how long the rest takes at the pace so far; empty at the beginning and at the end."""
     if not 0.05 <= done < 1:
         return ""
     return f", about {clock(round(seconds * (1 - done) / done))} left"

@@ -106,7 +106,7 @@ class Scenario(pytest.Item):
             raise ScenarioFailed(str(error)) from None
 
     def _judge(self, result: guest.Result) -> None:
-        """Passes, skips or fails as the test did in the guest."""
+        """Pass, skip or fail as the test did in the guest."""
         reports = read_reports(result.folder)
         failures = [report["text"] for report in reports if report["outcome"] == "failed"]
         passed = any(report["when"] == "call" and report["outcome"] == "passed" for report in reports)
@@ -130,7 +130,7 @@ class Scenario(pytest.Item):
         self.add_report_section("call", "results", f"kept in {folder}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What a person sees of a failure."""
+        """Return what a person sees of a failure."""
         if isinstance(excinfo.value, ScenarioFailed):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -156,7 +156,7 @@ def own_cpu() -> int:
 
 
 def write_report(folder: Path, report: pytest.TestReport) -> None:
-    """In the guest: add the outcome of one phase of the test to what the host will read."""
+    """Add the outcome of one phase of the test to what the host will read. Runs in the guest."""
     text = report.longreprtext
     if report.skipped and isinstance(report.longrepr, tuple):
         text = report.longrepr[2]
@@ -167,5 +167,5 @@ def write_report(folder: Path, report: pytest.TestReport) -> None:
 
 
 def read_reports(folder: Path) -> list[dict[str, str]]:
-    """On the host: the outcomes of the test's phases."""
+    """Return the outcomes of the test's phases. Runs on the host."""
     return [json.loads(line) for line in guest.read_text(folder / REPORT).splitlines()]

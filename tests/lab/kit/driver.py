@@ -54,7 +54,7 @@ class Driver:
 
     @property
     def same_writes(self) -> int:
-        """How often it was asked for a state that the VF was in already. i40e resets the VF for that."""
+        """Return how often it was asked for a state that the VF already had. i40e resets the VF for that."""
         return self._count("vf_same_writes")
 
     @property

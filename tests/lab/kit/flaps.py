@@ -79,7 +79,7 @@ def flap(lab: Lab, pfs: list[Pf]) -> None:
 
 
 def usage(relay: Relay) -> tuple[int, int]:
-    """Resident memory in KiB, and the number of open descriptors."""
+    """Return the resident memory in KiB, and the number of open descriptors."""
     lines = Path(f"/proc/{relay.pid}/status").read_text().splitlines()
     (resident,) = (int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
     return resident, len(os.listdir(f"/proc/{relay.pid}/fd"))

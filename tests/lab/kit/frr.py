@@ -168,7 +168,7 @@ class Frr:
         self.configure(f"peer {address} interface {interface}", "no shutdown")
 
     def peer(self, address: str) -> dict[str, Any] | None:
-        """What bfdd shows of a peer, such as its "status": up, down, init, shutdown. None without it."""
+        """Return what bfdd shows of a peer, such as its "status": up, down, init, shutdown; or None."""
         shown = json.loads(self.vtysh("show bfd peers json"))
         return next((each for each in shown if each["peer"] == address), None)
 
@@ -180,7 +180,7 @@ class Session:
     """
 
     def __init__(self, host: Frr, far: Frr, pf: Pf, number: int = 0, interval_ms: int = INTERVAL_MS) -> None:
-        """`number` (0 to 63) tells the subnets of several sessions apart."""
+        """Set it up. `number` (0 to 63) tells the subnets of several sessions apart."""
         self.host, self.far, self.pf = host, far, pf
         self.address, self.peer = (f"198.51.100.{4 * number + end}" for end in (1, 2))
         port = pf.cable.port

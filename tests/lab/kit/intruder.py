@@ -83,7 +83,7 @@ SYSTEM_CALLS: dict[str, tuple[int, tuple[object, ...]]] = {
 
 
 def system_call(number: int, arguments: Sequence[object]) -> Attempt:
-    """An attempt to make a system call."""
+    """Return an attempt to make a system call."""
 
     def attempt() -> None:
         if _libc.syscall(number, *arguments) < 0:
@@ -93,7 +93,7 @@ def system_call(number: int, arguments: Sequence[object]) -> Attempt:
 
 
 def writing(folder: str) -> Attempt:
-    """An attempt to make a file in a folder. It is removed again."""
+    """Return an attempt to make a file in a folder. The file is removed again."""
 
     def attempt() -> None:
         path = Path(folder, "intruder-was-here")
@@ -104,17 +104,17 @@ def writing(folder: str) -> Attempt:
 
 
 def opening(path: str, flags: int = os.O_RDONLY) -> Attempt:
-    """An attempt to open a file."""
+    """Return an attempt to open a file."""
     return lambda: os.close(os.open(path, flags))
 
 
 def a_socket(family: int, kind: int, protocol: int = 0) -> Attempt:
-    """An attempt to open a socket."""
+    """Return an attempt to open a socket."""
     return lambda: socket.socket(family, kind, protocol).close()
 
 
 def own_program(folder: Path) -> Path:
-    """A program in a place that the unit may write to."""
+    """Run a program in a place that the unit may write to."""
     path = folder / "program"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o755)
     with open(descriptor, "wb") as file, open(PROGRAM, "rb") as source:
@@ -139,7 +139,7 @@ def map_writable_code() -> None:
 
 
 def make_memory_code() -> None:
-    """Has memory that was written become code."""
+    """Try to run code in memory that was written to."""
     memory = mmap.mmap(-1, 4096)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     if _libc.mprotect(ctypes.c_void_p(address), 4096, mmap.PROT_READ | mmap.PROT_EXEC) < 0:

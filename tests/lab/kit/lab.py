@@ -56,7 +56,7 @@ class Lab:
         return Switch(name, lacp_rate)
 
     def cable(self, pf: Pf, switch: Switch) -> Cable:
-        """A cable from a PF to a new port of a switch, plugged in. `pf.cable` and `pf.switch` tell them."""
+        """Connect a PF to a new port of a switch. `pf.cable` and `pf.switch` are then set."""
         return Cable(pf, switch.port())
 
     def pf_with_lacp(
@@ -71,7 +71,7 @@ class Lab:
         switch_rate: str = "fast",
         wait: bool = True,
     ) -> Pf:
-        """A PF in a single-port 802.3ad bond, cabled to a switch, both ends 63/63 (unless `wait` is false).
+        """Return a PF in a single-port 802.3ad bond, cabled, both ends 63/63 (unless `wait` is false).
 
         A new bond (bond0, bond1, …) and a new switch (sw0, sw1, …) unless they are given. The bond's
         `lacp_rate` is the rate that the host asks of the switch (the actor's Timeout bit), `switch_rate`
@@ -85,7 +85,7 @@ class Lab:
         return pf
 
     def bfd(self, pf: Pf, interval_ms: int = INTERVAL_MS) -> Session:
-        """A BFD session between a PF's bond and its switch, up, by FRR at both ends. LACP has to be up."""
+        """Return a BFD session of a PF's bond with its switch, up, by FRR at both ends. LACP has to be up."""
         host = self._frr(None)
         return Session(host, self._frr(pf.switch), pf, next(self._subnets), interval_ms)
 
@@ -177,7 +177,7 @@ class Lab:
     def journal(
         self, unit: str | None = service.UNIT, *, event: type[Event] | None = None, **fields: object
     ) -> list[service.Entry]:
-        """A unit's journal entries of this event and with these field values, oldest first."""
+        """Return a unit's journal entries of this event and with these field values, oldest first."""
         if event is not None:
             fields["MESSAGE_ID"] = event.message_id
         return service.journal(unit, **fields)

@@ -30,7 +30,7 @@ _LANE = 64
 
 
 def cut_off(pings: Sequence[Sent], since: float, until: float) -> float:
-    """For how many seconds between two times pings were not answered.
+    """Return for how many seconds between two times pings were not answered.
 
     ping sends at the ticks of the guest's clock: every 20 ms, not 10.
     """
@@ -51,7 +51,7 @@ class Pinging:
         lab.sleep(1)
 
     def reload(self, pf: Pf) -> None:
-        """The switch goes for RELOAD_S, keeping its carrier, and LACP comes up again."""
+        """Reload the switch: silent for RELOAD_S with its carrier up, then LACP comes up again."""
         self.pod.silence(pf)
         self._lab.sleep(RELOAD_S)
         self.pod.revive(pf)
@@ -66,7 +66,7 @@ class Pinging:
 
 
 def two_pfs(lab: Lab, vfs: int = 2) -> tuple[Pf, Pf]:
-    """Two PFs at two switches, and the service that relays for them."""
+    """Return two PFs at two switches, and the service that relays for them."""
     first, second = (lab.pf_with_lacp(name, vfs, wait=False) for name in ("ens5f0", "ens5f1"))
     first.wait_for_lacp()
     second.wait_for_lacp()
@@ -101,7 +101,7 @@ def main() -> int:
 
 
 def play(way: str) -> None:
-    """In the guest: leave the moments, in seconds from the first, and when pings were lost."""
+    """Leave the moments, in seconds from the first, and when pings were lost. Runs in the guest."""
     lab = Lab()
     first, second = two_pfs(lab)
     pinging = Pinging(lab, first, second)
@@ -144,7 +144,7 @@ def svg(found: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def lane(way: str, run: Mapping[str, Any], top: int) -> Iterator[str]:
-    """One lane: what was done, and what the pod lost. What would be too thin to be seen is 2 pixels wide."""
+    """Draw one lane: what was done, and what the pod lost. Each mark is at least 2 pixels wide."""
     scale = (_RIGHT - _LEFT) / run["ended"]
     yield f'<text x="16" y="{top + 15}">{way}</text>'
     yield f'<rect class="good" x="{_LEFT}" y="{top}" width="{_RIGHT - _LEFT}" height="22"/>'

@@ -41,7 +41,7 @@ class Link(NamedTuple):
 
     @property
     def port_state(self) -> tuple[int, int] | None:
-        """(actor, partner), or None outside a bond."""
+        """Return (actor, partner), or None outside a bond."""
         return None if self.actor is None or self.partner is None else (self.actor, self.partner)
 
 

@@ -73,7 +73,7 @@ def main() -> int:
 
 
 def measure(setting: str) -> None:
-    """In the guest: print, for each outage, the numbers of the table's columns."""
+    """Print the numbers of the table's columns for each outage. Runs in the guest."""
     lab = Lab()
     pfs = [lab.pf_with_lacp(name, VFS, wait=False) for name in NAMES]
     for pf in pfs:

@@ -40,7 +40,7 @@ class Nic:
     """
 
     def __init__(self, vfs: Sequence[tuple[Pf, int, str, str]]) -> None:
-        """`vfs`: for each VF its PF, its number, and the netns and name of the veth end on the NIC's side."""
+        """Make the pod. `vfs`: each VF's PF and number, netns and name of its veth end on the NIC's side."""
         self._vfs = vfs
         self._up: dict[str, bool] = {}
         self._stop = threading.Event()
@@ -110,7 +110,7 @@ class Pod:
         ip(f"link set dev net{number} master bond0", netns=POD)
 
     def silence(self, pf: Pf) -> None:
-        """The switch of a PF dies and keeps its carrier: it neither forwards nor sends anything any more."""
+        """Let the switch of a PF die with its carrier up: it forwards nothing and sends nothing any more."""
         pf.cable.silence()
         ip(f"link set dev {FABRIC} down", netns=pf.switch.name)
 
@@ -216,7 +216,7 @@ class PodRecorder:
         self._thread.join()
 
     def pings(self) -> list[Sent]:
-        """The pings that left the pod until `stop`. Ask once ping has ended, when all answers are in."""
+        """Return the pings that left the pod until `stop`. Ask once ping has ended and all answers are in."""
         answered = self._ping.answered()
         return [Sent(time, number in answered) for number, time in enumerate(self._sent, start=1)]
 

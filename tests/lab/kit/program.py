@@ -22,7 +22,7 @@ Event = dict[str, Any]
 
 
 def toml(interfaces: Sequence[str], polling_interval_ms: int | None) -> str:
-    """A configuration file."""
+    """Return a configuration file."""
     text = f"interfaces = {json.dumps(list(interfaces))}\n"
     return text if polling_interval_ms is None else f"{text}polling_interval_ms = {polling_interval_ms}\n"
 
@@ -83,7 +83,7 @@ class Relay:
         return self._error.read_text(errors="replace")
 
     def events(self, msg: str | None = None, *, since: float = 0.0, **keys: object) -> list[Event]:
-        """The events so far, oldest first, with this message and these keys, arrived at `since` or later."""
+        """Return the events with this message and these keys that came at `since` or later, oldest first."""
         return [
             event
             for event in list(self._events)

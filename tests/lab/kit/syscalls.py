@@ -90,7 +90,7 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
 
 
 def missing_tool() -> str | None:
-    """Which of the tools is not installed here, if any."""
+    """Return which of the tools is not installed here, None if all are."""
     for tool in (tracing.STRACE[0], "systemd-analyze"):
         if shutil.which(tool) is None:
             return f"{tool} is missing"

@@ -92,7 +92,7 @@ class Pf:
         return self.master
 
     def port_state(self) -> tuple[int, int] | None:
-        """(actor, partner) port state, 63/63 being healthy; None outside a bond."""
+        """Return the (actor, partner) port state, 63/63 being healthy; None outside a bond."""
         return self.link().port_state
 
     def carrier(self) -> bool:

@@ -45,7 +45,7 @@ CALL = re.compile(r"([a-z]\w*)\(")
 
 
 def environment() -> dict[str, str]:
-    """What a guest has to be told, if anything."""
+    """Return the environment variables that tell a guest to trace, if it is to."""
     if KEPT not in os.environ:
         return {}
     return {TRACED: "1", INTERPRETER: interpreter()}
@@ -75,7 +75,7 @@ def interpreter() -> str:
 
 
 def strace(command: str) -> list[str]:
-    """What stands before the command line of a command of the program: nothing, unless it is to be traced."""
+    """Return what to put before the command line of the program: nothing, unless it is to be traced."""
     if TRACED not in os.environ or command not in COMMANDS:
         return []
     prepare()

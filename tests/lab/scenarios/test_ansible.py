@@ -31,7 +31,7 @@ class Played(NamedTuple):
 
 @pytest.fixture
 def lab(lab: Lab) -> Lab:
-    """A host on which the package is installed: with the folder for drop-ins, and the service disabled."""
+    """Return a host with the package installed: the folder for drop-ins is there, the service disabled."""
     DROP_IN.parent.mkdir(exist_ok=True)
     return lab
 

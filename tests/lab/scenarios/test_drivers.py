@@ -58,7 +58,7 @@ def lose(relay: Relay, *pfs: Pf, within: float = LOSS_S) -> None:
 
 
 def flap(relay: Relay, pf: Pf) -> None:
-    """Loses LACP and gets it back; the relay follows."""
+    """Take LACP away and give it back; the relay follows."""
     lose(relay, pf)
     pf.wait_for_vfs("disable", within=2)
     pf.cable.unblock_lacp("to_host")

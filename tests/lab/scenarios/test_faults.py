@@ -29,7 +29,7 @@ LOST = "log events were lost"
 
 
 def flap(lab: Lab, pf: Pf) -> None:
-    """Loses LACP and gets it back; the relay follows, within what LACP takes for it."""
+    """Take LACP away and give it back; the relay follows, within what LACP takes for it."""
     pf.cable.block_lacp("to_host")
     pf.wait_for_vfs("disable")
     pf.cable.unblock_lacp("to_host")
@@ -231,7 +231,7 @@ def test_a_pf_that_goes_between_being_read_and_written_to_is_said_to_have_gone(l
 
 
 def delete_behind_a_read(lab: Lab, pf: Pf, holder: Pf, relay: Relay) -> None:
-    """Queues for the RTNL lock, while it is held: the loss of carrier, the relay's poll, the PF's removal."""
+    """Hold the RTNL lock while the carrier's loss, the relay's poll and the PF's removal wait for it."""
     polls = relay.wakeups()
     lab.wait_until(lambda: relay.wakeups() > polls, within=1.5, what="a poll: the next is a second away")
     with subprocess.Popen(["sh", "-c", f"echo 3000 > {holder.rtnl_holder}"]):

@@ -42,7 +42,7 @@ def configure(lab: Lab, *interfaces: str) -> None:
 
 
 def displayed(interface: str = "ens5f0") -> dict[str, float]:
-    """What the file says of an interface; nothing if there is no file."""
+    """Return what the file says of an interface; nothing if there is no file."""
     return of_interface(FILE.read_text(), interface) if FILE.exists() else {}
 
 

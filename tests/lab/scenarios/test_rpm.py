@@ -29,7 +29,7 @@ systemd = pytest.mark.systemd(install=False)
 
 @pytest.fixture
 def lab(lab: Lab) -> Lab:
-    """A guest that presets services as RHEL does: disabled. Debian would enable them."""
+    """Return a guest that presets services as RHEL does: disabled. Debian would enable them."""
     PRESET.parent.mkdir(parents=True, exist_ok=True)
     PRESET.write_text("disable *\n")
     return lab
@@ -211,7 +211,7 @@ def test_the_journal_explains_an_event(lab: Lab) -> None:
 
 @systemd
 def test_the_commands_of_the_install_page_work_as_written(lab: Lab) -> None:
-    """With rpm in dnf's place, and a configuration written in vi's."""
+    """Run them, with rpm in dnf's place, and a configuration that is written as vi would write it."""
     page = (CHECKOUT / "docs" / "install.md").read_text()
     host = page[page.index("## Install and start") : page.index("## Move from")]
     commands = re.findall(r"^    (\S.*)$", host, re.MULTILINE)
@@ -247,7 +247,7 @@ def test_the_commands_of_the_install_page_work_as_written(lab: Lab) -> None:
 
 @systemd
 def test_it_runs_as_the_operators_operand(lab: Lab) -> None:
-    """As in the image of packaging/Containerfile: two variables, no arguments, no configuration file."""
+    """Run it as packaging/Containerfile does: two variables, no arguments, no configuration file."""
     recipe = (CHECKOUT / "packaging" / "Containerfile").read_text()
     lines = dict(line.split(" ", 1) for line in recipe.splitlines() if line.startswith(("ENTRYPOINT", "CMD")))
     entry_point = [*json.loads(lines["ENTRYPOINT"]), *json.loads(lines["CMD"])]

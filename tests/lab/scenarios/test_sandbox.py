@@ -37,7 +37,7 @@ REFUSED = {"EPERM", "EACCES", "EROFS", "ENOENT", "EAFNOSUPPORT"}
 
 
 def inside(lab: Lab, group: str) -> dict[str, str]:
-    """What becomes of a group of attempts in the unit's sandbox."""
+    """Return what becomes of a group of attempts in the unit's sandbox."""
     shutil.copy(intruder.__file__, PROBE)
     PROBE.chmod(0o644)
     folder = Path("/run/systemd/system/pf-status-relay.service.d")
@@ -52,7 +52,7 @@ def inside(lab: Lab, group: str) -> dict[str, str]:
 
 
 def outside(group: str) -> dict[str, str]:
-    """What becomes of the same attempts as root."""
+    """Return what becomes of the same attempts as root."""
     OUTSIDE.mkdir(exist_ok=True)
     done = subprocess.run(
         [service.PYTHON, str(PROBE), group],

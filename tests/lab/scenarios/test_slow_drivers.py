@@ -23,7 +23,7 @@ LATER_S = 0.3
 
 
 def lacp_is_lost(pf: Pf) -> bool:
-    """Whether the bond has given its switch up. This file is read without the RTNL lock, as no link is."""
+    """Return whether the bond has given its switch up. Nobody takes the RTNL lock to read this file."""
     assert pf.master is not None
     bond = Path("/proc/net/bonding", pf.master.name).read_text()
     return re.findall("port state: ([0-9]+)", bond)[:1] != ["63"]

@@ -19,7 +19,7 @@ CONFIGURATION = toml(["ens5f0"], None)
 
 
 def pf_and_relay(lab: Lab, vfs: int) -> tuple[Pf, Relay]:
-    """A PF with LACP up, and a relay by hand that serves it."""
+    """Return a PF with LACP up, and a relay started by hand that serves it."""
     pf = lab.pf_with_lacp("ens5f0", vfs=vfs)
     relay = lab.relay(["ens5f0"])
     relay.wait_for("lacp is up")

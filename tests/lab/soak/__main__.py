@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def soak(arguments: argparse.Namespace, start: Callable[[int, Numbers | None], Future]) -> int:
-    """Play all sequences, then shrinks and tell those that failed; return an exit status.
+    """Play all sequences, then shrink and print those that failed; return an exit status.
 
     `start` begins to play a seed, or those of its steps that have these numbers.
     """
@@ -91,7 +91,7 @@ def soak(arguments: argparse.Namespace, start: Callable[[int, Numbers | None], F
 
 
 def parse() -> argparse.Namespace:
-    """The arguments."""
+    """Return the arguments."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.soak", description="Play sequences.")
     parser.add_argument("--sequences", type=int, default=1000, help="how many (default: 1000)")
     parser.add_argument("--steps", type=int, default=30, help="steps in each (default: 30)")
@@ -108,12 +108,12 @@ def parse() -> argparse.Namespace:
 
 
 def numbers_of(text: str) -> Numbers:
-    """The numbers of steps that --only names."""
+    """Return the numbers of steps that --only names."""
     return tuple(int(number) for number in text.split(",") if number)
 
 
 def inside(arguments: argparse.Namespace) -> None:
-    """In the guest: play one sequence, and leave what became of it."""
+    """Play one sequence, and leave what became of it. Runs in the guest."""
     from tests.lab.kit.lab import RESULTS, Lab
     from tests.lab.soak.play import play as play_here
 
@@ -133,7 +133,7 @@ def inside(arguments: argparse.Namespace) -> None:
 
 
 def play(cpus: queue.SimpleQueue[int], seed: int, steps: int, only: Numbers | None) -> Outcome:
-    """On the host: plays one sequence in a guest on the next free CPU."""
+    """Play one sequence in a guest on the next free CPU. Runs on the host."""
     command = [guest.python(), "-m", "tests.lab.soak", "--seed", str(seed), "--steps", str(steps)]
     if only is not None:
         command += ["--only", ",".join(map(str, only))]
@@ -160,7 +160,7 @@ def play(cpus: queue.SimpleQueue[int], seed: int, steps: int, only: Numbers | No
 
 
 def shrink(outcome: Outcome, start: Callable[[Numbers], Future]) -> Outcome:
-    """Leave out what the failure does not need: ever smaller parts, until no single step can go.
+    """Leave out what the failure does not need: smaller and smaller parts, until each step is needed.
 
     `start` begins to play the steps of these numbers. All candidates of one size are played side by side,
     and the first that still breaks a property that the whole did is gone on from.

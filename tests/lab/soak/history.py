@@ -32,7 +32,7 @@ class Snapshot(NamedTuple):
     links: Mapping[int, Link]
 
     def bearer(self, name: str) -> int | None:
-        """The ifindex of the interface with this name or alternative name."""
+        """Return the ifindex of the interface with this name or alternative name."""
         return next(
             (index for index, link in self.links.items() if name == link.name or name in link.altnames), None
         )
@@ -50,7 +50,7 @@ class Snapshot(NamedTuple):
         return "" if ports == 1 else f"its bond has {ports} ports"
 
     def lacp_up(self, index: int) -> bool:
-        """LACP is up: both ends aggregate (60), neither being defaulted or expired (192).
+        """Return whether LACP is up: both ends aggregate (60), neither being defaulted or expired (192).
 
         Without a carrier, or while it or its bond is set down, the port state is of the past.
         """

@@ -46,7 +46,7 @@ class Life:
         return self.awake[-1][1] is None
 
     def sleeps(self, since: float) -> None:
-        """It cannot act from now on."""
+        """Note that it cannot act from now on."""
         self.awake[-1] = (self.awake[-1][0], since)
 
     def measure(self, connections: int) -> None:
@@ -96,11 +96,11 @@ class Lives:
 
     @property
     def last(self) -> Life:
-        """The process that was started last."""
+        """Return the process that was started last."""
         return self.all[-1]
 
     def start(self) -> str:
-        """The relay is started, if it does not run."""
+        """Start the relay, if it does not run."""
         if self.all and self.last.relay.running():
             return ""
         relay = self._lab.relay(config_text=self._config_text, arguments=["--log-level", "debug"])
@@ -108,7 +108,7 @@ class Lives:
         return "the relay is started"
 
     def stop(self) -> str:
-        """SIGTERM."""
+        """Send SIGTERM."""
         if not self.last.is_awake():
             return ""
         self.last.sleeps(self._lab.now)
@@ -116,7 +116,7 @@ class Lives:
         return "the relay is stopped"
 
     def kill(self) -> str:
-        """SIGKILL, to a frozen process too."""
+        """Send SIGKILL, to a frozen process too."""
         if not self.last.relay.running():
             return ""
         if self.last.is_awake():
@@ -126,7 +126,7 @@ class Lives:
         return "the relay is killed"
 
     def freeze(self) -> str:
-        """SIGSTOP."""
+        """Send SIGSTOP."""
         if not self.last.is_awake():
             return ""
         self.last.sleeps(self._lab.now)
@@ -134,7 +134,7 @@ class Lives:
         return "the relay is frozen"
 
     def thaw(self) -> str:
-        """SIGCONT."""
+        """Send SIGCONT."""
         if self.last.is_awake() or not self.last.relay.running():
             return ""
         self.last.awake.append((self._lab.now, None))
@@ -142,7 +142,7 @@ class Lives:
         return "the relay is thawed"
 
     def reload(self, good: bool) -> str:
-        """SIGHUP, with the configuration as it is, or with one at fault in its place for so long."""
+        """Send SIGHUP, with the configuration as it is, or with a faulty one in its place for some time."""
         if not self.last.is_awake():
             return ""
         file = self.last.relay.configuration
@@ -163,14 +163,14 @@ class Lives:
             self.last.relay.signal(signal.SIGURG)
 
     def storm(self) -> str:
-        """Link events of an unrelated interface, for a while."""
+        """Cause link events of an unrelated interface, for a while."""
         if not self.last.is_awake():
             self.last.storms_asleep += 1
         self._storm(STORM_PER_SECOND, STORM_S)
         return f"{STORM_PER_SECOND} unrelated link events a second come for {STORM_S:g} s"
 
     def overrun(self, goes_on: bool) -> str:
-        """More link events at once than the relay's socket holds; the relay `goes_on`, or is frozen still.
+        """Cause more link events at once than the relay's socket holds; the relay `goes_on`, or stays frozen.
 
         They are of a PF: those of others do not pass the relay's filter.
         """

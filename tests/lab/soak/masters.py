@@ -28,7 +28,7 @@ class Masters:
         self._names = (f"master{number}" for number in itertools.count())
 
     def fix(self, name: str) -> list[str]:
-        """A PF is the only port of its own bond, and that is up."""
+        """Make a PF the only port of a bond of its own, and set that up."""
         own, mended = self._own.get(name), []
         if self._second_port.master is own:
             mended.append(self.remove_second_port())
@@ -37,7 +37,7 @@ class Masters:
         return [*mended, self.set_up(name)]
 
     def move(self, name: str, to: str) -> str:
-        """The PF leaves its master, if any, and joins another, made if need be."""
+        """Take the PF out of its master, if any, and put it into another, which is made if need be."""
         pf = self._pfs[name]
         if not pf.exists() or (to == "nothing" and not pf.master):
             return ""
@@ -62,7 +62,7 @@ class Masters:
         return masters[key]
 
     def add_second_port(self, name: str) -> str:
-        """The PF's bond gets another port."""
+        """Add another port to the PF's bond."""
         pf, other = self._pfs[name], self._second_port
         if not pf.exists() or not pf.master or other.master is pf.master:
             return ""
@@ -76,14 +76,14 @@ class Masters:
         return self._history.act(f"{master.name}, where {name} is, gets a second port", join)
 
     def remove_second_port(self) -> str:
-        """The second port leaves."""
+        """Take the second port out again."""
         other, master = self._second_port, self._second_port.master
         if not master:
             return ""
         return self._history.act(f"the second port leaves {master.name}", lambda: master.remove(other))
 
     def delete(self, name: str) -> str:
-        """The PF's bond or bridge is deleted."""
+        """Delete the PF's bond or bridge."""
         master = self._pfs[name].master
         if not master:
             return ""
@@ -100,7 +100,7 @@ class Masters:
         return self._history.act(f"{master.name}, where {name} is, is deleted", do)
 
     def rename(self, name: str) -> str:
-        """The PF's bond or bridge gets another name."""
+        """Rename the PF's bond or bridge."""
         master = self._pfs[name].master
         if not master:
             return ""
@@ -113,11 +113,11 @@ class Masters:
         return self._history.act(f"{old}, where {name} is, renamed to {new}", rename)
 
     def set_down(self, name: str) -> str:
-        """The administrator sets the PF's bond or bridge down."""
+        """Set the PF's bond or bridge down, as an administrator does."""
         return self._set(name, "down")
 
     def set_up(self, name: str) -> str:
-        """The administrator sets the PF's bond or bridge up."""
+        """Set the PF's bond or bridge up, as an administrator does."""
         return self._set(name, "up")
 
     def _set(self, name: str, state: str) -> str:

@@ -32,7 +32,7 @@ STATES_OF_DECOY = ("auto", "disable", "enable")
 
 
 def drain_file(name: str, owner: str) -> Path:
-    """The file by which somebody drains a PF."""
+    """Return the file by which somebody drains a PF."""
     return DRAINS / f"{name}@{owner}.toml"
 
 
@@ -109,7 +109,7 @@ class Model:
     # LACP and the cable
 
     def block_lacp(self, name: str, direction: str) -> str:
-        """The switch or the host no longer hears the other."""
+        """Drop LACPDUs, on their way to the switch or to the host."""
         cable = self.pfs[name].cable
         if cable.blocked.issuperset(DIRECTIONS[direction]):
             return ""
@@ -118,26 +118,26 @@ class Model:
         )
 
     def unblock_lacp(self, name: str) -> str:
-        """LACPDUs pass again, both ways."""
+        """Let LACPDUs pass again, both ways."""
         cable = self.pfs[name].cable
         return self.history.act(f"LACPDUs of {name} pass again", cable.unblock_lacp) if cable.blocked else ""
 
     def partner_stops_aggregating(self, name: str) -> str:
-        """The partner's bits alone change, which the kernel does not announce."""
+        """Change the partner's bits alone, which the kernel does not announce."""
         port = self.pfs[name].cable.port
         if port.announces_falsely:
             return ""
         return self.history.act(f"the switch of {name} stops aggregating", port.switch.stop_aggregating)
 
     def partner_aggregates_again(self, name: str) -> str:
-        """The partner's bits are the true ones again."""
+        """Put the partner's true bits back."""
         port = self.pfs[name].cable.port
         if not port.announces_falsely:
             return ""
         return self.history.act(f"the switch of {name} aggregates again", port.switch.resume_aggregating)
 
     def pull_cable(self, name: str) -> str:
-        """Carrier lost."""
+        """Take the carrier away."""
         pf = self.pfs[name]
         return (
             self.history.act(f"{name}: cable pulled", pf.cable.pull)
@@ -146,7 +146,7 @@ class Model:
         )
 
     def plug_cable(self, name: str) -> str:
-        """Carrier back."""
+        """Give the carrier back."""
         pf = self.pfs[name]
         return (
             self.history.act(f"{name}: cable plugged", pf.cable.plug)
@@ -157,22 +157,22 @@ class Model:
     # The PF
 
     def set_down(self, name: str) -> str:
-        """The administrator sets a PF down."""
+        """Set a PF down, as an administrator does."""
         pf = self.pfs[name]
         return self.history.act(f"{name} set down", pf.down) if pf.exists() and pf.link().up else ""
 
     def set_up(self, name: str) -> str:
-        """The administrator sets a PF up."""
+        """Set a PF up, as an administrator does."""
         pf = self.pfs[name]
         return self.history.act(f"{name} set up", pf.up) if pf.exists() and not pf.link().up else ""
 
     def delete_pf(self, name: str) -> str:
-        """The PF's driver is unbound."""
+        """Unbind the PF's driver."""
         pf = self.pfs[name]
         return self.history.act(f"{name} deleted", pf.delete) if pf.exists() else ""
 
     def create_pf(self, name: str) -> str:
-        """The PF is there again: another ifindex, in no bond, VFs in auto."""
+        """Bring the PF back: with another ifindex, in no bond, its VFs in auto."""
         pf = self.pfs[name]
         if pf.exists() or observer.read(pf.name):
             return ""
@@ -181,14 +181,14 @@ class Model:
         return story
 
     def rename_pf(self, name: str, to: str) -> str:
-        """The PF gets another name, which may be a configured one, or loses one."""
+        """Rename a PF: it gets a configured name, or loses it."""
         pf = self.pfs[name]
         if not pf.exists() or observer.read(to):
             return ""
         return self.history.act(f"{name} renamed from {pf.name} to {to}", lambda: pf.rename(to))
 
     def add_altname(self, name: str) -> str:
-        """The PF gets the configured alternative name."""
+        """Give the PF the configured alternative name."""
         pf = self.pfs[name]
         if not pf.exists() or observer.read(CONFIGURED[-1]):
             return ""
@@ -197,7 +197,7 @@ class Model:
         )
 
     def remove_altname(self) -> str:
-        """The PF that has the alternative name loses it."""
+        """Take the alternative name away from the PF that has it."""
         bearer = observer.read(CONFIGURED[-1])
         if bearer is None:
             return ""
@@ -207,7 +207,7 @@ class Model:
     # Its VFs
 
     def change_vfs(self, name: str, count: int) -> str:
-        """All VFs are removed, and some created."""
+        """Remove all VFs, and create some."""
         pf = self.pfs[name]
         if not pf.exists():
             return ""
@@ -216,7 +216,7 @@ class Model:
         )
 
     def set_vf(self, name: str, vf: int, state: str) -> str:
-        """Somebody else sets a VF's link state."""
+        """Set a VF's link state, as somebody else than the relay."""
         pf = self.pfs[name]
         if not pf.exists() or vf >= len(pf.vf_states()) or vf in self._refused(pf):
             return ""
@@ -231,7 +231,7 @@ class Model:
         )
 
     def refuse(self, name: str, vf: int, which: str, error: int) -> str:
-        """The driver refuses the link state of a VF or of all."""
+        """Let the driver refuse the link state of a VF or of all."""
         pf = self.pfs[name]
         if not pf.exists() or self._refused(pf):
             return ""
@@ -245,7 +245,7 @@ class Model:
         )
 
     def accept(self, name: str) -> str:
-        """The driver takes the link states of all VFs again."""
+        """Let the driver take the link states of all VFs again."""
         pf = self.pfs[name]
         if not pf.exists() or not self._refused(pf) or pf.ifindex in self.episodes or self._never(name):
             return ""
@@ -253,7 +253,7 @@ class Model:
         return self.history.act(story, pf.accept_vfs, ifindex=pf.ifindex, accepts=True)
 
     def begin_episode(self, name: str, which: int) -> str:
-        """The driver resets, or its firmware does not answer: it refuses VFs, hides them, forgets states."""
+        """Let the driver reset, or its firmware hang: it refuses VFs, hides them, forgets states."""
         pf, driver = self.pfs[name], self.drivers[name]
         if driver is None or not driver.episodes or not pf.exists() or self._refused(pf):
             return ""
@@ -267,7 +267,7 @@ class Model:
         )
 
     def end_episode(self, name: str) -> str:
-        """The driver is well again."""
+        """Make the driver well again."""
         pf, driver = self.pfs[name], self.drivers[name]
         if driver is None or not pf.exists() or pf.ifindex not in self.episodes:
             return ""
@@ -302,7 +302,7 @@ class Model:
     # Drains
 
     def drain(self, name: str, owner: str) -> str:
-        """Somebody drains a PF, by name, whether or not there is one."""
+        """Drain a PF, by name, whether or not there is one."""
         if (name, owner) in self.drains:
             return ""
         self.drains.add((name, owner))
@@ -311,7 +311,7 @@ class Model:
         )
 
     def undrain(self, name: str, owner: str) -> str:
-        """They do not any more."""
+        """Remove the drain."""
         if (name, owner) not in self.drains:
             return ""
         self.drains.remove((name, owner))
@@ -327,30 +327,30 @@ class Model:
     # BFD: what bfdd tells of the session on the bond that a PF had at first
 
     def bfd_up(self, name: str) -> str:
-        """The session comes up."""
+        """Bring the session up."""
         return self._bfd(f"BFD on {self.bonds[name]} is up", [name], "up", 0)
 
     def bfd_down(self, name: str, diagnostic: int) -> str:
-        """The session goes down, for a reason of RFC 5880."""
+        """Take the session down, for a reason of RFC 5880."""
         if self.sessions.get(name) != "up":
             return ""
         story = f"BFD on {self.bonds[name]} is down, diagnostic {diagnostic}"
         return self._bfd(story, [name], "down", diagnostic)
 
     def bfd_all_time_out(self) -> str:
-        """All sessions that are up time out at once."""
+        """Let all sessions that are up time out at once."""
         up = [name for name, state in self.sessions.items() if state == "up"]
         return self._bfd(f"BFD times out on {', '.join(up)}", up, "down", TIMEOUT) if up else ""
 
     def bfdd_restarts(self) -> str:
-        """All connections end, and no session is up."""
+        """Close all connections, with no session up."""
         if self.bfdd is None:
             return ""
         self.sessions.clear()
         return self.history.act("bfdd restarts", self.bfdd.restart, timed_out=frozenset())
 
     def bfdd_sends_garbage(self) -> str:
-        """The relay hangs up, and comes back."""
+        """Send garbage: the relay hangs up, and comes back."""
         return self.history.act("bfdd sends garbage", self.bfdd.send_garbage) if self.bfdd else ""
 
     def _bfd(self, story: str, names: list[str], state: str, diagnostic: int) -> str:
@@ -370,7 +370,7 @@ class Model:
     # All is well again, or nothing happens
 
     def fix(self, name: str) -> str:
-        """Whatever is wrong with a PF is put right, except its VFs' link states and what it is called."""
+        """Put right whatever is wrong with a PF, except its VFs' link states and its names."""
         pf = self.pfs[name]
         mended = [self.create_pf(name)]
         if not pf.exists():
@@ -387,6 +387,6 @@ class Model:
         return f"all is well with {name} again: {', '.join(mended)}" if mended else ""
 
     def wait(self, seconds: int) -> str:
-        """Nothing happens."""
+        """Do nothing."""
         self.lab.sleep(seconds)
         return f"{seconds} s pass"

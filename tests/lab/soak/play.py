@@ -62,7 +62,7 @@ def play(lab: Lab, seed: int, count: int, only: Collection[int] | None = None) -
 
 
 def changes(case: Case) -> int:
-    """How often the relay had another verdict to give: LACP went up or down, or a PF became ready or not."""
+    """Return how often the verdict changed: LACP went up or down, or a PF became ready or not."""
     verdicts = [case.served(snapshot) for snapshot in case.snapshots]
     return sum(
         before.get(index) is not after.get(index)

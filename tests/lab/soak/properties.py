@@ -103,14 +103,14 @@ class Case:
         self._times = [snapshot.time for snapshot in self.snapshots]
 
     def violations(self) -> list[Violation]:
-        """All violations, in the order of time."""
+        """Return all violations, in the order of time."""
         found = [*self.vf_states(), *self.writes(), *self.ways_out(), *self.quiet()]
         return sorted(found, key=lambda violation: violation.time)
 
     # What is true when
 
     def served(self, snapshot: Snapshot, time: float | None = None) -> dict[int, bool | None]:
-        """The PFs that the relay must and may serve, by ifindex, and whether their VFs are to be in auto.
+        """Return the PFs that the relay must and may serve, by ifindex: whether their VFs are to be in auto.
 
         That is None of a PF that may be kept open: of a redundancy group in which no other one is. It is also
         None of one whose BFD session has timed out: whether the relay saw it up before is not known here, nor
@@ -136,11 +136,11 @@ class Case:
         return found
 
     def timed_out(self, time: float) -> frozenset[str]:
-        """The bonds whose BFD session is down by a timeout at a time."""
+        """Return the bonds whose BFD session is down by a timeout at a time."""
         return next((bonds for since, bonds in reversed(self._timed_out) if since <= time), frozenset())
 
     def drained(self, time: float) -> set[str]:
-        """The names of the PFs that are drained at a time."""
+        """Return the names of the PFs that are drained at a time."""
         last = [drains for since, drains in self._drains if since <= time][-1:]
         return {name for drains in last for name, _ in drains}
 
@@ -151,12 +151,12 @@ class Case:
         return bool(states) and "disable" not in states
 
     def in_force(self, since: float, until: float) -> Sequence[Snapshot]:
-        """The snapshots of what was true between two times."""
+        """Return the snapshots of what was true between two times."""
         first = bisect.bisect_right(self._times, since) - 1
         return self.snapshots[max(first, 0) : bisect.bisect_right(self._times, until)]
 
     def moments(self) -> Iterator[Moment]:
-        """The whole history, cut where anything changes."""
+        """Return the whole history, cut where anything changes."""
         awake = [
             (begin, self.ended if end is None else end) for life in self.lives for begin, end in life.awake
         ]
@@ -189,7 +189,7 @@ class Case:
     # S1 and S5: which state a VF is in, and for how long
 
     def vf_states(self) -> Iterator[Violation]:
-        """No VF is in the wrong state for longer than it may; S5 where it is back in it, otherwise S1."""
+        """Find VFs in the wrong state for longer than they may: S5 if it was right before, otherwise S1."""
         reacted_s = REACTED_S + DRIVER_S
         limits = {"": self.bound_s, "the carrier is lost": reacted_s, BACK: reacted_s}
         since: dict[tuple[int, int, str, str], float] = {}
@@ -228,14 +228,14 @@ class Case:
                     yield Violation("S5" if why == BACK else "S1", begun, how)
 
     def accepted_lately(self, index: int, time: float) -> bool:
-        """Whether the driver took VFs' link states again so shortly before that one is still to be tried."""
+        """Return whether the driver took VFs again so shortly before that one is still to be tried."""
         return any(
             act.accepts and act.ifindex == index and time - RETRIED_S <= act.ended <= time
             for act in self.acts
         )
 
     def made_unannounced(self, index: int, time: float) -> bool:
-        """Whether all VFs of a PF had just been made, or forgotten by its driver, and so were in auto."""
+        """Return whether all VFs of a PF had just been made, or forgotten by its driver: they are in auto."""
         return any(
             act.vf is None and act.became and act.ifindex == index and act.begun <= time <= act.ended + SEEN_S
             for act in self.acts
@@ -244,7 +244,7 @@ class Case:
     # S1, S2 and S5: who changed the state of a VF, and whether it was theirs to change
 
     def changes(self) -> Iterator[Change]:
-        """The changes of VFs' link states that nobody but the relay can have made."""
+        """Return the changes of VFs' link states that nobody but the relay can have made."""
         known: dict[tuple[int, int], tuple[str, float]] = {}
         for before, now in zip(self.snapshots, self.snapshots[1:]):
             for index, link in now.links.items():
@@ -261,7 +261,7 @@ class Case:
                         yield Change(index, vf, acts[-1] if acts else was, state, now)
 
     def writes(self) -> Iterator[Violation]:
-        """Each change of a VF's link state is somebody's act, or one that the relay may make."""
+        """Find changes of a VF's link state that are nobody's act, and none that the relay may make."""
         for change in self.changes():
             yield from self.judge_write(*change)
 
@@ -280,7 +280,7 @@ class Case:
     def judge_write(
         self, index: int, vf: int, was: str, state: str, snapshot: Snapshot
     ) -> Iterator[Violation]:
-        """A change that nobody but the relay can have made."""
+        """Judge a change that nobody but the relay can have made."""
         change = f"VF {vf} of {snapshot.links[index].name} went from {was} to {state}"
         since, until = snapshot.looked - SEEN_S, snapshot.time
         seen = [each for each in self.in_force(since, until) if index in each.links]
@@ -327,7 +327,7 @@ class Case:
         return bool({"auto", "enable"}.intersection(snapshot.links[index].vf_states))
 
     def ways_out(self) -> Iterator[Violation]:
-        """Not for longer than it takes to notice are all PFs of the group closed, if one could be open."""
+        """Find times when all PFs of the group stay closed for too long although one could be open."""
         since: float | None = None
         for moment in self.moments():
             served = self.served(moment.snapshot, moment.since) if moment.awake else {}
@@ -349,7 +349,7 @@ class Case:
     # S3: quiet
 
     def quiet(self) -> Iterator[Violation]:
-        """When the world has stopped changing, the relay soon writes and says nothing more."""
+        """Find what the relay writes or says when the world has long stopped changing."""
         limit = max(self.bound_s, REPEATED_S)
         since = self.quiet_since + limit
         pfs = {index for snapshot in self.in_force(since, self.ended) for index in snapshot.links}
@@ -368,7 +368,7 @@ class Case:
     # S6: no write without a reason
 
     def idle_writes(self, written: Sequence[tuple[int, float]]) -> Iterator[Violation]:
-        """When the world has stopped changing, no driver is asked to set a VF, by the drivers' own clocks.
+        """Find VFs that a driver was asked to set when the world had stopped changing, by its own clock.
 
         `written` has when each was last asked, but for those that refuse VFs.
         """
@@ -380,7 +380,7 @@ class Case:
 
 
 def after(refused: frozenset[tuple[int, int]], act: Act) -> frozenset[tuple[int, int]]:
-    """The VFs that drivers refuse after an act."""
+    """Return the VFs that drivers refuse after an act."""
     if act.accepts is None or act.ifindex is None:
         return refused
     if act.accepts:

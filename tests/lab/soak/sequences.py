@@ -108,7 +108,7 @@ STEPS: tuple[tuple[int, str, tuple[Draw, ...]], ...] = (
 
 
 def stream(seed: int) -> Iterator[Step]:
-    """The steps of a seed, without end."""
+    """Yield the steps of a seed, without end."""
     source = random.Random(seed)
     weights = [weight for weight, _, _ in STEPS]
     while True:
@@ -117,12 +117,12 @@ def stream(seed: int) -> Iterator[Step]:
 
 
 def personality(seed: int, name: str) -> Personality | None:
-    """As which real driver a PF's behaves in the sequence of a seed; None: quick and without errors."""
+    """Return the real driver that a PF's imitates in the sequence of a seed; None: quick, without errors."""
     return None if name == DECOY else random.Random(f"{seed} {name}").choice(PERSONALITIES)
 
 
 def group(seed: int) -> tuple[str, ...]:
-    """The redundancy group that is configured in the sequence of a seed: of two PFs, of three, or none."""
+    """Return the redundancy group that is configured in the sequence of a seed: two PFs, three, or none."""
     return CONFIGURED[: random.Random(f"{seed} group").choice((0, 2, 2, 3))]
 
 
@@ -132,11 +132,11 @@ def bfd(seed: int) -> bool:
 
 
 def polling_interval_ms(seed: int) -> int:
-    """The relay's polling interval in the sequence of a seed."""
+    """Return the relay's polling interval in the sequence of a seed."""
     return INTERVALS_MS[seed % len(INTERVALS_MS)]
 
 
 def replay(seed: int, steps: int, only: Sequence[int] = ()) -> str:
-    """The command that plays a sequence again, or `only` its steps of these numbers."""
+    """Return the command that plays a sequence again, or `only` its steps of these numbers."""
     some = f" ONLY={','.join(map(str, only))}" if only else ""
     return f"make soak SEQUENCES=1 STEPS={steps} SEED={seed}{some}"

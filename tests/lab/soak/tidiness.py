@@ -29,7 +29,7 @@ KEPT = ("pf is kept open", "pf is no longer kept open")
 
 
 def violations(case: Case) -> Iterator[Violation]:
-    """All violations of S4."""
+    """Return all violations of S4."""
     for life in case.lives:
         yield from health(case, life)
         yield from repetitions(case, life)
@@ -38,7 +38,7 @@ def violations(case: Case) -> Iterator[Violation]:
 
 
 def health(case: Case, life: Life) -> Iterator[Violation]:
-    """It runs until it is asked to end, without a traceback, and uses no more than at first."""
+    """Find a relay that ended unasked, had a traceback, or uses more than at first."""
     if not life.relay.running() and not life.killed and (life.is_awake() or life.relay.status != 0):
         yield Violation("S4", case.ended, f"the relay ended with status {life.relay.status}")
     if life.relay.stderr:
@@ -52,7 +52,7 @@ def health(case: Case, life: Life) -> Iterator[Violation]:
 
 
 def repetitions(case: Case, life: Life) -> Iterator[Violation]:
-    """Of each kind, no line about an interface says what the line before said."""
+    """Find lines about an interface that repeat the line of the same kind before them."""
     said: dict[tuple[Any, ...], object] = {}
     failed: dict[tuple[Any, ...], float] = {}
     changes = case.world_changes()
@@ -76,12 +76,12 @@ def repetitions(case: Case, life: Life) -> Iterator[Violation]:
 
 
 def spoken(event: Event) -> dict[str, Any]:
-    """A line without its times, and without the cause: LACP that goes down twice in a row is said again."""
+    """Return a line without its times and its cause: LACP that goes down twice in a row is said again."""
     return {key: value for key, value in event.items() if key not in ("time", "at", "cause")}
 
 
 def lost_events(case: Case, life: Life) -> Iterator[Violation]:
-    """It says that it lost link events when it did, once for each overrun."""
+    """Find overruns that the relay did not report, and reports without an overrun."""
     awake = [(begin, case.ended if end is None else end) for begin, end in life.awake]
     could_say = any(begin >= time and end > begin + SEEN_S for time in life.overruns for begin, end in awake)
     said = life.relay.events("link events were lost")
@@ -91,7 +91,7 @@ def lost_events(case: Case, life: Life) -> Iterator[Violation]:
 
 
 def set_without_change(case: Case) -> Iterator[Violation]:
-    """No more "vf link state was set" than VFs that changed their state, seen or hidden by another's act."""
+    """Find more "vf link state was set" than VFs that changed their state, seen or hidden."""
     said = Counter(
         (event["id"], event["state"]) for life in case.lives for event in lasting(life.relay.events())
     )
@@ -106,7 +106,7 @@ def set_without_change(case: Case) -> Iterator[Violation]:
 
 
 def lasting(events: Iterable[Event]) -> Iterator[Event]:
-    """The settings of VFs, without those that the relay took back before anybody looked.
+    """Return the settings of VFs, without those that the relay took back before anybody looked.
 
     The VFs of another PF of the group can have vanished since they were last read. The relay finds that when
     it looks again at the group, just after it disabled the VFs of the PF that it now keeps open.
@@ -133,7 +133,7 @@ def lasting(events: Iterable[Event]) -> Iterator[Event]:
 
 
 def confirmed(case: Case, life: Life) -> Iterator[tuple[int, str]]:
-    """The VFs and states that the relay set after a refusal, though another's act had set them meanwhile.
+    """Return what the relay set after a refusal, though another's act had set it meanwhile.
 
     The driver may have refused and stored something else than it shows, so the relay writes once more.
     """
@@ -150,7 +150,7 @@ def confirmed(case: Case, life: Life) -> Iterator[tuple[int, str]]:
 
 
 def hidden(case: Case, act: Act) -> Iterator[tuple[int, str]]:
-    """The VFs and states that the relay can have set at once after another's act, before anybody looked.
+    """Return what the relay can have set at once after another's act, before anybody looked.
 
     What is seen only after a look that showed nothing of the act is not the act's.
     """
