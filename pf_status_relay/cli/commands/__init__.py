@@ -1,1 +1,1 @@
-"""One command a file: its arguments, its run and its exit statuses."""
+"""The commands, each in a file of its own: its arguments, what it does, its exit statuses."""

@@ -1,4 +1,4 @@
-"""`pf-status-relay check`: what the service needs to do its job, and whether it is there."""
+"""`pf-status-relay check`: check all that the service needs to do its job."""
 
 from __future__ import annotations
 

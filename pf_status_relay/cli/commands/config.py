@@ -59,7 +59,7 @@ Take over the Go program's environment:
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print the configuration in effect, and where it is from."""
+    """Print the configuration in effect, and where each value is from."""
     configuration = load.from_files(options.config, os.environ)
     streams.warn(configuration.warnings)
     streams.put(explained(configuration))

@@ -1,4 +1,4 @@
-"""`pf-status-relay history`: outages, restarts, failed writes and gaps, from the journal."""
+"""`pf-status-relay history`: show outages, drains, restarts, failed writes and gaps, from the journal."""
 
 from __future__ import annotations
 

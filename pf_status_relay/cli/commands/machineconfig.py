@@ -1,4 +1,4 @@
-"""`pf-status-relay machineconfig`: what brings a configuration to a pool of OpenShift nodes."""
+"""`pf-status-relay machineconfig`: print a MachineConfig for a pool of OpenShift nodes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ The policy by which a new configuration restarts the service, and the node neith
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what brings a configuration to a cluster's nodes."""
+    """Print the manifests that bring a configuration to a cluster's nodes."""
     check_sources(options)
     if options.from_pflacpmonitor and options.role is not None:
         raise Refused(["--role: not with --from-pflacpmonitor, whose selectors say the roles"], EX_USAGE)

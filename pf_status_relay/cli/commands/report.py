@@ -1,4 +1,4 @@
-"""`pf-status-relay report`: one archive for a bug report."""
+"""`pf-status-relay report`: collect all that a bug report needs into one archive."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     name = f"pf-status-relay-{_host()}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(made))}"
     path = Path(options.file or f"{name}{_SUFFIX}")
     if not to_output:
-        new_file.check(path)  # before the work
+        new_file.check(path)  # before the work: a file that exists is refused at once
     config = () if options.config is None else ("--config", str(options.config))
     found = list(evidence.collect(_run, config, evidence.Places()))
     parts = [each for each in found if isinstance(each, Part)]

@@ -1,4 +1,4 @@
-"""`pf-status-relay status`: how the PFs and their VFs are, and what is wrong."""
+"""`pf-status-relay status`: show the state of the PFs and their VFs, and what is wrong."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ Follow a repair:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show how the PFs are; the exit status is the worst of them."""
+    """Show the state of the PFs. The exit status is that of the worst one."""
     configuration = load.from_files(options.config, os.environ)
     streams.warn(configuration.warnings)
 

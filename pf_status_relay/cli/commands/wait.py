@@ -1,4 +1,4 @@
-"""`pf-status-relay wait`: until the PFs and their VFs are as pods need them."""
+"""`pf-status-relay wait`: wait until LACP is up on the PFs and no VF of them is disabled."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1
-    if not 0 <= seconds <= MAX_TIMEOUT_S:  # which "nan" is not either
+    if not 0 <= seconds <= MAX_TIMEOUT_S:  # this refuses "nan" too
         raise argparse.ArgumentTypeError(
             f"{text!r} is no number of seconds from 0 to {MAX_TIMEOUT_S:.0f}, such as 60"
         )
@@ -104,7 +104,7 @@ def until_settled(
 ) -> tuple[list[Settlement], bool]:
     """Look until all are settled or the time is over; return what the last look found, and whether they are.
 
-    `put` takes a line for each interface of which there is something else to say than before.
+    `put` gets a line for each interface whose state has changed since the last look.
     """
     ends = clock() + timeout_s
     before: list[Settlement] | None = None
@@ -135,7 +135,7 @@ def _check_named(configuration: Config, named: Sequence[str]) -> None:
 
 
 def _look(configuration: Config, named: Sequence[str]) -> list[Settlement]:
-    """Look at all interfaces once, or at the named ones, of which some may not be there to be meant yet."""
+    """Look once at all interfaces, or at the named ones. Some of those may not exist yet."""
     facts = host.read_pfs(configuration)
     found = overview(facts, state_file.read(), drains=host.read_drains(facts)[0])
     rows = {row.interface: row for row in found.rows}

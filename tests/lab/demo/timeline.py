@@ -1,7 +1,7 @@
 """The picture of a recorded run, as SVG: port states, VF link states, the pod's active port and its pings.
 
 Two panels over the same lanes: the whole run in seconds, and below it the failure alone in milliseconds,
-because what matters takes a tenth of a second of a run of several.
+because the failover takes a tenth of a second of a run of several seconds.
 """
 
 from __future__ import annotations

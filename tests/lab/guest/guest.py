@@ -18,7 +18,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[3]
 INIT = Path(__file__).with_name("init")
 VIRTUAL_START = 1_893_456_000
-"""What a guest in virtual time takes the time of its boot to be: 2030-01-01, in seconds since 1970."""
+"""When a guest in virtual time boots, by its own clock: 2030-01-01, in seconds since 1970."""
 SYSTEM_VARIABLE = "PF_STATUS_RELAY_LAB_SYSTEM"
 """Environment variable of host and guest: the system that guests have, if not the host's (system.py)."""
 SYSTEM_ENVIRONMENT = "opt/lab"
@@ -96,7 +96,7 @@ def run(
     - `systemd`: PID 1 is systemd and the service is installed, not started; otherwise PID 1 is a shell.
     - `install`: false leaves the service uninstalled under systemd, for the command to install the RPM.
     - `network_manager`: NetworkManager and udev are there too, under systemd, and not started.
-    - `cpu`: the host CPU to stay on, by default the last allowed one. A guest that wanders is slow.
+    - `cpu`: the host CPU to stay on, by default the last allowed one. Moving between CPUs is slow.
     - `timeout`: in the host's seconds.
     - `root`: the folder that the guest sees as its files: the host's, or another system's (system.py).
 

@@ -28,7 +28,7 @@ FROM_LOCK = (
 )
 """What is installed of the lock: pure Python, which the host's pip can install for another version."""
 VIRTUAL_ENVIRONMENT = "home = /usr/bin\ninclude-system-site-packages = true\n"
-"""Its pyvenv.cfg: what is Debian's counts there, too. The system's own Python sees nothing of it."""
+"""Its pyvenv.cfg: Debian's modules are found there too. The system's own Python has none of this."""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEBOOTSTRAP = Path("/usr/sbin/debootstrap")
 EXPECTED_LINES = 680

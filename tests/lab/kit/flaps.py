@@ -22,13 +22,13 @@ from tests.lab.kit.topology import Pf
 PFS = 10
 VFS = 4
 WARM_ROUNDS = 3
-"""Rounds after which the interpreter has what it keeps for later."""
+"""Rounds before the first measurement. After them the interpreter holds all that it keeps."""
 HOST_S_PER_FLAP = 1.0
 """Seconds of the host that a flap takes on a slow machine, boot included."""
 
 
 class Figures(NamedTuple):
-    """What the flaps came to. `grown_kb` is resident memory, `grown_descriptors` open files, since warm."""
+    """What was counted. `grown_kb` is resident memory, `grown_descriptors` open files, since warm."""
 
     flaps: int
     lost: int

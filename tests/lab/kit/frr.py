@@ -274,7 +274,7 @@ class Subscriber:
     def wait_for(self, peer: str, state: str, *, within: float, since: float = 0.0) -> Change:
         """Wait until bfdd has reported this state of a peer; return the first such message.
 
-        An earlier one counts: `since` (monotonic) says from when on.
+        One that came earlier counts too, from `since` (monotonic seconds) on.
         """
 
         def found() -> list[Change]:

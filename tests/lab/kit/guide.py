@@ -1,4 +1,4 @@
-"""docs/guide.md, followed by a node: its `sh` blocks are run as they stand, in order.
+"""A node that follows docs/guide.md: it runs the guide's `sh` blocks as they stand, in order.
 
 `python -m tests.lab.kit.guide` follows the guide in a guest and renews the outputs that the guide shows.
 
@@ -37,7 +37,7 @@ POD, LOSS, RECOVERY, MAINTENANCE, END = (
     "When the switch is back",
     "Stop the relay.",
 )
-"""What the guide says where something else than a command has to happen before the next block."""
+"""Sentences of the guide that ask for something that is no command, before the next block."""
 
 
 class Block(NamedTuple):

@@ -39,7 +39,7 @@ class Lab:
     def pf(self, name: str, vfs: int = 4, *, driver: Personality | None = None) -> Pf:
         """Make a PF with VFs in state "auto", up, without a bond. Without a cable, it has carrier.
 
-        `driver` says as which real driver its own behaves (personalities.py), by default as none that errs.
+        `driver` is the real driver that its own imitates (personalities.py). By default, its own never fails.
         """
         return Pf(name, vfs, driver)
 

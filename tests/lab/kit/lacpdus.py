@@ -1,8 +1,8 @@
 """A switch whose LACPDUs come at irregular times: `python -m tests.lab.kit.lacpdus INTERFACE LEAST MOST`.
 
 It waits for a LACPDU that the interface sends and then sends copies of it, LEAST to MOST seconds apart, until
-it is ended. In a settled state one LACPDU is like the next. The copies pass by the traffic control of the
-interface, which is to drop the kernel's own.
+it is ended. In a settled state one LACPDU is like the next. The copies bypass the traffic control of the
+interface, which has to drop the kernel's own LACPDUs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a node's Machine Config daemon does for a change, by the node disruption policy that is printed."""
+"""A stand-in for a node's Machine Config daemon: it does for a change what the printed policy says."""
 
 from __future__ import annotations
 

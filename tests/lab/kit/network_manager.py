@@ -20,7 +20,7 @@ ignore-carrier=*
 """
 """RHEL's package NetworkManager-config-server, 00-server.conf, which RHEL CoreOS has too."""
 PLAIN = "[main]\n"
-"""Without that: a device that no keyfile is for gets a connection, and one without carrier none."""
+"""NetworkManager's defaults: a device without a keyfile gets a connection, one without carrier gets none."""
 NO_ADDRESS = "[ipv4]\nmethod=disabled\n\n[ipv6]\nmethod=disabled\n"
 
 
@@ -71,7 +71,7 @@ class NetworkManager:
         path = FOLDER / "system-connections" / f"{name}.nmconnection"
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"[connection]\nid={name}\nuuid={number}\ntype={kind}\n{words}\n{rest}")
-        path.chmod(0o600)  # it takes no others
+        path.chmod(0o600)  # NetworkManager ignores files that others can read
         return number
 
     def nmcli(self, *words: str) -> str:

@@ -169,7 +169,7 @@ def _port_states(data: bytes, start: int, end: int) -> tuple[int | None, int | N
 def _vf_states(data: bytes, start: int, count: int) -> tuple[tuple[str, ...], int]:
     """Return the link states of `count` VFs in an IFLA_VFINFO_LIST, and where it really ends.
 
-    A VF that the driver does not tell is not in the list.
+    A VF that the driver does not report is not in the list.
     """
     states = [MISSING] * count
     for _ in range(count):

@@ -1,7 +1,7 @@
 """How long a pod is cut off by a switch that falls silent: without and with early detection, and with BFD.
 
 `python -m tests.lab.kit.outage [--real-time] [SETTING…]` measures it: each setting in a guest of its own,
-OUTAGES times, each time at another moment between two LACPDUs. In virtual time computing takes none.
+OUTAGES times, each time at another moment between two LACPDUs. In virtual time, computing takes no time.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Nic:
             for pf, vf, netns, end in self._vfs:
                 self._follow(pf, vf, netns, end)
             if select.select([events], [], [], 0.020)[0]:
-                with contextlib.suppress(OSError):  # an overrun is a reason to look like any other
+                with contextlib.suppress(OSError):  # events were lost: look, as after any event
                     events.receive()
 
     def _follow(self, pf: Pf, vf: int, netns: str, end: str) -> None:
@@ -183,8 +183,8 @@ class Ping:
 class PodRecorder:
     """Reads the pod's active port and how many pings have left it every `interval` seconds, in a thread.
 
-    Both are the kernel's own word, in the /proc/net of the pod. ping, which lives there, shows the way to it:
-    reading that takes no process. To be stopped before ping is.
+    Both are read from the pod's /proc/net, which the /proc folder of ping leads to: so no process has to be
+    started in the pod. Stop the recorder before ping.
     """
 
     def __init__(self, ping: Ping, interval: float) -> None:

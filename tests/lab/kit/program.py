@@ -95,7 +95,7 @@ class Relay:
     def wait_for(self, msg: str, *, within: float = 5.0, since: float = 0.0, **keys: object) -> Event:
         """Wait for an event and return it, the first if there are several.
 
-        An earlier one counts: `since` (monotonic) says from when on. Fails after `within` seconds of waiting.
+        One that came earlier counts too, from `since` (monotonic seconds) on. Fails after `within` seconds.
         """
         wanted = " ".join([f"event {msg!r}", *(f"{key}={value!r}" for key, value in keys.items())])
         wait_until(

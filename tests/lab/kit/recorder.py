@@ -26,7 +26,7 @@ class Sample(NamedTuple):
     def lacp_up(self) -> bool:
         """Tell whether LACP is up.
 
-        It is with carrier, when both ends aggregate (60) and neither is defaulted or expired (192).
+        It is up if there is carrier, both ends aggregate (60), and neither is defaulted or expired (192).
         """
         ends = self.port_state or (0, 0)
         return self.carrier and all(end & 0xFC == 60 for end in ends)
@@ -94,7 +94,7 @@ class Recorder:
         events = nl.RouteSocket(groups=nl.RTMGRP_LINK)
         while not self._stop.is_set():
             if select.select([events], [], [], self._interval)[0]:
-                with contextlib.suppress(OSError):  # an overrun is a reason to look like any other
+                with contextlib.suppress(OSError):  # events were lost: look, as after any event
                     events.receive()
             self.sample()
 

@@ -1,4 +1,4 @@
-"""A busy node: link events that concern nobody.
+"""A busy node: link events of interfaces that no relay serves.
 
 `python -m tests.lab.kit.storm NAME PER_SECOND` sends them until it is killed.
 """
@@ -21,7 +21,7 @@ TICK_S = 0.010
 
 def bystander(name: str) -> int:
     """Return an interface's ifindex. Make a dummy interface of that name if there is none."""
-    # Only of an interface that is up does the kernel announce a changed alias.
+    # The kernel announces a changed alias only of an interface that is up.
     if observer.read(name) is None:
         ip(f"link add name {name} up type dummy")
     link = observer.read(name)
@@ -71,7 +71,7 @@ class LinkStorm:
             while all(nl.LINK.unpack_from(each.payload)[2] != self._ifindex for each in listener.receive()):
                 pass
         except OSError as error:
-            # A port of a bridge has several events a change: more than enough.
+            # One change of a bridge's port causes several events: more than enough.
             if error.errno != errno.ENOBUFS:
                 raise
 

@@ -36,7 +36,7 @@ WRAPPER = textwrap.TextWrapper(
 
 
 class Traces(NamedTuple):
-    """What the scenarios left: by who made the calls, their names, and the scenarios they were made in."""
+    """What the scenarios left: for each maker of calls, their names, and the scenarios that made them."""
 
     names: dict[str, set[str]]
     scenarios: dict[str, set[str]]

@@ -127,7 +127,7 @@ class Pf:
     def set_vfs(self, count: int) -> None:
         """Remove all VFs and create `count` new ones, through 0 as on real NICs.
 
-        They are in state "auto", or with a `driver` that keeps states or sets others in those.
+        They are in auto, unless the `driver` keeps earlier states or begins with others.
         """
         with contextlib.suppress(CommandError):
             write(f"{DEVICES}/devices/netdevsim{self._number}/sriov_numvfs", "0")
@@ -157,7 +157,7 @@ class Pf:
     def rtnl_holder(self) -> Path:
         """Return the file that makes the driver hold the kernel's RTNL lock, as a reset of real hardware can.
 
-        Milliseconds written to it are how long; the write returns when the lock is free again.
+        A write of a number of milliseconds holds the lock that long, and returns when it is free again.
         """
         return Path(f"{DEBUG}/netdevsim{self._number}/hold_rtnl_ms")
 

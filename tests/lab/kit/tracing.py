@@ -1,13 +1,13 @@
 """The program under strace, in the guests of `make syscalls`: its system calls, from exec to its end.
 
-Outside the service, strace stands before the command line. In the service a drop-in puts it before ExecStart=
-and empties SystemCallFilter=, which is what is measured and would refuse ptrace besides; the rest of the
-sandbox stays. Attached from outside, it would miss the start, which makes calls that nothing later makes;
-following PID 1, it would trace all of the guest.
+Outside the service, strace stands before the command line. In the service, a drop-in puts it before
+ExecStart= and empties SystemCallFilter=: the filter is what is measured, and it would refuse ptrace. The rest
+of the sandbox stays. If strace attached later, it would miss the start, which makes calls of its own. If it
+followed PID 1, it would trace all of the guest.
 
-With -D it is a grandchild: the process that was started is the program, with its number, parent, signals and
-exit status. A test can see strace all the same: the program has a tracer, the service a second process, and
-each call wakes the program. ExecReload='s shell is not traced; a scenario runs it within the filter.
+With -D, strace is a grandchild: the process that was started is the program, with its number, parent, signals
+and exit status. A test can still notice strace: the program has a tracer, the service has a second process,
+and each call wakes the program. The shell of ExecReload= is not traced; a scenario runs it within the filter.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.lab.guest.guest import python
 from tests.lab.kit.service import PROGRAM, UNIT
 
 KEPT = "PF_STATUS_RELAY_LAB_SYSCALLS"
-"""Environment variable of the host: trace, and leave the names here, a file for each scenario."""
+"""Environment variable of the host: trace, and write the names into this folder, a file for each scenario."""
 TRACED = "PF_STATUS_RELAY_LAB_TRACED"
 """Environment variable that is set in a guest whose programs are traced."""
 INTERPRETER = "PF_STATUS_RELAY_LAB_INTERPRETER"
 """Environment variable of host and guest: the Python that runs the program outside the service."""
 COMMANDS = {"run", "check"}
-"""What may run in the unit's sandbox: the service, and what pf-status-relay(8) has as its ExecCondition=."""
+"""What may run in the unit's sandbox: the service, and the ExecCondition= that pf-status-relay(8) shows."""
 SERVICE = "service"
 """Who made a call, in the place of a command."""
 RESULTS = "strace"
@@ -37,7 +37,7 @@ RESULTS = "strace"
 TRACES = Path("/run/lab", RESULTS)
 STRACE = ("strace", "-D", "-ff", "-qq", "--signal=none", "--raw=all")
 DROP_IN = Path(f"/usr/local/lib/systemd/system/{UNIT}.service.d/00-strace.conf")
-"""Where no scenario writes, and before all drop-ins of a scenario: those have the last word."""
+"""No scenario writes there. It sorts before the drop-ins of scenarios, so theirs take effect."""
 CALL = re.compile(r"([a-z]\w*)\(")
 
 

@@ -9,7 +9,7 @@ POLL = 0.010
 """Seconds between two looks at a condition."""
 
 LOSS_S = 6.0
-"""Until a silent switch has been noticed: LACP takes three seconds for it, and this as many more."""
+"""Until LACP has noticed a silent switch. It takes three seconds; this is twice that."""
 RECOVERY_S = 60.0
 """Until LACP is up again. It takes half a minute if both ends have defaulted."""
 ANNOUNCED_S = 0.3

@@ -48,7 +48,7 @@ def start(lab: Lab, *pfs: Pf, text: str = "") -> Relay:
 def lose(relay: Relay, *pfs: Pf, within: float = LOSS_S) -> None:
     """Let the switches fall silent and wait until the relay has logged LACP down for the last PF.
 
-    It writes before it logs: where a driver is slow, that takes longer.
+    The relay sets the VFs before it logs this. With a slow driver, that takes longer.
     """
     now = max((event["at"] for event in relay.events()), default=0.0)
     for pf in pfs:

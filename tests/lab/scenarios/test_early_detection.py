@@ -10,7 +10,7 @@ from tests.lab.kit.program import Relay
 from tests.lab.kit.topology import Pf
 
 LATE_S = 0.25
-"""A look when the last LACPDU came, a look when the time was over, and the recorder's."""
+"""How late VFs may be disabled: the relay looks ten times a second, and the recorder adds its interval."""
 
 
 def relay(lab: Lab, milliseconds: int, *interfaces: str) -> Relay:

@@ -1,4 +1,4 @@
-"""A restart must not leave a node without relay for a detail of its configuration."""
+"""A fault in a detail of the configuration must not leave a node without relay after a restart."""
 
 from __future__ import annotations
 

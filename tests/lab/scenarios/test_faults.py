@@ -1,4 +1,4 @@
-"""Faults around the relay: what it stands on hangs, fills up, goes, and comes back (docs/reliability.md)."""
+"""Faults around the relay: what it depends on hangs, fills up, disappears, returns (docs/reliability.md)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def fail(lab: Lab, pf: Pf) -> None:
 def name_user(lab: Lab) -> None:
     """Give the service's user a name.
 
-    A bus turns away those that have none. RHEL has nss-systemd, by which dynamic users do have one.
+    D-Bus refuses users without a name. On RHEL, nss-systemd gives dynamic users a name.
     """
     lines = Path("/proc", lab.show("MainPID"), "status").read_text().splitlines()
     (user,) = (line.split()[1] for line in lines if line.startswith("Uid:"))

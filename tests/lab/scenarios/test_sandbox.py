@@ -31,9 +31,9 @@ ExecStart={service.PYTHON} {PROBE} "%s"
 StandardOutput=truncate:{RESULTS}/inside
 """
 NARROWING = {"seccomp"}
-"""What takes rights from the caller and gives none: newer versions of systemd permit it to all (@sandbox)."""
+"""Calls that only take rights from their caller: newer versions of systemd allow them to all (@sandbox)."""
 REFUSED = {"EPERM", "EACCES", "EROFS", "ENOENT", "EAFNOSUPPORT"}
-"""How the kernel says no: by filter or capability, by a mode, by a mount, and as it is not there."""
+"""How the kernel refuses: by filter or capability, by a mode, by a mount, or because it is not there."""
 
 
 def inside(lab: Lab, group: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ from tests.lab.kit.waiting import ANNOUNCED_S, LOSS_S, RECOVERY_S
 LinkState = Optional[str]
 
 BEFORE_BEFORE, BEFORE_IN, BEFORE_AFTER, IN_IN, IN_AFTER, AFTER_AFTER, NO_POD = range(7)
-"""A VF for each pod, by when its ADD and its DEL come: before, in or after the outage or drain."""
+"""The VF of each pod, named by when its ADD and its DEL come: before, in or after the outage or drain."""
 VFS = 7
 
 SET_RIGHT: dict[LinkState, int] = {
@@ -39,11 +39,11 @@ SET_RIGHT: dict[LinkState, int] = {
     "enable": 1 + 1 - 2 - 2,  # a DEL in the outage, one after it; two VFs less to disable, and two to restore
     "disable": 3 + 1 + 1 + 1,  # three ADD before the outage, a DEL in it, an ADD and a DEL after it
 }
-"""How many more VFs the relay sets than an outage or drain would take, by the link state in the network."""
+"""How many more VFs the relay sets than in an outage or drain without pods, by the network's `link_state`."""
 
 
 class Pods:
-    """The pods of one network on the VFs of one PF, of which the relay makes `auto` or `disable`."""
+    """The pods of one network, on the VFs of one PF. The relay sets those to `auto` or `disable`."""
 
     def __init__(self, pf: Pf, link_state: LinkState) -> None:
         self._pf = pf

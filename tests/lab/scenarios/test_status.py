@@ -1,4 +1,4 @@
-"""`pf-status-relay status`: how the PFs are, from the kernel."""
+"""`pf-status-relay status`: the state of the PFs, as the kernel has it."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def shrink(outcome: Outcome, start: Callable[[Numbers], Future]) -> Outcome:
     """Leave out what the failure does not need: smaller and smaller parts, until each step is needed.
 
     `start` begins to play the steps of these numbers. All candidates of one size are played side by side,
-    and the first that still breaks a property that the whole did is gone on from.
+    and the search goes on with the first that still breaks a property that the whole sequence broke.
     """
     broken, size = outcome.broken, max(1, len(outcome.numbers) // 2)
     while outcome.numbers and not broken <= {"guest"}:

@@ -1,4 +1,4 @@
-"""A stand-in for FRR's bfdd in sequences: it tells of sessions what a step says, and runs none.
+"""A stand-in for FRR's bfdd in sequences: it reports what a step says, and runs no session.
 
 The real one is in tests/lab/scenarios/test_bfd.py. This one can say anything at any time.
 """
@@ -16,7 +16,7 @@ PATH = Path("/run/bfdd.sock")
 
 
 class Bfdd:
-    """Takes every connection, answers each request, and tells of each change to all that are connected."""
+    """Takes every connection, answers each request, and reports each change to all that are connected."""
 
     def __init__(self, interfaces: tuple[str, ...]) -> None:
         self._states = dict.fromkeys(interfaces, ("down", 0))

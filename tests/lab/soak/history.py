@@ -1,6 +1,6 @@
 """The history of a host: all its links as the kernel showed them, and what was done to them, with times.
 
-`recorder.py` watches a few PFs for one story; this keeps everything that a property has to be judged by,
+`recorder.py` watches a few PFs for one story; this keeps all that is needed to judge a property,
 names and masters too. It reads with the lab's own decoder, every 20 ms and after each link event.
 """
 
@@ -52,7 +52,7 @@ class Snapshot(NamedTuple):
     def lacp_up(self, index: int) -> bool:
         """Return whether LACP is up: both ends aggregate (60), neither being defaulted or expired (192).
 
-        Without a carrier, or while it or its bond is set down, the port state is of the past.
+        Without a carrier, or while it or its bond is set down, the port state is out of date.
         """
         link = self.links[index]
         ends = link.port_state or (0, 0)
@@ -153,12 +153,12 @@ class History:
     def _hear(self) -> bool:
         """Keep the next events; return whether they are about anything but links that are ignored.
 
-        What a bridge has to say of its ports comes as link events of a family of its own.
+        A bridge reports its ports in link events of another family, AF_BRIDGE.
         """
         now = time.monotonic()
         try:
             events = [nl.LINK.unpack_from(each.payload) for each in self._heard.receive()]
-        except OSError:  # ENOBUFS: more came than could be heard
+        except OSError:  # ENOBUFS: more came than the socket holds
             return True
         heard = [index for family, _, index, _, _ in events if family == socket.AF_UNSPEC]
         self.events += [(now, index) for index in heard if index not in self.ignored]

@@ -25,11 +25,11 @@ OVERRUN_EVENTS = 10_000
 class Life:
     """One process of the relay.
 
-    `awake` are the times from and to which it could act (monotonic seconds; to None: it still can),
-    `overruns` the times at which it lost link events, `storms_asleep` how many storms it could not listen to,
-    in which it may have lost some, `reloads` those at which it was told to read its
-    configuration again, `used` its descriptors, save those of port states, each once, and of connections to
-    bfdd, and KiB of memory, read now and then.
+    `awake`: from when until when it could act (monotonic seconds; None: it still can). `overruns`: when it
+    lost link events. `storms_asleep`: how many storms came while it could not listen; it may have lost events
+    in each. `reloads`: when it was told to read its configuration again. `used`: now and then, how many
+    descriptors it had open, and its memory in KiB. One descriptor for each file of port states, and those of
+    connections to bfdd, are not counted.
     """
 
     def __init__(self, relay: Relay) -> None:
@@ -50,7 +50,7 @@ class Life:
         self.awake[-1] = (self.awake[-1][0], since)
 
     def measure(self, connections: int) -> None:
-        """Take down what the process uses now, if it runs, with so many connections to bfdd."""
+        """Note what the process uses now, if it runs, with so many connections to bfdd."""
         if not self.relay.running():
             return
         process = Path(f"/proc/{self.relay.pid}")

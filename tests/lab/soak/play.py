@@ -15,7 +15,7 @@ QUIET_S = 6.0
 
 
 class Played(NamedTuple):
-    """A sequence that was played: its steps in words, what it broke, and how much of what it had."""
+    """A sequence that was played: its steps in words, what it broke, and how often things happened."""
 
     seed: int
     steps: list[tuple[int, float, str]]

@@ -20,7 +20,7 @@ NOTICED_S = 0.2
 REACTED_S = 0.2
 """How long it may take where it cannot have missed it: a lost carrier (S1), a VF back in auto (S5)."""
 UNANNOUNCED_S = 1.0
-"""How long it may take, or the polling interval if that is shorter, to find what the kernel announces nobody:
+"""How long it may take (at most the polling interval) to find what the kernel does not announce:
 VFs that are made or that a driver forgets, in auto, on a PF that is down or drained (S5)."""
 RETRIED_S = 1.2
 """How long it may take to set a VF whose link state the driver refused before: it is tried each second."""
@@ -38,7 +38,7 @@ DRIVER_S = 0.5
 """How much longer all of it may take, as drivers hold the RTNL lock: i40e 60 ms for each VF of two PFs."""
 BACK = "no VF was in auto"
 SEEN_S = 0.05
-"""How long ago what the relay acts on may have been true (S2): that of two looks of the recorder."""
+"""How old the facts that the relay acts on may be (S2): two looks of the recorder."""
 
 
 class Violation(NamedTuple):
@@ -370,7 +370,7 @@ class Case:
     def idle_writes(self, written: Sequence[tuple[int, float]]) -> Iterator[Violation]:
         """Find VFs that a driver was asked to set when the world had stopped changing, by its own clock.
 
-        `written` has when each was last asked, but for those that refuse VFs.
+        `written` has the ifindex of each PF, without those that refuse VFs, and when it was last asked.
         """
         for index, time in written:
             if time > self.quiet_since + max(self.bound_s, REPEATED_S):
