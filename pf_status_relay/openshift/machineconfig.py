@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from pf_status_relay.config import load
 from pf_status_relay.config.files import DROP_IN_FOLDERS
-from pf_status_relay.config.load import DEFAULT_PATH
 from pf_status_relay.openshift import quadlet
 from pf_status_relay.openshift.quadlet import Container
 
@@ -80,7 +80,7 @@ def disruption_policy() -> dict[str, Any]:
     it. A new image is pulled before the running service is stopped.
     """
     files = [
-        {"path": str(DEFAULT_PATH), "actions": _reload_and_restart(UNIT)},
+        {"path": str(load.DEFAULT_PATH), "actions": _reload_and_restart(UNIT)},
         {"path": str(DROP_IN_FOLDERS[0]), "actions": _reload_and_restart(UNIT)},
         {"path": quadlet.PATH, "actions": _reload_and_restart(quadlet.PULLER, UNIT)},
     ]
@@ -108,7 +108,7 @@ def ignition(file: bytes, container: Container | None = None) -> dict[str, Any]:
     See <https://coreos.github.io/ignition/configuration-v3_2/>. A container's unit cannot be enabled
     (systemd.generator(7)): the container's file names the unit that wants it.
     """
-    files = [_file(str(DEFAULT_PATH), file)]
+    files = [_file(str(load.DEFAULT_PATH), file)]
     units: list[dict[str, Any]] = [{"name": UNIT, "enabled": True}]
     if container is not None:
         files.append(_file(quadlet.PATH, container.file))
