@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import sys
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.lab.guest import guest, kernel, scenario
+from tests.lab.guest import scenario
+from tests.lab.guest.command import run_inside
 from tests.lab.kit.lab import Lab
 from tests.lab.kit.program import Relay
 from tests.lab.kit.topology import Pf
@@ -85,8 +84,8 @@ def usage(relay: Relay) -> tuple[int, int]:
     return resident, len(os.listdir(f"/proc/{relay.pid}/fd"))
 
 
-def main() -> int:
-    """Run the flaps in a guest; return an exit status."""
+def main() -> None:
+    """Run the flaps in a guest."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("number", nargs="?", type=int, default=10_000)
     number = parser.parse_args().number
@@ -96,24 +95,10 @@ def main() -> int:
             print(play(lab, number))
         finally:
             lab.close()
-        return 0
-    reason = scenario.unavailable()
-    if reason is not None:
-        print(f"flaps: the lab cannot run here: {reason}", file=sys.stderr)
-        return 1
-    folder = guest.results_folder()
-    result = guest.run(
-        [guest.python(), "-m", "tests.lab.kit.flaps", str(number)],
-        kernel=kernel.kernel(),
-        folder=folder,
-        timeout=120 + number * HOST_S_PER_FLAP,
-        environment={scenario.INSIDE: "1"},
-    )
-    print(result.output, end="")
-    if result.status == 0:
-        shutil.rmtree(folder)
-    return result.status
+        return
+    with run_inside("tests.lab.kit.flaps", str(number), timeout=120 + number * HOST_S_PER_FLAP) as result:
+        print(result.output, end="")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

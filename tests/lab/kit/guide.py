@@ -11,12 +11,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.lab.guest import guest, kernel, scenario
+from tests.lab.guest import scenario
+from tests.lab.guest.command import run_inside
 from tests.lab.guest.guest import CHECKOUT
 from tests.lab.kit.commands import ip, write
 from tests.lab.kit.driver import DEBUG
@@ -148,30 +148,16 @@ def without_times(page: str) -> str:
     return re.sub(" {2,}|-{2,}", " ", re.sub(r"\d+ min(?: \d+ s)?|\d+(?:\.\d+)? m?s\b", "DURATION", page))
 
 
-def main() -> int:
-    """Follow the guide in a guest and write its outputs again; return an exit status."""
+def main() -> None:
+    """Follow the guide in a guest and write its outputs again."""
     if os.environ.get(scenario.INSIDE):
         lab = Lab()
         (RESULTS / PAGE.name).write_text(Node(lab).follow(PAGE.read_text()))
         lab.close()
-        return 0
-    folder = guest.results_folder()
-    result = guest.run(
-        [guest.python(), "-m", "tests.lab.kit.guide"],
-        kernel=kernel.kernel(),
-        folder=folder,
-        systemd=True,
-        network_manager=True,
-        timeout=600,
-        environment={scenario.INSIDE: "1"},
-    )
-    if result.status:
-        print(f"failed, see {folder}:\n{result.output}", file=sys.stderr)
-        return result.status
-    shutil.copyfile(folder / PAGE.name, PAGE)
-    shutil.rmtree(folder)
-    return 0
+        return
+    with run_inside("tests.lab.kit.guide", timeout=600, systemd=True, network_manager=True) as result:
+        shutil.copyfile(result.folder / PAGE.name, PAGE)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.lab.guest import guest, kernel, scenario
+from tests.lab.guest import scenario
+from tests.lab.guest.command import run_inside
 from tests.lab.kit.drawing import document
 from tests.lab.kit.lab import RESULTS, Lab
 from tests.lab.kit.pod import Pod, PodRecorder, Sent
@@ -74,30 +74,17 @@ def two_pfs(lab: Lab, vfs: int = 2) -> tuple[Pf, Pf]:
     return first, second
 
 
-def main() -> int:
-    """Play both and draw them; return an exit status."""
+def main() -> None:
+    """Play both and draw them."""
     if os.environ.get(scenario.INSIDE):
         play(sys.argv[1])
-        return 0
+        return
     found = {}
     for way in WAYS:
-        folder = guest.results_folder()
         print(f"A switch is reloaded, {way} ...", flush=True)
-        result = guest.run(
-            [guest.python(), "-m", "tests.lab.kit.maintenance", way],
-            kernel=kernel.kernel(),
-            folder=folder,
-            systemd=True,
-            timeout=600,
-            environment={scenario.INSIDE: "1"},
-        )
-        if result.status:
-            print(f"failed, see {folder}:\n{result.output}", file=sys.stderr)
-            return result.status
-        found[way] = json.loads((folder / FOUND).read_text())
-        shutil.rmtree(folder)
+        with run_inside("tests.lab.kit.maintenance", way, timeout=600, systemd=True) as result:
+            found[way] = json.loads((result.folder / FOUND).read_text())
     Path(sys.argv[1]).write_text(svg(found))
-    return 0
 
 
 def play(way: str) -> None:
@@ -163,4 +150,4 @@ def lane(way: str, run: Mapping[str, Any], top: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

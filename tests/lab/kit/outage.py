@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
-import sys
 
-from tests.lab.guest import guest, kernel, scenario
+from tests.lab.guest import scenario
+from tests.lab.guest.command import run_inside
 from tests.lab.kit.frr import SOCKET
 from tests.lab.kit.lab import RESULTS, Lab
 from tests.lab.kit.pod import Pod
@@ -32,15 +31,15 @@ VFS = 4
 RESOLUTION_S = 0.005
 
 
-def main() -> int:
-    """Print a table; return an exit status."""
+def main() -> None:
+    """Print a table."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.kit.outage", description=__doc__)
     parser.add_argument("--real-time", action="store_true", help="let the guest's clock be the host's")
     parser.add_argument("setting", nargs="*", help="which of them, by a part of the name; default: all")
     arguments = parser.parse_args()
     if os.environ.get(scenario.INSIDE):
         measure(arguments.setting[0])
-        return 0
+        return
     clock = "real" if arguments.real_time else "virtual"
     print(f"Seconds after a switch has fallen silent, {OUTAGES} times, {clock} time, pod's miimon 100 ms,")
     print(f"pings {PING_S * 1000:g} ms apart: median, least and most")
@@ -49,27 +48,16 @@ def main() -> int:
     for setting in SETTINGS:
         if arguments.setting and not any(part in setting for part in arguments.setting):
             continue
-        folder = guest.results_folder()
-        result = guest.run(
-            [guest.python(), "-m", "tests.lab.kit.outage", setting],
-            kernel=kernel.kernel(),
-            folder=folder,
-            virtual_time=not arguments.real_time,
-            timeout=1200,
-            environment={scenario.INSIDE: "1"},
-        )
-        if result.status:
-            print(f"failed, see {folder}:\n{result.output}", file=sys.stderr)
-            return result.status
-        columns = zip(*(map(float, line.split()) for line in result.output.splitlines()))
+        virtual_time = not arguments.real_time
+        with run_inside("tests.lab.kit.outage", setting, timeout=1200, virtual_time=virtual_time) as result:
+            output = result.output
+        columns = zip(*(map(float, line.split()) for line in output.splitlines()))
         disabled, unanswered, lost = (sorted(column) for column in columns)
         cells = [
             f"{statistics.median(each):.2f} ({each[0]:.2f}-{each[-1]:.2f})" for each in (disabled, unanswered)
         ]
         cells.append(f"{statistics.median(lost):.0f} ({lost[0]:.0f}-{lost[-1]:.0f})")
         print(f"| {setting} | {' | '.join(cells)} |", flush=True)
-        shutil.rmtree(folder)
-    return 0
 
 
 def measure(setting: str) -> None:
@@ -111,4 +99,4 @@ def measure(setting: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
