@@ -246,6 +246,38 @@ def test_the_commands_of_the_install_page_work_as_written(lab: Lab) -> None:
 
 
 @systemd
+def test_the_commands_of_the_readme_work_as_written(lab: Lab) -> None:
+    """Run them from installing to a bug report, with rpm in dnf's place, on a host that has an outage."""
+    page = (CHECKOUT / "README.md").read_text()
+    host = page[page.index("## Install") : page.index("## What it is not for")]
+    (configuration,) = re.findall(r"^```toml$\n(.*?)^```$", host, re.MULTILINE | re.DOTALL)
+    words = [
+        line or inline
+        for line, inline in re.findall(
+            r"^    (\S.*?)(?:  +#.*)?$|`((?:pf-status-relay|journalctl) [^`]*)`", host, re.MULTILINE
+        )
+    ]
+    assert words[:2] == ["make rpm", f"dnf install -y ./dist/{package.current().name}"]
+    pf = lab.pf_with_lacp("ens5f0", vfs=2)
+    lab.pf_with_lacp("ens5f1", vfs=2)
+    package.install(package.current())
+    CONFIGURATION.write_text(configuration)
+    printed: dict[str, str] = {}
+    for command in words[2:]:
+        if command == "pf-status-relay status":
+            disabled_by_the_service(lab, pf)
+        done = subprocess.run(command.split(), cwd="/run/lab", capture_output=True, text=True, check=False)
+        assert done.returncode == (1 if command == "pf-status-relay status" else 0), done
+        printed[command] = done.stdout
+    assert "ens5f0: LACP is down: LACPDUs have stopped" in printed["pf-status-relay status"]
+    assert "2 within" in printed["pf-status-relay history --since -1d"]
+    assert "passed   ens5f1: LACP is up" in printed["pf-status-relay check"]
+    assert "Subject: LACP is down on PF ens5f0" in printed["journalctl -x -u pf-status-relay"]
+    assert list(Path("/run/lab").glob("pf-status-relay-*.tar.gz")), printed["pf-status-relay report"]
+    assert len(printed) == 7, words
+
+
+@systemd
 def test_it_runs_as_the_operators_operand(lab: Lab) -> None:
     """Run it as packaging/Containerfile does: two variables, no arguments, no configuration file."""
     recipe = (CHECKOUT / "packaging" / "Containerfile").read_text()
