@@ -88,8 +88,8 @@ class Place:
     others: tuple[Member, ...]
 
     @property
-    def has_way_out(self) -> bool:
-        """Whether LACP is up on another PF whose VFs were read as open."""
+    def another_is_open(self) -> bool:
+        """Whether LACP is up on another PF, drained or not, whose VFs were read as open."""
         return any(other.up and other.openness is Openness.OPEN for other in self.others)
 
 

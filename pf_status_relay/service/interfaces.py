@@ -201,7 +201,7 @@ class Interfaces:
             pending.remove(each.name)
             place, before = self._place(each, pending), each.memory.member(0)
             may_restore = not any(other.left is VfLinkState.DISABLE for other in self if other is not each)
-            may_restore |= place is not None and not place.has_way_out
+            may_restore |= place is not None and not place.another_is_open
             look = each.look(requests, policy, interval_s, self._before(each), may_restore, place)
             if place is not None:
                 if each.memory.member(0) != before:

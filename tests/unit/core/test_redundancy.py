@@ -113,8 +113,9 @@ def test_of_two_that_are_down_the_one_whose_port_state_is_up_stays_open() -> Non
     assert stand(DOWN, [second(replace(timed_out, openness=OPEN))]) is Stand.FREE
 
 
-def test_a_way_out_is_up_and_open() -> None:
-    assert Place(0, (second(UP),)).has_way_out
-    assert not Place(0, (second(DOWN),)).has_way_out
-    assert not Place(0, (second(replace(UP, openness=PARTLY)),)).has_way_out
-    assert not Place(0, ()).has_way_out
+def test_another_is_open_if_it_is_up_and_read_as_open() -> None:
+    assert Place(0, (second(UP),)).another_is_open
+    assert Place(0, (second(replace(UP, drained=True)),)).another_is_open
+    assert not Place(0, (second(DOWN),)).another_is_open
+    assert not Place(0, (second(replace(UP, openness=PARTLY)),)).another_is_open
+    assert not Place(0, ()).another_is_open
