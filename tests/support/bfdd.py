@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 
 HEADER = struct.Struct("!IHBB")
+"""What precedes each body: its length, an id, the type and the version (FRR 8.4, bfdd/bfdctl.h)."""
 RESPONSE, NOTIFY = 1, 4
 REQUEST = HEADER.pack(8, 1, NOTIFY, 1) + struct.pack("=Q", 1)
-"""The request for the states of all sessions (FRR 8.4, bfdd/bfdctl.h)."""
+"""The request for the states of all sessions, now and at each change."""
 
 
 def message(content: object, kind: int = NOTIFY, version: int = 1) -> bytes:

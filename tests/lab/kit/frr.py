@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
@@ -24,6 +23,7 @@ from tests.lab.kit.commands import ip, run
 from tests.lab.kit.switch import Switch
 from tests.lab.kit.topology import Pf
 from tests.lab.kit.waiting import wait_until
+from tests.support.bfdd import HEADER, REQUEST
 
 PACKAGE = CHECKOUT / "build" / "frr"
 PRELOADED = Path("/usr/local/lib/whole_milliseconds.so")
@@ -34,10 +34,6 @@ UP_S = 10.0
 """Until a session is up: both ends send once a second before that."""
 TIMED_OUT_S = 0.2
 """Until a session is down after the last frame: three intervals of 50 ms, and the last frame's age."""
-HEADER = struct.Struct("!IHBB")
-"""What precedes each message on the control socket: length of the rest, id, type, version (bfdd/bfdctl.h)."""
-NOTIFY = 4
-PEER_STATE = 1
 
 
 def install() -> None:
@@ -245,7 +241,7 @@ class Subscriber:
     def subscribe(self) -> None:
         """Subscribe to changes. bfdd reports the present state of each peer first."""
         # In one piece: bfdd stands still, all sessions with it, between a request's header and its body.
-        self._socket.sendall(HEADER.pack(8, 1, NOTIFY, 1) + struct.pack("=Q", PEER_STATE))
+        self._socket.sendall(REQUEST)
 
     def close(self) -> None:
         """Hang up."""
